@@ -1,0 +1,1 @@
+//! Running: fan-out over hosts, stages, waves, limits, cancellation.

@@ -1,0 +1,1 @@
+//! Planning: tasks and facts in, steps out. Pure.

@@ -1,0 +1,1 @@
+//! Listeners to events: terminal, plain, JSON. They see events only.

@@ -1,0 +1,51 @@
+//! Ways to a host. Everything above sees [`Link`] and never whether it is SSH or the operator's own machine.
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::words::content::Content;
+use crate::words::error::Result;
+
+/// A connection to one host, authenticated, with the host's key verified.
+#[async_trait]
+pub trait Link: Send + Sync {
+    /// Starts a `/bin/sh` that reads its script from stdin, as the acting user (through sudo with `become`).
+    /// `first` is written behind the request, without waiting for an answer.
+    async fn shell(&self, first: Vec<u8>) -> Result<Shell>;
+
+    /// Makes `dir` (mode 0700, must not exist yet, absolute) as the login user and writes `files` into it,
+    /// each 0600 and under the name given. `progress` hears the number of bytes sent, now and then.
+    async fn upload(&self, dir: &str, files: &[Upload], progress: &(dyn Fn(u64) + Send + Sync))
+    -> Result<()>;
+
+    /// Runs a short script as the acting user beside the shell (another channel, or another connection where
+    /// the server allows one channel only); for ending process groups.
+    async fn aside(&self, script: &str) -> Result<()>;
+
+    /// Says goodbye; errors do not matter any more.
+    async fn close(&self);
+}
+
+#[derive(Clone, Debug)]
+pub struct Upload {
+    pub name: String,
+    pub content: Content,
+}
+
+/// The pipes of a remote shell. Dropping `input` closes its stdin.
+#[derive(Debug)]
+pub struct Shell {
+    pub input: mpsc::Sender<Vec<u8>>,
+    pub output: mpsc::Receiver<Chunk>,
+}
+
+#[derive(Debug)]
+pub enum Chunk {
+    Out(Vec<u8>),
+    Err(Vec<u8>),
+    /// The last one. `code` is `None` when the link was lost, or when a signal ended the shell.
+    End {
+        code: Option<i32>,
+        why: Option<String>,
+    },
+}
