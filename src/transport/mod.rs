@@ -1,5 +1,8 @@
 //! Ways to a host. Everything above sees [`Link`] and never whether it is SSH or the operator's own machine.
 
+pub mod local;
+pub mod runner;
+
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
@@ -17,6 +20,9 @@ pub trait Link: Send + Sync {
     /// each 0600 and under the name given. `progress` hears the number of bytes sent, now and then.
     async fn upload(&self, dir: &str, files: &[Upload], progress: &(dyn Fn(u64) + Send + Sync))
     -> Result<()>;
+
+    /// Copies a file of the host to the operator's machine.
+    async fn download(&self, path: &str, to: &std::path::Path) -> Result<()>;
 
     /// Runs a short script as the acting user beside the shell (another channel, or another connection where
     /// the server allows one channel only); for ending process groups.
@@ -48,4 +54,11 @@ pub enum Chunk {
         code: Option<i32>,
         why: Option<String>,
     },
+}
+
+/// What sudo's refusal means. (Replaced by the fuller one of the SSH transport.)
+pub fn explain_sudo(stderr: &str) -> Option<crate::words::error::Error> {
+    stderr
+        .contains("sudo:")
+        .then(|| crate::words::error::Error::unreachable("sudo refused to make us root").cause(stderr.trim()))
 }
