@@ -49,7 +49,11 @@ impl Host {
             _ => {}
         };
         let batch = Batch { actions, then: &[] };
-        let ending = self.runner.run(&batch, &mut self.facts, &mut cancel, &mut sink).await.unwrap();
+        let ending = self
+            .runner
+            .run(&batch, &mut self.facts, &mut cancel, &mut sink, &|| Box::pin(async {}))
+            .await
+            .unwrap();
         (ending, seen)
     }
 }
@@ -234,7 +238,7 @@ async fn a_gigabyte_passes_without_growing_us() {
         }
     };
     let batch = Batch { actions: &actions, then: &[] };
-    host.runner.run(&batch, &mut host.facts, &mut cancel, &mut sink).await.unwrap();
+    host.runner.run(&batch, &mut host.facts, &mut cancel, &mut sink, &|| Box::pin(async {})).await.unwrap();
     assert_eq!(total, 1 << 30);
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -67,13 +68,15 @@ struct Run<'a> {
 }
 
 impl Runner {
-    /// Sends the blobs that `batch` needs, then all its actions at once.
+    /// Sends the blobs that `batch` needs, then all its actions at once. `ready` returns when whoever hears of
+    /// the output has caught up: until then no more is read.
     pub async fn run(
         &mut self,
         batch: &Batch<'_>,
         facts: &mut Facts,
         cancel: &mut watch::Receiver<bool>,
         sink: &mut (dyn FnMut(Progress<'_>) + Send),
+        ready: &(dyn Fn() -> BoxFuture<'static, ()> + Send + Sync),
     ) -> Result<Ending> {
         let unpack = self.send_blobs(batch.actions, cancel, sink).await?;
         if *cancel.borrow() {
@@ -84,7 +87,7 @@ impl Runner {
         let after =
             if batch.then.is_empty() { String::new() } else { script::probes(batch.then, &self.token) };
         self.send(format!("{}{after}", script::actions(&unpack, batch.actions, &tag))).await?;
-        let ending = self.follow(batch.actions, cancel, sink).await?;
+        let ending = self.follow(batch.actions, cancel, sink, ready).await?;
         if !batch.then.is_empty() {
             let found = self.collect("q", PROBES).await?;
             store(facts, batch.then, answers::parse(batch.then, &found)?);
@@ -97,6 +100,7 @@ impl Runner {
         actions: &[Action],
         cancel: &mut watch::Receiver<bool>,
         sink: &mut (dyn FnMut(Progress<'_>) + Send),
+        ready: &(dyn Fn() -> BoxFuture<'static, ()> + Send + Sync),
     ) -> Result<Ending> {
         let mut run = Run::new(actions);
         while run.ended != (true, true) {
@@ -104,7 +108,11 @@ impl Runner {
             tokio::select! {
                 piece = self.piece() => {
                     let (stream, piece) = piece?;
+                    let data = matches!(piece, Piece::Data(_));
                     run.take(stream, piece, sink);
+                    if data {
+                        ready().await;
+                    }
                 }
                 () = tokio::time::sleep_until(deadline) => {
                     if run.killed {
