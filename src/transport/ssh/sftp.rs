@@ -23,7 +23,7 @@ const SMALL_BLOCK: usize = 32 * 1024;
 /// Blocks of one file on their way: 16 MB, which at 100 ms is 160 MB/s.
 const IN_FLIGHT: usize = 64;
 /// Files that are open at once; sftp-server may hold as many as its descriptors.
-const OPEN_FILES: usize = 200;
+const OPEN_FILES: usize = 64;
 
 pub enum Trouble {
     /// There is no SFTP, or something else answers in its place.
