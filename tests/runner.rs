@@ -10,7 +10,7 @@ use towline::words::action::{Action, Command, Owner, Program};
 use towline::words::content::{Content, Digest};
 use towline::words::event::Stream;
 use towline::words::fact::{Fact, Facts, NodeKind, PathFact, Probe, TreeFact};
-use towline::words::names::{FileMode, RemotePath, UserName};
+use towline::words::names::{FileMode, HostName, RemotePath, UserName};
 
 struct Host {
     runner: Runner,
@@ -29,7 +29,7 @@ struct Seen {
 
 impl Host {
     async fn start() -> Host {
-        let (runner, facts) = Runner::start(local::connect(false), &[]).await.unwrap();
+        let (runner, facts) = Runner::start(local::connect(&this_machine()).unwrap(), &[]).await.unwrap();
         Host { runner, facts, dir: tempfile::tempdir().unwrap(), cancel: watch::channel(false).0 }
     }
     fn path(&self, name: &str) -> RemotePath {
@@ -56,6 +56,11 @@ impl Host {
             .unwrap();
         (ending, seen)
     }
+}
+
+fn this_machine() -> towline::spec::model::Host {
+    let connection = towline::spec::model::Connection::Local { r#become: false };
+    towline::spec::model::Host { name: HostName::new("localhost").unwrap(), groups: vec![], connection }
 }
 
 fn shell(script: &str) -> Action {

@@ -8,14 +8,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
+use crate::spec::model::Host;
 use crate::transport::{Chunk, Link, Shell, Upload};
 use crate::words::content::Source;
 use crate::words::error::{Error, Result};
 
 /// Connects to this machine; with `become` the shell runs under sudo.
-pub fn connect(r#become: bool) -> Arc<dyn Link> {
+#[expect(clippy::unnecessary_wraps, reason = "like every other way to a host")]
+pub fn connect(host: &Host) -> Result<Arc<dyn Link>> {
     let root = nix::unistd::geteuid().is_root();
-    Arc::new(Local { sudo: r#become && !root })
+    Ok(Arc::new(Local { sudo: host.connection.r#become() && !root }))
 }
 
 #[derive(Debug)]

@@ -175,7 +175,7 @@ impl Runner {
         let stderr = String::from_utf8_lossy(&self.complaint);
         let said: Vec<String> =
             stderr.lines().map(str::trim).filter(|line| !line.is_empty()).map(ToOwned::to_owned).collect();
-        if let Some(error) = explain_sudo(&stderr) {
+        if let Some(error) = explain_sudo(&stderr, &self.link.user()) {
             return error;
         }
         let error = match (code, why) {
