@@ -1,1 +1,14 @@
 //! Listeners to events: terminal, plain, JSON. They see events only.
+
+pub mod github;
+pub mod hosts;
+pub mod json;
+pub mod lines;
+pub mod look;
+pub mod recap;
+pub mod record;
+pub mod sink;
+pub mod text;
+
+#[cfg(test)]
+mod sample;
