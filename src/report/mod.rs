@@ -1,10 +1,13 @@
 //! Listeners to events: terminal, plain, JSON. They see events only.
 
+pub mod exec;
 pub mod github;
 pub mod hosts;
 pub mod json;
 pub mod lines;
 pub mod look;
+pub mod plain;
+pub mod plan;
 pub mod recap;
 pub mod record;
 pub mod sink;

@@ -1,9 +1,12 @@
 //! Event sequences for the tests of reporters.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::report::sink::Sink;
 use crate::words::error::Error;
 use crate::words::event::{
     Event, HostSummary, Mode, Outcome, SCHEMA_VERSION, Stream, Tally, TaskRef, Verdict,
@@ -164,4 +167,29 @@ impl Sample {
         let hosts = self.summaries.clone();
         self.event(Event::RunFinished { hosts, exit_code, elapsed })
     }
+}
+
+/// What a sink wrote.
+#[derive(Clone, Debug, Default)]
+pub struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    pub fn read(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub fn captured(ci: bool) -> (Sink, Captured) {
+    let text = Captured::default();
+    (Sink::new(Box::new(text.clone()), ci), text)
 }
