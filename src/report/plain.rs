@@ -94,7 +94,8 @@ impl Plain {
 
     fn said(&mut self, host: &HostName, stream: Stream, line: &str) {
         let mark = if stream == Stream::Stdout { "  > " } else { "  2> " };
-        self.say(host, None, &format!("{mark}{line}"));
+        // Made harmless before the mark is put in front: a CR must not draw over it.
+        self.say(host, None, &format!("{mark}{}", neutralise(line)));
     }
 
     fn finished(&mut self, task: &TaskRef, outcome: &Outcome, time: &str) {

@@ -184,21 +184,20 @@ fn summary(plans: &Plans, look: Look) -> String {
             }] += 1;
         }
     }
-    let signs = ["~", "?", "=", "-", "!"];
-    let words = ["to change", "unknown until run", "already", "skipped", "cannot be planned"];
-    let said: Vec<String> = (0..5)
-        .filter(|&which| counts[which] > 0)
-        .map(|which| format!("{} {} {}", signs[which], counts[which], words[which]))
+    let words = ["to change", "unknown until run", "already", "skipped", "that cannot be planned"];
+    let said: Vec<String> = std::iter::zip(counts, words)
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, words)| format!("{number} {words}"))
         .collect();
-    let nothing = counts[0] + counts[1] + counts[4] == 0;
     if said.is_empty() {
         return "Nothing to change: no task was planned.".to_owned();
     }
     let said = format!("{} on {}", said.join(", "), count(hosts, "host"));
-    if nothing {
+    if counts[0] + counts[1] + counts[4] == 0 {
         return look.paint(Tone::Good, &format!("Nothing to change. Plan: {said}"));
     }
-    look.paint(Tone::Strong, &format!("Plan: {said}"))
+    let legend = "~ change   ? unknown until run   = already   - skipped   ! cannot be planned";
+    format!("{}\n{}", look.paint(Tone::Faint, legend), look.paint(Tone::Strong, &format!("Plan: {said}")))
 }
 
 #[cfg(test)]
