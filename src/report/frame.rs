@@ -2,11 +2,9 @@
 
 use std::time::Instant;
 
-use console::truncate_str;
-
 use crate::report::look::{Look, Tone, verdict_words};
 use crate::report::state::{Phase, Row, State};
-use crate::report::text::{elapsed, fit, pad};
+use crate::report::text::{clock, cut, fit, pad};
 use crate::words::event::Verdict;
 use crate::words::plural::count;
 
@@ -30,7 +28,7 @@ pub fn frame(state: &State, width: usize, height: usize, now: Instant) -> Vec<St
         lines.extend(shown.iter().map(|row| line(row, state, &columns, now)));
         lines.push(rest(hidden, state.look));
     }
-    lines.iter().map(|line| truncate_str(line, width, state.look.dots()).into_owned()).collect()
+    lines.iter().map(|line| cut(line, width, state.look.dots())).collect()
 }
 
 /// Those that one wants to see come first; among equals the inventory's order stays.
@@ -39,7 +37,7 @@ fn urgency(phase: &Phase) -> u8 {
         Phase::Running { .. } => 0,
         Phase::Done(Verdict::Failed | Verdict::Unreachable | Verdict::Interrupted) => 1,
         Phase::Connecting { .. } => 2,
-        Phase::Connected => 3,
+        Phase::Idle => 3,
         Phase::Waiting => 4,
         Phase::Done(_) => 5,
     }
@@ -49,7 +47,7 @@ fn header(state: &State, width: usize, now: Instant) -> String {
     let look = state.look;
     let done = state.rows.iter().filter(|row| matches!(row.phase, Phase::Done(_))).count();
     let failed = state.rows.iter().filter(|row| is_bad(&row.phase)).count();
-    let time = elapsed(now.saturating_duration_since(state.started));
+    let time = clock(now.saturating_duration_since(state.started));
     let mut parts = vec![];
     if let Some(stage) = &state.stage {
         let wave =
@@ -66,7 +64,7 @@ fn header(state: &State, width: usize, now: Instant) -> String {
     // The counts matter more than the playbook's name; a narrow terminal shows those.
     let room = width.saturating_sub(console::measure_text_width(&tail) + 3);
     let name = state.playbook.rsplit('/').next().unwrap_or(&state.playbook);
-    let name = fit(name, room.min(40));
+    let name = fit(name, room.min(40), look.dots());
     if room < 4 { tail } else { format!("{}{dot}{tail}", look.paint(Tone::Strong, &name)) }
 }
 
@@ -82,7 +80,7 @@ struct Columns {
 }
 
 const GLYPH: usize = 3;
-const TIME: usize = 13;
+const TIME: usize = 9;
 
 impl Columns {
     fn new(state: &State, width: usize) -> Columns {
@@ -108,7 +106,14 @@ fn line(row: &Row, state: &State, columns: &Columns, now: Instant) -> String {
         Phase::Connecting { attempt } => {
             (look.spinner(spin), Tone::Open, format!("connecting, attempt {attempt}"), true)
         }
-        Phase::Connected => (look.dot(), Tone::Good, "connected".to_owned(), false),
+        Phase::Idle => {
+            let tasks = state.stage.as_ref().map_or(0, |stage| stage.tasks);
+            let words = match row.finished {
+                0 => "connected".to_owned(),
+                finished => format!("{}/{tasks} finished", finished.min(tasks)),
+            };
+            (look.dot(), Tone::Good, words, false)
+        }
         Phase::Running { task, index } => {
             let tasks = state.stage.as_ref().map_or(0, |stage| stage.tasks);
             // Handlers come after the tasks, with numbers beyond them.
@@ -119,12 +124,12 @@ fn line(row: &Row, state: &State, columns: &Columns, now: Instant) -> String {
         Phase::Done(Verdict::NotStarted) => (look.dot(), Tone::Faint, "not started".to_owned(), false),
         Phase::Done(verdict) => (look.cross(), Tone::Bad, verdict_words(*verdict).to_owned(), false),
     };
-    let name = pad(&fit(row.name.as_str(), columns.name), columns.name);
-    let task = pad(&fit(&words, columns.task), columns.task);
-    let time = if timed { elapsed(age) } else { String::new() };
-    let last = if timed { fit(&row.last, columns.last) } else { String::new() };
+    let name = pad(&fit(row.name.as_str(), columns.name, look.dots()), columns.name);
+    let task = pad(&fit(&words, columns.task, look.dots()), columns.task);
+    let time = if timed { clock(age) } else { String::new() };
+    let last = if timed { fit(&row.last, columns.last, look.dots()) } else { String::new() };
     let last = look.paint(Tone::Faint, &last);
-    let line = format!("{name} {} {task} {time:>11} {last}", look.paint(tone, glyph));
+    let line = format!("{name} {} {task} {time:>7} {last}", look.paint(tone, glyph));
     line.trim_end().to_owned()
 }
 
@@ -133,7 +138,7 @@ fn rest(hidden: &[&Row], look: Look) -> String {
     let words = |phase: &Phase| match phase {
         Phase::Running { .. } => "running",
         Phase::Connecting { .. } => "connecting",
-        Phase::Connected => "connected",
+        Phase::Idle => "connected",
         Phase::Waiting => "waiting",
         Phase::Done(Verdict::Ok) => "done",
         Phase::Done(verdict) => verdict_words(*verdict),

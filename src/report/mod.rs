@@ -1,5 +1,6 @@
 //! Listeners to events: terminal, plain, JSON. They see events only.
 
+pub mod choose;
 pub mod exec;
 pub mod frame;
 pub mod github;
@@ -16,6 +17,9 @@ pub mod sink;
 pub mod state;
 pub mod terminal;
 pub mod text;
+
+pub use crate::report::choose::{Colour, Options, Reporters, choose};
+pub use crate::report::terminal::Pause;
 
 #[cfg(test)]
 mod sample;

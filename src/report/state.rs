@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::report::look::{Look, Tone, sign};
-use crate::report::text::{elapsed, fit, floor_boundary, neutralise};
+use crate::report::text::{bounded, elapsed, fit, floor_boundary, neutralise};
 use crate::words::event::{Event, Outcome, TaskRef, Verdict};
 use crate::words::names::HostName;
 use crate::words::plural::count;
@@ -50,14 +50,22 @@ pub struct Row {
     pub since: Instant,
     /// The last line of output, harmless, or what was last done.
     pub last: String,
+    /// Tasks of this stage.
+    pub finished: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
     Waiting,
-    Connecting { attempt: u32 },
-    Connected,
-    Running { task: String, index: usize },
+    Connecting {
+        attempt: u32,
+    },
+    /// Connected, and between two tasks.
+    Idle,
+    Running {
+        task: String,
+        index: usize,
+    },
     Done(Verdict),
 }
 
@@ -84,25 +92,18 @@ impl State {
             Event::Connecting { host, attempt } => {
                 self.phase(host, Phase::Connecting { attempt: *attempt }, now);
             }
-            Event::Connected { host, .. } => self.phase(host, Phase::Connected, now),
+            Event::Connected { host, .. } => self.phase(host, Phase::Idle, now),
             Event::Notice { host, text } => self.notice(host.as_ref(), text),
             Event::StageStarted { stage, hosts, wave, waves, tasks } => {
-                self.stages_seen += usize::from(*wave <= 1);
-                self.stage = Some(Stage {
-                    name: fit(stage, 60),
-                    number: self.stages_seen,
-                    wave: *wave,
-                    waves: *waves,
-                    tasks: *tasks,
-                    started: now,
-                    hosts: hosts.len(),
-                    changed: 0,
-                    already: 0,
-                });
+                self.stage_started(stage, hosts, (*wave, *waves), *tasks, now);
             }
             Event::TaskStarted { task } => self.task_started(task, now),
             Event::Output { task, text, .. } => self.output(task, text),
-            Event::TaskFinished { task, outcome, elapsed } => self.task_finished(task, outcome, *elapsed),
+            Event::TaskFinished { task, outcome, elapsed } => {
+                self.task_finished(task, outcome, *elapsed);
+                let failed = matches!(outcome, Outcome::Failed { .. });
+                self.phase(&task.host, if failed { Phase::Done(Verdict::Failed) } else { Phase::Idle }, now);
+            }
             Event::StageFinished { failed, .. } => self.stage_finished(failed.len(), now),
             Event::Stopping { why } => {
                 self.say(Tone::Bad, format!("stopping: {}", neutralise(why).replace('\n', " ")));
@@ -125,9 +126,30 @@ impl State {
             phase: Phase::Waiting,
             since: now,
             last: String::new(),
+            finished: 0,
         };
         self.rows = hosts.iter().map(row).collect();
         self.index = hosts.iter().enumerate().map(|(at, host)| (host.clone(), at)).collect();
+    }
+
+    fn stage_started(
+        &mut self,
+        name: &str,
+        hosts: &[HostName],
+        (wave, waves): (usize, usize),
+        tasks: usize,
+        started: Instant,
+    ) {
+        self.stages_seen += usize::from(wave <= 1);
+        let (name, number) = (fit(name, 60, "…"), self.stages_seen);
+        let (hosts_here, changed, already) = (hosts.len(), 0, 0);
+        self.stage =
+            Some(Stage { name, number, wave, waves, tasks, started, hosts: hosts_here, changed, already });
+        for host in hosts {
+            if let Some(row) = self.row(host) {
+                row.finished = 0;
+            }
+        }
     }
 
     fn row(&mut self, host: &HostName) -> Option<&mut Row> {
@@ -147,7 +169,7 @@ impl State {
     }
 
     fn task_started(&mut self, task: &TaskRef, now: Instant) {
-        let phase = Phase::Running { task: fit(&task.task, 80), index: task.index };
+        let phase = Phase::Running { task: fit(&task.task, 80, "…"), index: task.index };
         self.phase(&task.host, phase, now);
         if let Some(row) = self.row(&task.host) {
             row.last.clear();
@@ -157,7 +179,7 @@ impl State {
     fn output(&mut self, task: &TaskRef, text: &str) {
         let start = floor_boundary(text, text.len().saturating_sub(TAIL));
         let line =
-            text[start..].lines().rev().map(|line| fit(line.trim(), 200)).find(|line| !line.is_empty());
+            text[start..].lines().rev().map(|line| fit(line.trim(), 200, "…")).find(|line| !line.is_empty());
         if let (Some(line), Some(row)) = (line, self.row(&task.host)) {
             row.last = line;
         }
@@ -183,6 +205,7 @@ impl State {
         }
         if let Some(row) = self.row(&task.host) {
             row.last.clear();
+            row.finished += 1;
         }
     }
 
@@ -190,7 +213,7 @@ impl State {
         self.failures += 1;
         if self.failures <= FAILURES_TOLD {
             let line = format!("{} {host}: {}", self.look.cross(), neutralise(text).replace('\n', " "));
-            self.say(Tone::Bad, line);
+            self.say(Tone::Bad, bounded(&line, 500));
         } else if self.failures == FAILURES_TOLD + 1 {
             self.say(Tone::Bad, format!("{} more hosts fail; all are told of at the end", self.look.cross()));
         }

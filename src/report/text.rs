@@ -126,9 +126,15 @@ fn break_hashes(line: &str, out: &mut String) {
 }
 
 /// One line for a view: harmless, without tabs and blanks around, cut to `width` columns.
-pub fn fit(text: &str, width: usize) -> String {
+pub fn fit(text: &str, width: usize, dots: &str) -> String {
     let line = neutralise(text.trim_end()).replace(['\t', '\n'], " ");
-    truncate_str(line.trim_end(), width, "…").into_owned()
+    cut(line.trim_end(), width, dots)
+}
+
+/// Cuts to `width` columns, colours kept; where not even the dots fit there are none.
+pub fn cut(text: &str, width: usize, dots: &str) -> String {
+    let dots = if measure_text_width(dots) <= width { dots } else { "" };
+    truncate_str(text, width, dots).into_owned()
 }
 
 /// Pads to `width` columns on the right; `fit` first.
@@ -160,6 +166,15 @@ pub fn elapsed(time: Duration) -> String {
         60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// `0:03`, `1:05`, `1:02:00`: for a column that changes while one looks.
+pub fn clock(time: Duration) -> String {
+    let (minutes, seconds) = (time.as_secs() / 60, time.as_secs() % 60);
+    if minutes < 60 {
+        return format!("{minutes}:{seconds:02}");
+    }
+    format!("{}:{:02}:{seconds:02}", minutes / 60, minutes % 60)
 }
 
 #[cfg(test)]
@@ -201,8 +216,9 @@ mod tests {
 
     #[test]
     fn widths_are_columns() {
-        assert_eq!(fit("日本語日本語", 7), "日本語…");
-        assert_eq!(fit("a\tb\u{1b}[1mc", 10), "a bc");
+        assert_eq!(fit("日本語日本語", 7, "…"), "日本語…");
+        assert_eq!(fit("a\tb\u{1b}[1mc", 10, "…"), "a bc");
+        assert_eq!(fit("abc", 1, ".."), "a");
         assert_eq!(bounded("ääää", 3), "ä… (6 more bytes)");
     }
 
