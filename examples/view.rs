@@ -51,7 +51,7 @@ fn main() -> Result<(), String> {
     let pace = if has("--fast") {
         Duration::ZERO
     } else {
-        Duration::from_millis(2000) / u32::try_from(number).unwrap_or(1)
+        Duration::from_secs(2) / u32::try_from(number).unwrap_or(1)
     };
     let hosts = (1..=number).map(|n| HostName::new(format!("web{n:02}"))).collect::<Result<Vec<_>, _>>()?;
     let reporters = choose(options);
@@ -62,7 +62,7 @@ fn main() -> Result<(), String> {
 
 impl Script {
     fn play(&mut self, mode: Mode) {
-        self.tell(Event::RunStarted {
+        self.tell(&Event::RunStarted {
             version: SCHEMA_VERSION,
             run: "20260301-1200".into(),
             mode,
@@ -71,7 +71,7 @@ impl Script {
         });
         self.connect();
         let hosts = self.hosts.clone();
-        self.tell(Event::StageStarted {
+        self.tell(&Event::StageStarted {
             stage: "prepare".into(),
             hosts,
             wave: 1,
@@ -88,7 +88,7 @@ impl Script {
         let failed = self.tallies.iter().filter(|(_, (verdict, ..))| *verdict != Verdict::Ok);
         let failed: Vec<HostName> = failed.map(|(host, _)| host.clone()).collect();
         let exit_code = if failed.is_empty() { 0 } else { 3 };
-        self.tell(Event::StageFinished { stage: "prepare".into(), wave: 1, failed });
+        self.tell(&Event::StageFinished { stage: "prepare".into(), wave: 1, failed });
         let summary = |(verdict, tally, error): &(Verdict, Tally, Option<Error>)| HostSummary {
             verdict: *verdict,
             tally: tally.clone(),
@@ -98,14 +98,14 @@ impl Script {
         let hosts: BTreeMap<_, _> =
             self.tallies.iter().map(|(host, end)| (host.clone(), summary(end))).collect();
         for (host, summary) in hosts.clone() {
-            self.tell(Event::HostFinished { host, summary });
+            self.tell(&Event::HostFinished { host, summary });
         }
-        self.tell(Event::RunFinished { hosts, exit_code, elapsed: self.begun.elapsed() });
+        self.tell(&Event::RunFinished { hosts, exit_code, elapsed: self.begun.elapsed() });
     }
 
     fn connect(&mut self) {
         for (number, host) in self.hosts.clone().into_iter().enumerate() {
-            self.tell(Event::Connecting { host: host.clone(), attempt: 1 });
+            self.tell(&Event::Connecting { host: host.clone(), attempt: 1 });
             let (mut verdict, mut error) = (Verdict::Ok, None);
             if number % 23 == 22 {
                 verdict = Verdict::Unreachable;
@@ -115,7 +115,7 @@ impl Script {
                         .hint("is sshd running there, and is the port right?"),
                 );
             } else {
-                self.tell(Event::Connected { host: host.clone(), elapsed: Duration::from_millis(80) });
+                self.tell(&Event::Connected { host: host.clone(), elapsed: Duration::from_millis(80) });
             }
             self.tallies.insert(host, (verdict, Tally::default(), error));
         }
@@ -130,7 +130,7 @@ impl Script {
             kind: "command".into(),
             origin: format!("playbooks/deploy.toml:{}", 10 + 6 * index),
         };
-        self.tell(Event::TaskStarted { task: task.clone() });
+        self.tell(&Event::TaskStarted { task: task.clone() });
         if matches!(index, 3 | 6) {
             for text in [
                 "Collecting gunicorn==23.0.0\n",
@@ -138,11 +138,11 @@ impl Script {
                 "Installing…\u{1b}]0;owned\u{7}\n",
             ] {
                 let stream = if index == 3 { Stream::Stdout } else { Stream::Stderr };
-                self.tell(Event::Output { task: task.clone(), stream, text: text.into() });
+                self.tell(&Event::Output { task: task.clone(), stream, text: text.into() });
             }
         }
         let outcome = self.outcome(host, index, mode);
-        self.tell(Event::TaskFinished { task, outcome, elapsed: Duration::from_millis(340) });
+        self.tell(&Event::TaskFinished { task, outcome, elapsed: Duration::from_millis(340) });
     }
 
     fn outcome(&mut self, host: &HostName, index: usize, mode: Mode) -> Outcome {
@@ -180,8 +180,8 @@ impl Script {
         }
     }
 
-    fn tell(&mut self, event: Event) {
-        self.reporters.event(&event);
+    fn tell(&mut self, event: &Event) {
+        self.reporters.event(event);
         sleep(self.pace / 5);
     }
 }

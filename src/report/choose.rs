@@ -77,7 +77,7 @@ impl Surroundings {
         }
     }
 
-    fn colour(&self, wanted: Colour, terminal: bool) -> bool {
+    fn colour(self, wanted: Colour, terminal: bool) -> bool {
         match wanted {
             Colour::Always => true,
             Colour::Never => false,

@@ -91,7 +91,7 @@ impl Exec {
         if let Some(answer) = self.hosts.get_mut(host) {
             answer.of(stream).push(text, |line| complete.push(line.to_owned()));
         }
-        self.take(host, stream, complete);
+        self.take(host, stream, &complete);
     }
 
     fn finished(&mut self, host: &HostName, outcome: Option<&Outcome>) {
@@ -100,14 +100,14 @@ impl Exec {
             if let Some(answer) = self.hosts.get_mut(host) {
                 answer.of(stream).finish(|line| rest.push(line.to_owned()));
             }
-            self.take(host, stream, rest);
+            self.take(host, stream, &rest);
         }
         if let (Some(Outcome::Failed { error }), Some(answer)) = (outcome, self.hosts.get_mut(host)) {
             answer.error = Some(error.causes.last().unwrap_or(&error.what).clone());
         }
     }
 
-    fn take(&mut self, host: &HostName, stream: Stream, lines: Vec<String>) {
+    fn take(&mut self, host: &HostName, stream: Stream, lines: &[String]) {
         let prefix = format!("{} | ", pad(host.as_str(), self.column));
         for line in lines.iter().map(|line| neutralise(line)) {
             match (self.layout, self.hosts.len()) {
@@ -115,7 +115,6 @@ impl Exec {
                     if let Some(answer) = self.hosts.get_mut(host) {
                         answer.keep(line);
                     }
-                    continue;
                 }
                 (Layout::Stream, 1) => self.sink(stream).line(&line),
                 (Layout::Stream, _) => self.sink(stream).line(&format!("{prefix}{line}")),

@@ -12,6 +12,7 @@ pub mod plain;
 pub mod plan;
 pub mod recap;
 pub mod record;
+pub mod result;
 pub mod screen;
 pub mod sink;
 pub mod state;

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use crate::report::hosts::{compact, natural_order};
 use crate::report::look::{Look, Tone, verdict_words};
 use crate::report::record::{End, Failure, Record};
+use crate::report::result::{result, words};
 use crate::report::sink::Sink;
-use crate::report::text::{bounded, elapsed, neutralise, pad};
-use crate::words::event::{Event, HostSummary, Listener, Mode, Tally, Verdict};
+use crate::report::text::{bounded, neutralise, pad};
+use crate::words::event::{Event, HostSummary, Listener, Mode, Verdict};
 use crate::words::names::HostName;
 use crate::words::plural::count;
 
@@ -115,20 +116,6 @@ fn grouped(
     groups
 }
 
-/// `12 changed, 18 already`; what did not happen is not said.
-pub fn words(tally: &Tally) -> String {
-    let said = [
-        (tally.changed, "changed"),
-        (tally.unknown, "ran without a change"),
-        (tally.already, "already"),
-        (tally.skipped, "skipped"),
-        (tally.failed, "failed"),
-    ];
-    let said: Vec<String> =
-        said.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    said.join(", ")
-}
-
 fn tell(failure: &Failure, mode: Mode, look: Look, out: &mut String) {
     let hosts = match failure.hosts.as_slice() {
         [only] => only.to_string(),
@@ -150,8 +137,7 @@ fn tell(failure: &Failure, mode: Mode, look: Look, out: &mut String) {
     }
     // The output of `tow exec` is shown where it belongs, as what was asked for.
     if !error.output.is_empty() && mode != Mode::Exec {
-        let whose = failure.hosts.first().filter(|_| failure.hosts.len() > 1);
-        let whose = whose.map_or_else(String::new, |host| format!(" on {host}"));
+        let whose = if failure.hosts.len() > 1 { format!(" on {}", failure.first) } else { String::new() };
         let _ = writeln!(out, "  the last lines{whose}:");
         let hidden = error.output.len().saturating_sub(OUTPUT_LINES);
         for line in &error.output[hidden..] {
@@ -189,53 +175,6 @@ fn pending(end: &End, look: Look, out: &mut String) {
         let hosts = compact(&hosts, look.dots(), HOSTS_SHOWN);
         let _ = writeln!(out, "\npending on {hosts}: {}", neutralise(&handlers.join(", ")));
         let _ = writeln!(out, "  hint: the next run of this playbook begins with them");
-    }
-}
-
-/// The last line: the result, how long it took, and what the exit code means.
-fn result(end: &End, look: Look) -> String {
-    let time = elapsed(end.elapsed);
-    let hosts = count(end.hosts.len(), "host");
-    let sum = end.hosts.values().fold(Tally::default(), |sum, host| Tally {
-        already: sum.already + host.tally.already,
-        changed: sum.changed + host.tally.changed,
-        unknown: sum.unknown + host.tally.unknown,
-        skipped: sum.skipped + host.tally.skipped,
-        failed: sum.failed + host.tally.failed,
-    });
-    let said = words(&sum);
-    if end.exit_code != 0 {
-        let well = end.hosts.values().filter(|host| host.verdict == Verdict::Ok).count();
-        let bad = end.hosts.len() - well;
-        let text = format!(
-            "{} after {time}: {} (exit code {}); {bad} of {hosts} not done",
-            if end.exit_code == 130 { "interrupted" } else { "failed" },
-            meaning(end.exit_code),
-            end.exit_code
-        );
-        return look.paint(Tone::Bad, &text);
-    }
-    let text = match (sum.changed, sum.unknown) {
-        _ if said.is_empty() => format!("nothing to do: no task for {hosts} ({time})"),
-        (0, 0) => format!("nothing to do: {said} on {hosts} ({time})"),
-        (0, _) => format!("nothing changed: {said} on {hosts} ({time})"),
-        _ => format!("done in {time}: {said} on {hosts}"),
-    };
-    look.paint(Tone::Good, &text)
-}
-
-/// What the exit code of a run says.
-pub fn meaning(exit_code: u8) -> &'static str {
-    match exit_code {
-        0 => "all went well",
-        2 => "the arguments or files are wrong",
-        3 => "a task failed",
-        4 => "a host was not reached, or did not let us in",
-        5 => "somebody else holds the lock",
-        6 => "the state of a host is not known, a person must look",
-        7 => "a host key is not trusted",
-        130 => "stopped by Ctrl-C",
-        _ => "unexpected, a mistake in tow itself",
     }
 }
 

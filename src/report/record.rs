@@ -28,9 +28,10 @@ pub struct End {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
     pub hosts: Vec<HostName>,
+    /// The host whose message and output are kept for all of them.
+    pub first: HostName,
     /// `None`: the host failed outside a task, such as on connecting.
     pub task: Option<TaskRef>,
-    /// Of the first host; the others differ in the output at most.
     pub error: Error,
 }
 
@@ -57,7 +58,9 @@ impl Record {
             told.insert((&task.host, error.what.as_str()));
             add(&mut groups, &task.host, Some(task), error);
         }
-        for (host, summary) in self.end.iter().flat_map(|end| &end.hosts) {
+        let mut ended: Vec<_> = self.end.iter().flat_map(|end| &end.hosts).collect();
+        ended.sort_by(|a, b| natural_order(a.0, b.0));
+        for (host, summary) in ended {
             let Some(error) = &summary.error else { continue };
             if !told.contains(&(host, error.what.as_str())) {
                 add(&mut groups, host, None, error);
@@ -82,7 +85,14 @@ fn add(groups: &mut Vec<(Sameness, Failure)>, host: &HostName, task: Option<&Tas
     let key = (place, anonymous(&error.what), error.causes.iter().map(anonymous).collect());
     match groups.iter_mut().find(|(sameness, _)| *sameness == key) {
         Some((_, failure)) => failure.hosts.push(host.clone()),
-        None => groups
-            .push((key, Failure { hosts: vec![host.clone()], task: task.cloned(), error: error.clone() })),
+        None => groups.push((
+            key,
+            Failure {
+                hosts: vec![host.clone()],
+                first: host.clone(),
+                task: task.cloned(),
+                error: error.clone(),
+            },
+        )),
     }
 }

@@ -193,3 +193,31 @@ pub fn captured(ci: bool) -> (Sink, Captured) {
     let text = Captured::default();
     (Sink::new(Box::new(text.clone()), ci), text)
 }
+
+/// What a terminal would show after `text`: it knows as much as the live view uses.
+pub fn replay(text: &str) -> Vec<String> {
+    let (mut rows, mut row, mut rest) = (vec![String::new()], 0usize, text);
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '\n' => {
+                row += 1;
+                rows.resize(rows.len().max(row + 1), String::new());
+            }
+            '\r' => {}
+            '\u{1b}' => {
+                let end = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+                match (&rest[1..end], &rest[end..=end]) {
+                    (up, "A") => row -= up.parse::<usize>().unwrap(),
+                    ("" | "2", "K") => rows[row].clear(),
+                    ("?2026", "h" | "l") => {}
+                    other => panic!("the live view should not use {other:?}"),
+                }
+                rest = &rest[end + 1..];
+            }
+            _ => rows[row].push(c),
+        }
+    }
+    rows.retain(|row| !row.is_empty());
+    rows
+}

@@ -42,17 +42,24 @@ impl Screen {
         if said.is_empty() && lines.is_empty() && self.drawn.is_empty() {
             return;
         }
-        let mut out = String::from(BEGIN);
-        out.push('\r');
-        let up = self.rows_drawn();
-        if up > 0 {
-            let _ = write!(out, "\u{1b}[{up}A");
+        let mut out = format!("{BEGIN}\r");
+        let old = self.rows_drawn();
+        up(old, &mut out);
+        // Row by row: erasing "to the end of the screen" makes some terminals move it all into the scrollback.
+        let erase = if said.is_empty() { old.saturating_sub(lines.len()) } else { old };
+        if !said.is_empty() {
+            // What is said may wrap over several rows of the old region.
+            out.push_str(&"\u{1b}[2K\r\n".repeat(erase));
+            up(erase, &mut out);
         }
         for line in said.iter().chain(lines) {
             // Erased first: after a line as wide as the terminal, erasing would take its last column.
             let _ = write!(out, "\u{1b}[K{line}\r\n");
         }
-        out.push_str("\u{1b}[J");
+        if said.is_empty() {
+            out.push_str(&"\u{1b}[2K\r\n".repeat(erase));
+            up(erase, &mut out);
+        }
         out.push_str(END);
         self.drawn = lines.iter().map(|line| measure_text_width(line)).collect();
         self.sink.raw(&out);
@@ -63,6 +70,12 @@ impl Screen {
         let (width, height) = self.size();
         let rows: usize = self.drawn.iter().map(|used| used.div_ceil(width.max(1)).max(1)).sum();
         rows.min(height.saturating_sub(1))
+    }
+}
+
+fn up(rows: usize, out: &mut String) {
+    if rows > 0 {
+        let _ = write!(out, "\u{1b}[{rows}A");
     }
 }
 
@@ -82,11 +95,13 @@ mod tests {
         let mut screen = Screen::new(sink, Box::new(move || (seen.load(Ordering::Relaxed), 24)));
         let line = "x".repeat(70);
         screen.draw(&[], &[line.clone(), line.clone()]);
-        assert!(!text.read().contains('A'), "the first drawing begins where the cursor is");
+        assert!(!text.read().contains("\u{1b}[2A"), "the first drawing begins where the cursor is");
         screen.draw(&["said".into()], &[line]);
-        assert!(text.read().contains("\r\u{1b}[2A\u{1b}[Ksaid\r\n"), "{:?}", text.read());
+        let erased = "\r\u{1b}[2A\u{1b}[2K\r\n\u{1b}[2K\r\n\u{1b}[2A\u{1b}[Ksaid\r\n";
+        assert!(text.read().contains(erased), "{:?}", text.read());
         width.store(30, Ordering::Relaxed);
         screen.draw(&[], &[]);
-        assert!(text.read().ends_with("\r\u{1b}[3A\u{1b}[J\u{1b}[?2026l"), "{:?}", text.read());
+        let erased = format!("\r\u{1b}[3A{}\u{1b}[3A\u{1b}[?2026l", "\u{1b}[2K\r\n".repeat(3));
+        assert!(text.read().ends_with(&erased), "{:?}", text.read());
     }
 }

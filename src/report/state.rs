@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::report::look::{Look, Tone, sign};
 use crate::report::text::{bounded, elapsed, fit, floor_boundary, neutralise};
-use crate::words::event::{Event, Outcome, TaskRef, Verdict};
+use crate::words::event::{Event, Mode, Outcome, TaskRef, Verdict};
 use crate::words::names::HostName;
 use crate::words::plural::count;
 
@@ -18,6 +18,7 @@ const TAIL: usize = 2048;
 pub struct State {
     pub look: Look,
     pub verbose: bool,
+    mode: Mode,
     pub playbook: String,
     pub started: Instant,
     pub stage: Option<Stage>,
@@ -74,6 +75,7 @@ impl State {
         State {
             look,
             verbose,
+            mode: Mode::Run,
             playbook: String::new(),
             started: now,
             stage: None,
@@ -88,7 +90,10 @@ impl State {
     /// Cheap: nothing is drawn here, and of output only the end is looked at.
     pub fn event(&mut self, event: &Event, now: Instant) {
         match event {
-            Event::RunStarted { playbook, hosts, .. } => self.run_started(playbook, hosts, now),
+            Event::RunStarted { playbook, mode, hosts, .. } => {
+                self.mode = *mode;
+                self.run_started(playbook, hosts, now);
+            }
             Event::Connecting { host, attempt } => {
                 self.phase(host, Phase::Connecting { attempt: *attempt }, now);
             }
@@ -106,7 +111,7 @@ impl State {
             }
             Event::StageFinished { failed, .. } => self.stage_finished(failed.len(), now),
             Event::Stopping { why } => {
-                self.say(Tone::Bad, format!("stopping: {}", neutralise(why).replace('\n', " ")));
+                self.say(Tone::Bad, &format!("stopping: {}", neutralise(why).replace('\n', " ")));
             }
             Event::HostFinished { host, summary } => {
                 if let (Verdict::Unreachable, Some(error)) = (summary.verdict, &summary.error) {
@@ -165,7 +170,7 @@ impl State {
 
     fn notice(&mut self, host: Option<&HostName>, text: &str) {
         let host = host.map_or_else(String::new, |host| format!("{host}: "));
-        self.say(Tone::Faint, format!("{host}{}", neutralise(text.trim_end())));
+        self.say(Tone::Faint, &format!("{host}{}", neutralise(text.trim_end())));
     }
 
     fn task_started(&mut self, task: &TaskRef, now: Instant) {
@@ -201,7 +206,7 @@ impl State {
                 Outcome::Failed { .. } => String::new(),
             };
             let line = format!("{sign} {}: {}: {words} ({})", task.host, task.task, elapsed(time));
-            self.say(tone, neutralise(&line).replace('\n', " "));
+            self.say(tone, &neutralise(&line).replace('\n', " "));
         }
         if let Some(row) = self.row(&task.host) {
             row.last.clear();
@@ -213,14 +218,18 @@ impl State {
         self.failures += 1;
         if self.failures <= FAILURES_TOLD {
             let line = format!("{} {host}: {}", self.look.cross(), neutralise(text).replace('\n', " "));
-            self.say(Tone::Bad, bounded(&line, 500));
+            self.say(Tone::Bad, &bounded(&line, 500));
         } else if self.failures == FAILURES_TOLD + 1 {
-            self.say(Tone::Bad, format!("{} more hosts fail; all are told of at the end", self.look.cross()));
+            self.say(
+                Tone::Bad,
+                &format!("{} more hosts fail; all are told of at the end", self.look.cross()),
+            );
         }
     }
 
     fn stage_finished(&mut self, failed: usize, now: Instant) {
-        let Some(stage) = &self.stage else { return };
+        // A plan changes nothing, and what `tow exec` does is in its output.
+        let Some(stage) = self.stage.as_ref().filter(|_| self.mode == Mode::Run) else { return };
         let wave =
             if stage.waves > 1 { format!(" wave {}/{}", stage.wave, stage.waves) } else { String::new() };
         let mut words = vec![count(stage.hosts, "host")];
@@ -234,10 +243,10 @@ impl State {
             if failed > 0 { (self.look.cross(), Tone::Bad) } else { (self.look.tick(), Tone::Good) };
         let time = elapsed(now.saturating_duration_since(stage.started));
         let line = format!("{mark} {}{wave}: {} ({time})", stage.name, words.join(", "));
-        self.say(tone, line);
+        self.say(tone, &line);
     }
 
-    fn say(&mut self, tone: Tone, line: String) {
+    fn say(&mut self, tone: Tone, line: &str) {
         for line in line.lines() {
             self.said.push(self.look.paint(tone, line));
         }

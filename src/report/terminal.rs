@@ -113,7 +113,7 @@ impl Terminal {
         let shared = Shared {
             state: Mutex::new(State::new(look, verbose, Instant::now())),
             screen: Mutex::new(screen),
-            stage: Mutex::new(Stage::Paused),
+            stage: Mutex::new(Stage::Drawing),
             changed: Condvar::new(),
         };
         Terminal { shared: Arc::new(shared), drawer: None }
@@ -124,7 +124,6 @@ impl Terminal {
     }
 
     fn begin(&mut self) {
-        self.shared.set(Stage::Drawing);
         let shared = Arc::clone(&self.shared);
         // Without a thread (there may be a limit) the run goes on, and the recap tells it all.
         self.drawer = std::thread::Builder::new().name("live view".into()).spawn(move || shared.run()).ok();
@@ -166,7 +165,7 @@ mod tests {
 
     use super::Terminal;
     use crate::report::look::Look;
-    use crate::report::sample::{Captured, Sample, broken_nginx, captured};
+    use crate::report::sample::{Captured, Sample, broken_nginx, captured, replay};
     use crate::report::screen::Screen;
     use crate::words::event::{Event, Listener, Mode, Stream, Tally, Verdict};
 
@@ -192,14 +191,23 @@ mod tests {
         wait_for(&text, "1/12 migrate");
         pause.pause();
         let quiet = text.read();
-        assert!(quiet.ends_with("\u{1b}[4A\u{1b}[J\u{1b}[?2026l"), "the region is gone: {quiet:?}");
+        assert!(quiet.ends_with("\u{1b}[2K\r\n\u{1b}[4A\u{1b}[?2026l"), "the region is gone: {quiet:?}");
         terminal.event(&Event::Notice { host: None, text: "the clock is slow".into() });
         pause.resume();
         wait_for(&text, "the clock is slow");
-        let end = sample.fails(1..2, &broken_nginx()).all(Verdict::Ok, &Tally::default()).end(0);
+        let end = sample
+            .fails(1..2, &broken_nginx())
+            .stage_done(1, 1..2)
+            .all(Verdict::Ok, &Tally::default())
+            .end(0);
         end.events.iter().skip(3).for_each(|event| terminal.event(event));
-        assert!(text.read().contains("✗ web2: nginx site: cannot run `nginx -t`: exit code 1\r\n"));
-        assert!(text.read().ends_with("\u{1b}[J\u{1b}[?2026l"));
+        let left = replay(&text.read()).join("\n");
+        let (left, _time) = left.rsplit_once(" (").unwrap();
+        assert_eq!(
+            left,
+            "the clock is slow\n✗ web2: nginx site: cannot run `nginx -t`: exit code 1\n\
+             ✗ switch: 3 hosts, 1 host failed"
+        );
     }
 
     #[test]
