@@ -174,7 +174,9 @@ mod tests {
         assert_eq!(path.parent().unwrap().as_str(), "/srv/app");
         assert_eq!(path.file_name(), "x");
         assert_eq!(RemotePath::new("/x").unwrap().parent().unwrap().as_str(), "/");
-        for (odd, normal) in [("/", "/"), ("//srv/./app//", "/srv/app"), ("/srv/.", "/srv"), ("/.a/b", "/.a/b")] {
+        for (odd, normal) in
+            [("/", "/"), ("//srv/./app//", "/srv/app"), ("/srv/.", "/srv"), ("/.a/b", "/.a/b")]
+        {
             assert_eq!(RemotePath::new(odd).unwrap().as_str(), normal);
         }
     }

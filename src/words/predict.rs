@@ -31,11 +31,14 @@ impl Facts {
                 (Probe::Content(at), Fact::Content(known)) if at == path || below(at, path).is_some() => {
                     *known = None;
                 }
-                (Probe::Tree(at), Fact::Tree(known)) if at == path || below(at, path).is_some() => *known = None,
+                (Probe::Tree(at), Fact::Tree(known)) if at == path || below(at, path).is_some() => {
+                    *known = None
+                }
                 (Probe::Tree(root), Fact::Tree(Some(entries))) => {
                     if let Some(entry) = below(path, root) {
                         entries.retain(|name, _| {
-                            name != entry && !name.strip_prefix(entry).is_some_and(|rest| rest.starts_with('/'))
+                            name != entry
+                                && !name.strip_prefix(entry).is_some_and(|rest| rest.starts_with('/'))
                         });
                     }
                 }
@@ -95,7 +98,13 @@ mod tests {
     }
     fn stat(node: NodeKind, mode: u32) -> Fact {
         let mode = FileMode(mode);
-        Fact::Path(PathFact::Present(Stat { node, mode, owner: "root".into(), group: "root".into(), size: 0 }))
+        Fact::Path(PathFact::Present(Stat {
+            node,
+            mode,
+            owner: "root".into(),
+            group: "root".into(),
+            size: 0,
+        }))
     }
 
     #[test]

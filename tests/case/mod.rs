@@ -108,7 +108,7 @@ impl Case {
         let (last, before) = tasks.split_last().ok_or("no task")?;
         for task in before {
             match task.plan(&facts) {
-                Ok(Step::Change(change)) => predicted(&mut facts, &change),
+                Ok(Step::Change(change)) => facts.apply(&change.predicts),
                 Ok(Step::Already { .. }) => {}
                 Ok(Step::Unknown(_)) => return Err("before: its effect cannot be predicted".into()),
                 Err(error) => return Err(format!("before: {error}")),
@@ -119,7 +119,7 @@ impl Case {
             Ok(step) => step,
         };
         if let Step::Change(change) = &step {
-            predicted(&mut facts, change);
+            facts.apply(&change.predicts);
             match last.plan(&facts) {
                 Ok(Step::Already { .. }) => {}
                 other => {
@@ -179,13 +179,6 @@ impl Case {
             same("secret", &secret, &change.diffs.iter().all(|diff| diff.secret))?;
         }
         Ok(Seen::Change)
-    }
-}
-
-/// What the engine does after a step with a known effect.
-fn predicted(facts: &mut Facts, change: &Change) {
-    for (probe, fact) in &change.predicts {
-        facts.insert(probe.clone(), fact.clone());
     }
 }
 
