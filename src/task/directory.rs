@@ -108,7 +108,7 @@ impl Task for Directory {
                 owner: self.owner(),
             }],
             predicts: vec![(Probe::Path(self.path.clone()), Fact::Path(PathFact::Present(after)))],
-            diffs: vec![],
+            ..Change::default()
         }))
     }
 }
