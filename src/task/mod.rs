@@ -11,6 +11,7 @@ use crate::words::fact::{Facts, Probe};
 use crate::words::step::Step;
 
 pub mod common;
+pub mod seconds;
 
 /// Something wrong with the values of a task, found before any connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,4 +87,5 @@ tasks! {
     command::Command("run"),
     directory::Directory("path"),
     file::File,
+    package::Package("names"),
 }
