@@ -87,5 +87,6 @@ tasks! {
     command::Command("run"),
     directory::Directory("path"),
     file::File,
+    git::Git,
     package::Package("names"),
 }
