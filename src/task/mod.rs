@@ -88,5 +88,7 @@ tasks! {
     directory::Directory("path"),
     file::File,
     git::Git,
+    pip::Pip,
+    venv::Venv("path"),
     package::Package("names"),
 }
