@@ -88,7 +88,9 @@ tasks! {
     directory::Directory("path"),
     file::File,
     git::Git,
+    http::Http("url"),
     pip::Pip,
+    service::Service("name"),
     venv::Venv("path"),
     package::Package("names"),
 }
