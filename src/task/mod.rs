@@ -91,6 +91,7 @@ tasks! {
     http::Http("url"),
     pip::Pip,
     service::Service("name"),
+    supervisor::Supervisor,
     venv::Venv("path"),
     package::Package("names"),
 }
