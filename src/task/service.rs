@@ -1,8 +1,11 @@
 //! `service`: a unit of systemd: enabled, running, and still running a while later.
 
+mod unit;
+
 use serde::Deserialize;
 
 use crate::task::seconds::Span;
+use crate::task::service::unit::{Unit, parse};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
@@ -57,46 +60,6 @@ fn three_seconds() -> Span {
 const NEEDS_SYSTEMD: &str = "[ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1 || { echo no-systemd; exit 0; }";
 /// A user's systemd is found by this variable, which is not set in a session without PAM.
 const FIND_USER_BUS: &str = "export XDG_RUNTIME_DIR=\"${XDG_RUNTIME_DIR:-/run/user/$(id -u)}\"";
-
-/// What `systemctl show` says of a unit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Unit {
-    load: String,
-    active: String,
-    sub: String,
-    file: String,
-}
-
-fn parse(stdout: &str) -> Unit {
-    let mut unit = Unit::default();
-    for (key, value) in stdout.lines().filter_map(|line| line.split_once('=')) {
-        match key {
-            "LoadState" => value.clone_into(&mut unit.load),
-            "ActiveState" => value.clone_into(&mut unit.active),
-            "SubState" => value.clone_into(&mut unit.sub),
-            "UnitFileState" => value.clone_into(&mut unit.file),
-            _ => {}
-        }
-    }
-    unit
-}
-
-impl Unit {
-    fn is_up(&self) -> bool {
-        matches!(self.active.as_str(), "active" | "reloading" | "refreshing")
-    }
-    fn is_down(&self) -> bool {
-        matches!(self.active.as_str(), "inactive" | "failed" | "")
-    }
-    /// `None`: there is nothing to enable; it comes up by what wants it, or is generated.
-    fn enabled(&self) -> Option<bool> {
-        match self.file.as_str() {
-            "enabled" | "enabled-runtime" | "alias" | "linked" | "linked-runtime" => Some(self.file.starts_with('e') || self.file == "alias"),
-            "static" | "generated" | "transient" | "indirect" => None,
-            _ => Some(false),
-        }
-    }
-}
 
 impl Service {
     fn unit(&self) -> String {
@@ -280,17 +243,10 @@ impl Service {
 
 #[cfg(test)]
 mod tests {
-    use super::{Service, Unit, parse};
+    use super::Service;
 
     fn service(table: &str) -> Service {
         toml::from_str(table).unwrap()
-    }
-
-    #[test]
-    fn reads_what_systemctl_shows() {
-        let unit = parse("LoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\n");
-        assert!(unit.is_up() && unit.enabled() == Some(true));
-        assert_eq!(Unit { file: "static".into(), ..unit }.enabled(), None);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::task::file::{Target, content_probes, plan_content};
 use crate::task::seconds::Span;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command, Owner};
@@ -15,7 +14,7 @@ use crate::words::error::{Error, Result};
 use crate::words::fact::{Facts, Probe};
 use crate::words::names::{FileMode, RemotePath};
 use crate::words::shell::{join, quote};
-use crate::words::step::{Change, Step};
+use crate::words::step::{Change, Diff, Step};
 
 /// Runs a program under a Supervisor that belongs to the acting user: no root, no open port. Supervisor itself comes
 /// from PyPI (a task of kind `pip` with `packages = "supervisor"`). A program whose configuration changed is started
@@ -135,12 +134,17 @@ impl Supervisor {
         ])
     }
 
-    /// Folders of its own, topmost first.
+    /// Its folders and everything above them, topmost first.
     fn folders(&self) -> Result<Vec<RemotePath>> {
         if self.command.is_none() {
             return Ok(vec![]);
         }
-        Ok(vec![self.root.clone(), self.at("conf.d")?, self.at("log")?])
+        let mut folders: Vec<RemotePath> =
+            std::iter::successors(Some(self.root.clone()), RemotePath::parent).collect();
+        folders.retain(|path| path.as_str() != "/");
+        folders.reverse();
+        folders.extend([self.at("conf.d")?, self.at("log")?]);
+        Ok(folders)
     }
 
     fn probe(&self) -> Probe {
@@ -189,24 +193,31 @@ impl Supervisor {
         let mut change = Change::default();
         for path in self.folders()? {
             if facts.path(&path)?.is_none() {
-                let mode = Some(FileMode(0o700));
+                let private = path.as_str().starts_with(self.root.as_str());
+                let mode = Some(FileMode(if private { 0o700 } else { 0o755 }));
                 change = change
                     .what(format!("make the folder {path}"))
                     .action(Action::MakeDir { path, mode, owner: Owner::default() });
             }
         }
         let mut written = vec![];
-        for file in self.wanted()? {
-            let target = Target { path: &file.path, mode: Some(file.mode), owner: Owner::default() };
-            let step = plan_content(&target, &Content::text(&file.text), file.secret, facts)?;
-            if let Some(part) = step.change() {
-                change.what.extend(part.what.iter().cloned());
-                change.diffs.extend(part.diffs.iter().cloned());
-                change.actions.extend(part.actions.iter().cloned());
-                if !part.diffs.is_empty() {
-                    written.push(file.path);
-                }
+        for Wanted { path, text, mode, secret } in self.wanted()? {
+            let content = Content::text(text);
+            let stat = facts.path(&path)?;
+            let same = stat.is_some() && facts.digest(&path)? == Some(&content.digest);
+            if same && stat.is_some_and(|stat| stat.mode == mode) {
+                continue;
             }
+            change = match stat {
+                Some(stat) if same => change.what(format!("{path}: mode {} → {mode}", stat.mode)),
+                Some(_) => change.what(format!("rewrite {path}")),
+                None => change.what(format!("write {path}")),
+            };
+            if !same {
+                change.diffs.push(Diff { path: path.clone(), new: Some(content.clone()), secret });
+                written.push(path.clone());
+            }
+            change = change.action(Action::Install { path, content, mode: Some(mode), owner: Owner::default() });
         }
         Ok((change, written))
     }
@@ -248,7 +259,7 @@ impl Task for Supervisor {
         let mut probes = vec![self.probe()];
         probes.extend(self.folders().unwrap_or_default().into_iter().map(Probe::Path));
         for file in self.wanted().unwrap_or_default() {
-            probes.extend(content_probes(&file.path, true));
+            probes.extend([Probe::Path(file.path.clone()), Probe::Digest(file.path)]);
         }
         probes
     }
