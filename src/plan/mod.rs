@@ -125,9 +125,7 @@ pub fn steps(
             Ready::Task(task) => decide(&specs[item.index], task.as_ref(), facts, live),
         };
         if let Decision::Step(step) = &decision {
-            for (probe, fact) in step.change().into_iter().flat_map(|change| &change.predicts) {
-                facts.insert(probe.clone(), fact.clone());
-            }
+            step.change().into_iter().for_each(|change| facts.apply(&change.predicts));
         }
         let (unknown, failed) =
             (matches!(decision, Decision::Step(Step::Unknown(_))), matches!(decision, Decision::Failed(_)));
