@@ -20,9 +20,8 @@ pub enum Layout {
     Group,
 }
 
-/// Of each host, at a terminal: so many lines from the beginning and from the end.
-const HEAD: usize = 500;
-const TAIL: usize = 500;
+/// Of each host, at a terminal: so many bytes from the beginning, and as many from the end.
+const KEPT: usize = 64 << 10;
 
 #[derive(Debug)]
 pub struct Exec {
@@ -41,22 +40,29 @@ struct Answer {
     stdout: Lines,
     stderr: Lines,
     head: Vec<String>,
+    head_bytes: usize,
     tail: VecDeque<String>,
+    tail_bytes: usize,
     dropped: usize,
     error: Option<String>,
 }
 
 impl Answer {
     fn keep(&mut self, line: String) {
-        if self.head.len() < HEAD {
+        // An empty line costs memory too.
+        let cost = |line: &String| line.len() + size_of::<String>();
+        if self.head_bytes < KEPT {
+            self.head_bytes += cost(&line);
             self.head.push(line);
             return;
         }
-        if self.tail.len() == TAIL {
-            self.tail.pop_front();
+        self.tail_bytes += cost(&line);
+        self.tail.push_back(line);
+        while self.tail_bytes > KEPT {
+            let Some(gone) = self.tail.pop_front() else { break };
+            self.tail_bytes -= cost(&gone);
             self.dropped += 1;
         }
-        self.tail.push_back(line);
     }
 
     fn lines(&self) -> Vec<String> {
@@ -136,8 +142,14 @@ impl Exec {
                 groups.entry((answer.error, lines)).or_default().push(host);
             }
         }
-        for ((error, lines), mut hosts) in groups {
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        for (_, hosts) in &mut groups {
             hosts.sort_by(natural_order);
+        }
+        groups.sort_by(|((error_a, _), a), ((error_b, _), b)| {
+            error_a.is_some().cmp(&error_b.is_some()).then_with(|| natural_order(&a[0], &b[0]))
+        });
+        for ((error, lines), hosts) in groups {
             let number =
                 if hosts.len() > 1 { format!(" ({})", count(hosts.len(), "host")) } else { String::new() };
             let failed = error.map_or_else(String::new, |error| format!(", {}", neutralise(&error)));
@@ -225,10 +237,11 @@ mod tests {
 
     #[test]
     fn endless_output_keeps_head_and_tail() {
-        let sample = (0..5000).fold(Sample::new(Mode::Exec, 2), |sample, n| {
+        let sample = (0..20_000).fold(Sample::new(Mode::Exec, 2), |sample, n| {
             sample.says(0, 0, "exec", Stream::Stdout, &format!("line {n}\n"))
         });
         let (out, _) = shown(&sample.all(Verdict::Ok, &Tally::default()).end(0), Layout::Group, true);
-        assert!(out.contains("line 499\n  … (4000 lines left out)\n  line 4500\n"), "{out}");
+        assert!(out.len() < 2 * super::KEPT && out.contains("  line 0\n") && out.ends_with("  line 19999\n"));
+        assert!(out.contains(" lines left out)\n"), "{out}");
     }
 }
