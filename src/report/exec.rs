@@ -20,6 +20,13 @@ pub enum Layout {
     Group,
 }
 
+/// Which ways out lead to a terminal or to CI, which would obey what is written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    pub stdout: bool,
+    pub stderr: bool,
+}
+
 /// Of each host, at a terminal: so many bytes from the beginning, and as many from the end.
 const KEPT: usize = 64 << 10;
 
@@ -29,8 +36,7 @@ pub struct Exec {
     stderr: Sink,
     look: Look,
     layout: Layout,
-    /// Text goes to a terminal or to CI, which would obey what is in it.
-    guarded: bool,
+    guarded: Guarded,
     column: usize,
     hosts: BTreeMap<HostName, Answer>,
 }
@@ -76,7 +82,7 @@ impl Answer {
 }
 
 impl Exec {
-    pub fn new((stdout, stderr): (Sink, Sink), look: Look, layout: Layout, guarded: bool) -> Exec {
+    pub fn new((stdout, stderr): (Sink, Sink), look: Look, layout: Layout, guarded: Guarded) -> Exec {
         Exec { stdout, stderr, look, layout, guarded, column: 0, hosts: BTreeMap::new() }
     }
 
@@ -89,9 +95,10 @@ impl Exec {
     }
 
     fn output(&mut self, host: &HostName, stream: Stream, text: &str) {
-        if self.hosts.len() == 1 && !self.guarded {
+        let guarded = if stream == Stream::Stdout { self.guarded.stdout } else { self.guarded.stderr };
+        if self.hosts.len() == 1 && !guarded {
             // One host in a pipe: data, as it is.
-            return if stream == Stream::Stdout { self.stdout.raw(text) } else { self.stderr.raw(text) };
+            return self.sink(stream).raw(text);
         }
         let mut complete = Vec::new();
         if let Some(answer) = self.hosts.get_mut(host) {
@@ -114,17 +121,20 @@ impl Exec {
     }
 
     fn take(&mut self, host: &HostName, stream: Stream, lines: &[String]) {
-        let prefix = format!("{} | ", pad(host.as_str(), self.column));
+        let prefix = match self.hosts.len() {
+            1 => String::new(),
+            _ => format!("{} | ", pad(host.as_str(), self.column)),
+        };
+        let mut text = String::new();
         for line in lines.iter().map(|line| neutralise(line)) {
-            match (self.layout, self.hosts.len()) {
-                (Layout::Group, _) => {
-                    if let Some(answer) = self.hosts.get_mut(host) {
-                        answer.keep(line);
-                    }
-                }
-                (Layout::Stream, 1) => self.sink(stream).line(&line),
-                (Layout::Stream, _) => self.sink(stream).line(&format!("{prefix}{line}")),
+            match (self.layout, self.hosts.get_mut(host)) {
+                (Layout::Group, Some(answer)) => answer.keep(line),
+                (Layout::Group, None) => {}
+                (Layout::Stream, _) => text.extend([prefix.as_str(), &line, "\n"]),
             }
+        }
+        if !text.is_empty() {
+            self.sink(stream).text(&text);
         }
     }
 
@@ -186,13 +196,14 @@ impl Listener for Exec {
 mod tests {
     use insta::assert_snapshot;
 
-    use super::{Exec, Layout};
+    use super::{Exec, Guarded, Layout};
     use crate::report::look::Look;
     use crate::report::sample::{Sample, captured};
     use crate::words::error::Error;
     use crate::words::event::{Listener, Mode, Outcome, Stream, Tally, Verdict};
 
-    fn shown(sample: &Sample, layout: Layout, guarded: bool) -> (String, String) {
+    fn shown(sample: &Sample, layout: Layout, terminal: bool) -> (String, String) {
+        let guarded = Guarded { stdout: terminal, stderr: true };
         let ((stdout, out), (stderr, err)) = (captured(false), captured(false));
         let mut exec = Exec::new((stdout, stderr), Look::PLAIN, layout, guarded);
         sample.events.iter().for_each(|event| exec.event(event));
@@ -229,8 +240,10 @@ mod tests {
         let sample = Sample::new(Mode::Exec, 1)
             .says(0, 0, "exec", Stream::Stdout, "a\u{1b}[1mb")
             .says(0, 0, "exec", Stream::Stdout, "\r\nno end")
+            .says(0, 0, "exec", Stream::Stderr, "\u{1b}[2Jon a terminal\n")
             .all(Verdict::Ok, &Tally::default())
             .end(0);
+        assert_eq!(shown(&sample, Layout::Stream, false).1, "on a terminal\n");
         assert_eq!(shown(&sample, Layout::Stream, false).0, "a\u{1b}[1mb\r\nno end");
         assert_eq!(shown(&sample, Layout::Group, true).0, "ab\nno end\n");
     }
