@@ -2,4 +2,14 @@
 //!
 //! Nothing here reads the disk (a [`crate::words::content::Files`] is handed in) or knows of a connection.
 
+mod filters;
+mod groups;
+mod inventory;
+pub mod mistake;
 pub mod model;
+mod range;
+mod read;
+mod select;
+pub mod source;
+mod suggest;
+mod template;
