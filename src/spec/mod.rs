@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads the disk (a [`crate::words::content::Files`] is handed in) or knows of a connection.
 
+mod args;
 mod filters;
 mod groups;
 mod inventory;
@@ -9,7 +10,9 @@ pub mod mistake;
 pub mod model;
 mod range;
 mod read;
+mod secrets;
 mod select;
 pub mod source;
 mod suggest;
 mod template;
+mod vars;
