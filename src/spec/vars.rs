@@ -14,6 +14,9 @@ use crate::spec::template::{At, Compiled, Fault, Mentions, is_template, value_at
 /// Names that towline gives; a variable of the user's must not hide them.
 pub const RESERVED: &[&str] = &["host", "hosts", "groups", "os", "item", "index", "result", "secrets"];
 
+/// The label of mistakes that may only follow from a broken inventory.
+pub const NOT_FOUND: &str = "not found";
+
 /// Every template of a project, each compiled once.
 #[derive(Debug, Default)]
 pub struct Templates(Mutex<HashMap<String, Result<Arc<Compiled>, Fault>>>);
@@ -38,7 +41,7 @@ pub fn locate(file: &Arc<TextFile>, span: &Span, fault: &Fault) -> Mistake {
         _ => 0..raw.len(),
     };
     let at = span.start + inner.start..span.start + inner.end;
-    let label = if matches!(fault.at, At::Word(_)) { "not found" } else { "" };
+    let label = if matches!(fault.at, At::Word(_)) { NOT_FOUND } else { "" };
     Mistake::at(file, at, &fault.message).label(label).maybe_help(fault.help.clone())
 }
 
@@ -82,6 +85,10 @@ impl Merge {
     pub fn layer(&mut self, layer: Layer<'_>, templates: &Templates, mistakes: &mut Mistakes) {
         let mut adding = Adding { file: layer.file, templates, mistakes, leaves: &mut self.templates };
         adding.table(&mut self.map, layer.node.entries(), &mut vec![]);
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
     }
 
     /// `--set a.b=value`: the value is no template.
