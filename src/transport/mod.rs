@@ -6,6 +6,8 @@ use tokio::sync::mpsc;
 use crate::words::content::Content;
 use crate::words::error::Result;
 
+pub mod server;
+
 /// A connection to one host, authenticated, with the host's key verified.
 #[async_trait]
 pub trait Link: Send + Sync {
