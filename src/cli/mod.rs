@@ -1,1 +1,3 @@
 //! Arguments, wiring, exit codes.
+
+pub mod demo;
