@@ -2,7 +2,7 @@
 //! application, all in one folder; and the end of all of it. The deployment itself is the engine's.
 
 use std::fmt::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub use pages::{Page, check_pages};
 pub use python::explain;
 
 const HOSTS: [&str; 3] = ["web1", "web2", "web3"];
+/// The application's key for sessions, made for this run.
+const SECRET: &str = "secret_key";
 /// Below a host's home folder; the playbook puts Supervisor's files there.
 const SUPERVISOR: &str = "pythonweb/supervisor";
 /// A socket's path may have 103 bytes on macOS; Supervisor's is the longest, with a process id behind it.
@@ -73,7 +75,9 @@ pub fn make_folder(parent: Option<&Path>) -> Result<PathBuf> {
             .cause("the path of a socket below it would not fit into what the system allows")
             .hint("name a shorter one with --dir, such as /tmp"));
     }
-    let folder = tempfile::Builder::new().prefix("tow-demo-").tempdir_in(&parent).map_err(cannot)?;
+    let private = std::fs::Permissions::from_mode(0o700);
+    let folder = tempfile::Builder::new().prefix("tow-demo-").permissions(private).tempdir_in(&parent);
+    let folder = folder.map_err(cannot)?;
     Ok(folder.keep())
 }
 
@@ -105,6 +109,10 @@ pub async fn prepare(folder: &Path) -> Result<Demo> {
     let secret =
         key.to_openssh(LineEnding::LF).map_err(|error| Error::bug("cannot write a key").cause(error))?;
     write(&demo.key, &secret)?;
+    write(
+        &folder.join(SECRET),
+        &format!("{:032x}{:032x}\n", rand::random::<u128>(), rand::random::<u128>()),
+    )?;
     write(&demo.known_hosts, &known)?;
     write(&demo.playbook, files::PLAYBOOK)?;
     write(&demo.inventory, &inventory(&demo, &python))?;
@@ -161,7 +169,7 @@ fn free_ports() -> Result<Vec<u16>> {
     ports.map_err(|error| Error::failed("cannot find a free port on 127.0.0.1").cause(error))
 }
 
-/// For the user alone: one of them is a key, another holds the application's secret.
+/// For the user alone: there are keys among them.
 fn write(path: &Path, text: &str) -> Result<()> {
     use std::io::Write as _;
     let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -173,13 +181,12 @@ fn inventory(demo: &Demo, python: &str) -> String {
     let mut text = format!(
         "# The hosts of this demo: SSH servers inside of the `tow` that wrote this file, gone when it ends.\n\n\
          [defaults]\nuser = \"demo\"\nkey = {}\nknown_hosts = {}\n\n\
-         [vars]\npython = {}\nsecret_key = \"{:064x}{:064x}\"\n\n\
+         [secrets]\nsecret_key = {{ file = {} }}\n\n[vars]\npython = {}\n\n\
          [vars.app]\nname = \"pythonweb\"\nsource = {}\nrevision = \"{}\"\n",
         quoted(&demo.key),
         quoted(&demo.known_hosts),
+        quoted(&demo.folder.join(SECRET)),
         quoted(Path::new(python)),
-        rand::random::<u128>(),
-        rand::random::<u128>(),
         quoted(&demo.source),
         files::revision(),
     );
