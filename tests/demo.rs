@@ -1,5 +1,7 @@
 //! What `tow demo` stands on: the folder it makes, hosts that can be reached with it, and their end.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,5 +1,7 @@
 //! The embedded SSH server, spoken to by the real OpenSSH client.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

@@ -77,6 +77,8 @@ pub fn pip_environment(folder: &Path) -> Vec<(OsString, OsString)> {
     let mut env: Vec<(OsString, OsString)> = vec![
         ("PIP_RETRIES".into(), "2".into()),
         ("PIP_NO_INPUT".into(), "1".into()),
+        // Python compiles what it needs; three hosts share the cores of one machine.
+        ("PIP_NO_COMPILE".into(), "1".into()),
         ("PIP_DISABLE_PIP_VERSION_CHECK".into(), "1".into()),
     ];
     if let Some(file) = user_configuration() {
