@@ -34,9 +34,7 @@ pub enum Command {
     /// Deploy an example application to three SSH hosts inside this process
     Demo(Demo),
     /// Print completions for a shell
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 }
 
 #[derive(Debug, Group)]

@@ -11,5 +11,13 @@ pub async fn run(args: &Exec) -> Ended {
     let inventory = inventory(&args.target)?;
     let project = spec::exec_project(inventory.as_ref(), args.target.limit.as_deref(), &args.command)
         .map_err(|mistakes| stop(&mistakes))?;
-    Conduct { mode: Mode::Exec, diffs: false, connection: &args.connection, output: args.output, pending: None }.run(&project).await
+    Conduct {
+        mode: Mode::Exec,
+        diffs: false,
+        connection: &args.connection,
+        output: args.output,
+        pending: None,
+    }
+    .run(&project)
+    .await
 }

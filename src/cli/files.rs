@@ -41,7 +41,11 @@ impl DiskFiles {
             None => PathBuf::from(path),
         };
         if expanded.is_absolute() {
-            return if expanded.exists() { Ok(expanded) } else { Err(format!("there is no {path} on this machine")) };
+            return if expanded.exists() {
+                Ok(expanded)
+            } else {
+                Err(format!("there is no {path} on this machine"))
+            };
         }
         let found = self.folders.iter().map(|folder| folder.join(&expanded)).find(|path| path.exists());
         found.ok_or_else(|| {
@@ -85,7 +89,10 @@ impl DiskFiles {
         found.sort_by_key(std::fs::DirEntry::file_name);
         for entry in found {
             let Some(name) = entry.file_name().to_str().map(ToOwned::to_owned) else {
-                return Err(std::io::Error::other(format!("the name of {} is not UTF-8", entry.path().display())));
+                return Err(std::io::Error::other(format!(
+                    "the name of {} is not UTF-8",
+                    entry.path().display()
+                )));
             };
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };
             let kind = entry.file_type()?;
@@ -96,7 +103,8 @@ impl DiskFiles {
                 entries.push(TreeEntry { path: path.clone(), node: Node::Dir });
                 self.walk(&entry.path(), &path, entries)?;
             } else if kind.is_file() {
-                let node = Node::File { content: self.hashed(&entry.path())?, executable: executable(&entry)? };
+                let node =
+                    Node::File { content: self.hashed(&entry.path())?, executable: executable(&entry)? };
                 entries.push(TreeEntry { path, node });
             }
             // Sockets, pipes and devices are nobody's content.

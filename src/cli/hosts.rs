@@ -10,7 +10,8 @@ use crate::spec::model::{Connection, Host};
 
 pub fn run(args: &Hosts) -> Ended {
     let inventory = inventory(&args.target)?;
-    let hosts = spec::load_inventory(inventory.as_ref(), args.target.limit.as_deref()).map_err(|mistakes| stop(&mistakes))?;
+    let hosts = spec::load_inventory(inventory.as_ref(), args.target.limit.as_deref())
+        .map_err(|mistakes| stop(&mistakes))?;
     let text = if args.json { json(&hosts) } else { table(&hosts) };
     // A closed pipe (`| head`) is no failure of ours.
     let _ = std::io::stdout().write_all(text.as_bytes());

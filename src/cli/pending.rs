@@ -19,11 +19,15 @@ pub struct PendingFile {
 impl PendingFile {
     /// Of the playbook and inventory at these places.
     pub fn of(playbook: &Path, inventory: Option<&Path>) -> Option<PendingFile> {
-        let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
+        let whole =
+            |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
         let name = format!("{}\n{}", whole(playbook), inventory.map(whole).unwrap_or_default());
         let folder = state_folder()?.join("pending");
         let path = folder.join(format!("{}.json", Digest::of(name.as_bytes()).short()));
-        let hosts = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let hosts = std::fs::read(&path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
         Some(PendingFile { path, hosts: Mutex::new(hosts) })
     }
 

@@ -22,7 +22,9 @@ pub async fn run(args: &Playbook) -> Ended {
     let project = load(args, &playbook)?;
     let pending = PendingFile::of(&playbook, args.target.inventory.as_deref());
     let pending = pending.map(|file| Arc::new(file) as Arc<dyn Pending>);
-    Conduct { mode: Mode::Run, diffs: args.diff, connection: &args.connection, output: args.output, pending }.run(&project).await
+    Conduct { mode: Mode::Run, diffs: args.diff, connection: &args.connection, output: args.output, pending }
+        .run(&project)
+        .await
 }
 
 pub async fn plan(args: &Playbook) -> Ended {
@@ -30,11 +32,13 @@ pub async fn plan(args: &Playbook) -> Ended {
     let project = load(args, &playbook)?;
     let pending = PendingFile::of(&playbook, args.target.inventory.as_deref());
     let pending = pending.map(|file| Arc::new(file) as Arc<dyn Pending>);
-    Conduct { mode: Mode::Plan, diffs: true, connection: &args.connection, output: args.output, pending }.run(&project).await
+    Conduct { mode: Mode::Plan, diffs: true, connection: &args.connection, output: args.output, pending }
+        .run(&project)
+        .await
 }
 
 /// Reads and checks everything; nothing has been connected to yet.
-fn load(args: &Playbook, playbook: &Path) -> Result<Project, Stop> {
+pub fn load(args: &Playbook, playbook: &Path) -> Result<Project, Stop> {
     let request = Request {
         inventory: inventory(&args.target)?,
         playbook: text_file(playbook, "playbook")?,
@@ -73,7 +77,8 @@ pub fn inventory(target: &Target) -> Result<Option<TextFile>> {
 
 fn text_file(path: &Path, what: &str) -> Result<TextFile> {
     let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| Error::config(format!("cannot read the {what} {}", path.display())).cause(error))?;
+    let text = text
+        .map_err(|error| Error::config(format!("cannot read the {what} {}", path.display())).cause(error))?;
     Ok(TextFile::new(path.display().to_string(), text))
 }
 

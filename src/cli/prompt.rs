@@ -64,7 +64,10 @@ impl Review for Prompt {
         let mut text = format!("\nNobody has vouched for the keys of {} yet:\n\n", count(keys.len(), "host"));
         let width = keys.iter().map(|key| key.host.as_str().len()).max().unwrap_or(0);
         for key in keys {
-            text.push_str(&format!("  {:width$}  {}  {} ({})\n", key.host, key.fingerprint, key.address, key.algorithm));
+            text.push_str(&format!(
+                "  {:width$}  {}  {} ({})\n",
+                key.host, key.fingerprint, key.address, key.algorithm
+            ));
         }
         text.push_str("\nCompare them with what your provider shows, or with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`\non the server. Trust all of them, and remember them? [yes/no] ");
         let answer = self.line(&text);

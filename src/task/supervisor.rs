@@ -124,7 +124,7 @@ impl Supervisor {
             stopsignal: &self.stopsignal,
         };
         let file = |name: &str, text: String, mode: u32, secret: bool| {
-            Ok(Wanted { path: self.at(name)?, text, mode: FileMode(mode), secret })
+            Ok::<Wanted, Error>(Wanted { path: self.at(name)?, text, mode: FileMode(mode), secret })
         };
         let start = files::start(&self.environment, self.directory.as_ref(), &command);
         Ok(vec![
