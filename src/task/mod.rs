@@ -99,5 +99,6 @@ tasks! {
     link::Link,
     script::Script("src"),
     template::Template,
+    upload::Upload,
     user::User("name"),
 }
