@@ -6,15 +6,24 @@ use crate::words::names::RemotePath;
 impl Facts {
     /// Takes over what a change predicts, so that the next task plans on the host as it will be then.
     pub fn apply(&mut self, predicts: &[(Probe, Fact)]) {
+        // In order: what goes may come back as something else.
         for (probe, fact) in predicts {
             self.insert(probe.clone(), fact.clone());
-        }
-        for (probe, fact) in predicts {
-            match (probe, fact) {
-                (Probe::Path(path), Fact::Path(PathFact::Absent)) => self.gone(path),
-                (Probe::Path(path), Fact::Path(PathFact::Present(stat))) => self.there(path, stat),
+            match probe {
+                Probe::Path(path) | Probe::Digest(path) => self.follow(path),
                 _ => {}
             }
+        }
+    }
+
+    fn follow(&mut self, path: &RemotePath) {
+        match self.answers.get(&Probe::Path(path.clone())) {
+            Some(Fact::Path(PathFact::Absent)) => self.gone(path),
+            Some(Fact::Path(PathFact::Present(stat))) => {
+                let stat = stat.clone();
+                self.there(path, &stat);
+            }
+            _ => {}
         }
     }
 
