@@ -9,21 +9,16 @@ impl Facts {
         // In order: what goes may come back as something else.
         for (probe, fact) in predicts {
             self.insert(probe.clone(), fact.clone());
-            match probe {
-                Probe::Path(path) | Probe::Digest(path) => self.follow(path),
+            match (probe, fact) {
+                (Probe::Path(path), Fact::Path(PathFact::Absent)) => self.gone(path),
+                (Probe::Path(path), Fact::Path(PathFact::Present(stat))) => self.there(path, stat),
+                (Probe::Digest(path), _) => {
+                    if let Ok(Some(stat)) = self.path(path).map(Option::<&Stat>::cloned) {
+                        self.there(path, &stat);
+                    }
+                }
                 _ => {}
             }
-        }
-    }
-
-    fn follow(&mut self, path: &RemotePath) {
-        match self.answers.get(&Probe::Path(path.clone())) {
-            Some(Fact::Path(PathFact::Absent)) => self.gone(path),
-            Some(Fact::Path(PathFact::Present(stat))) => {
-                let stat = stat.clone();
-                self.there(path, &stat);
-            }
-            _ => {}
         }
     }
 

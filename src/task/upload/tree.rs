@@ -104,9 +104,9 @@ impl Tree<'_> {
     }
 
     fn make_dir(&self, path: &RemotePath, mode: FileMode) -> Change {
-        let made = with_attributes(&fresh(NodeKind::Dir, mode, path, self.facts), None, self.owner);
+        let after = with_attributes(&fresh(NodeKind::Dir, mode, path, self.facts), None, self.owner);
         let (path, owner) = (path.clone(), self.owner.clone());
-        let change = Change::default().what(format!("make the folder {path}")).predict_dir(&path, made);
+        let change = Change::default().what(format!("make the folder {path}")).predict_dir(&path, after);
         change.action(Action::MakeDir { path, mode: Some(mode), owner })
     }
 
