@@ -36,7 +36,7 @@ impl Facts {
                     *known = None;
                 }
                 (Probe::Tree(at), Fact::Tree(known)) if at == path || below(at, path).is_some() => {
-                    *known = None
+                    *known = None;
                 }
                 (Probe::Tree(root), Fact::Tree(Some(entries))) => {
                     if let Some(entry) = below(path, root) {

@@ -220,7 +220,7 @@ sys.stdout.buffer.write("".join(found[f"V{i}"] + "\0" for i in range(count)).enc
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
+        #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn all_readers_agree(values in proptest::collection::vec("[ -~\n\t]{0,6}|[$'\"\\\\`{}ab# \n]{0,8}", 40)) {
             let values: Vec<String> = values.into_iter().filter(|value| quote(value).is_ok()).collect();
