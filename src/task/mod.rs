@@ -12,6 +12,7 @@ use crate::words::step::Step;
 
 pub mod common;
 pub mod place;
+pub mod seconds;
 pub mod write;
 
 /// Something wrong with the values of a task, found before any connection.
@@ -95,10 +96,17 @@ tasks! {
     directory::Directory("path"),
     env::Env,
     file::File,
+    git::Git,
+    http::Http("url"),
     line::Line,
     link::Link,
+    package::Package("names"),
+    pip::Pip,
     script::Script("src"),
+    service::Service("name"),
+    supervisor::Supervisor,
     template::Template,
     upload::Upload,
     user::User("name"),
+    venv::Venv("path"),
 }
