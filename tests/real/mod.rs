@@ -76,7 +76,8 @@ pub fn apply(step: &Step) -> Result<(), String> {
             Action::MakeDir { path, .. } => std::fs::create_dir(path.as_str()).unwrap(),
             Action::Install { path, content, .. } => {
                 std::fs::write(path.as_str(), content.as_bytes().unwrap()).unwrap();
-                std::fs::set_permissions(path.as_str(), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+                std::fs::set_permissions(path.as_str(), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                    .unwrap();
             }
             Action::Run(command) => {
                 let output = match &command.program {
@@ -85,7 +86,9 @@ pub fn apply(step: &Step) -> Result<(), String> {
                     Program::Script { .. } => unreachable!("no kind here has scripts"),
                 };
                 if !output.status.success() {
-                    return Err(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned());
+                    return Err(
+                        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+                    );
                 }
             }
             other => unreachable!("{other:?}"),
@@ -99,19 +102,31 @@ fn answer(probe: &Probe) -> Fact {
     match probe {
         Probe::Shell { script, .. } => {
             let answers: Vec<fact::Output> =
-                [&["sh"][..], &["dash"], &["bash", "--posix"], &["busybox", "sh"]].into_iter().filter(|shell| exists(shell[0])).map(|shell| run(shell, script)).collect();
-            assert!(answers.iter().all(|answer| *answer == answers[0]), "shells differ: {answers:?}\n{script}");
+                [&["sh"][..], &["dash"], &["bash", "--posix"], &["busybox", "sh"]]
+                    .into_iter()
+                    .filter(|shell| exists(shell[0]))
+                    .map(|shell| run(shell, script))
+                    .collect();
+            assert!(
+                answers.iter().all(|answer| *answer == answers[0]),
+                "shells differ: {answers:?}\n{script}"
+            );
             Fact::Output(answers[0].clone())
         }
         Probe::Path(path) => Fact::Path(stat(path)),
-        Probe::Digest(path) => Fact::Digest(std::fs::read(path.as_str()).ok().map(|bytes| Digest::of(&bytes))),
+        Probe::Digest(path) => {
+            Fact::Digest(std::fs::read(path.as_str()).ok().map(|bytes| Digest::of(&bytes)))
+        }
         other => unreachable!("{other:?}"),
     }
 }
 
 fn run(shell: &[&str], script: &str) -> fact::Output {
     let output = sh(shell, script, &[]);
-    fact::Output { code: output.status.code().unwrap_or(-1), stdout: String::from_utf8(output.stdout).unwrap() }
+    fact::Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+    }
 }
 
 fn stat(path: &RemotePath) -> PathFact {
