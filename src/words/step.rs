@@ -15,7 +15,7 @@ pub enum Step {
     Unknown(Change),
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// For people, one line each: "mode 0644 → 0640".
     pub what: Vec<String>,
@@ -24,6 +24,24 @@ pub struct Change {
     pub actions: Vec<Action>,
     /// What the host would answer once the actions are done; the next task plans upon it.
     pub predicts: Vec<(Probe, Fact)>,
+    /// In a [`Step::Unknown`]: it surely changes the host, only the consequences cannot be predicted (packages
+    /// get installed). A plan shows it as a change, not as "unknown until run".
+    pub definite: bool,
+    /// False for actions that only wait or look: they never count as a change, whatever they did.
+    pub changes: bool,
+}
+
+impl Default for Change {
+    fn default() -> Change {
+        Change {
+            what: vec![],
+            diffs: vec![],
+            actions: vec![],
+            predicts: vec![],
+            definite: false,
+            changes: true,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +60,19 @@ impl Step {
     /// A step that runs `action` for the reason `what`, with an effect that nobody can predict.
     pub fn run(what: impl Into<String>, action: Action) -> Step {
         Step::Unknown(Change { what: vec![what.into()], actions: vec![action], ..Change::default() })
+    }
+    /// A step that surely changes the host, in ways that cannot all be predicted.
+    pub fn effects(change: Change) -> Step {
+        Step::Unknown(Change { definite: true, ..change })
+    }
+    /// A step that waits or looks, and changes nothing.
+    pub fn wait(what: impl Into<String>, action: Action) -> Step {
+        Step::Unknown(Change {
+            what: vec![what.into()],
+            actions: vec![action],
+            changes: false,
+            ..Change::default()
+        })
     }
     pub fn change(&self) -> Option<&Change> {
         match self {

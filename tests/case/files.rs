@@ -1,0 +1,110 @@
+//! The operator's files of a case, in memory, and real strict rendering with the case's variables.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use towline::task::Inputs;
+use towline::words::content::{Content, Files, Node, TreeEntry};
+use towline::words::fact::TreeFact;
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Entry {
+    Text(String),
+    File {
+        content: String,
+        #[serde(default)]
+        executable: bool,
+    },
+    Link {
+        link: String,
+    },
+    Dir {
+        #[serde(rename = "dir")]
+        _dir: bool,
+    },
+}
+
+impl Entry {
+    pub fn tree_fact(&self) -> TreeFact {
+        match self.node() {
+            Node::Dir => TreeFact::Dir,
+            Node::File { content, executable } => TreeFact::File { digest: content.digest, executable },
+            Node::Link { target } => TreeFact::Link { target },
+        }
+    }
+
+    fn node(&self) -> Node {
+        match self {
+            Entry::Text(text) => Node::File { content: Content::text(text), executable: false },
+            Entry::File { content, executable } => {
+                Node::File { content: Content::text(content), executable: *executable }
+            }
+            Entry::Link { link } => Node::Link { target: link.clone() },
+            Entry::Dir { .. } => Node::Dir,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Local<'a> {
+    pub files: &'a BTreeMap<String, Entry>,
+    pub vars: &'a toml::Table,
+    pub secrets: &'a [String],
+}
+
+impl Files for Local<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.content(path).map(|content| content.as_bytes().unwrap_or_default().to_vec())
+    }
+
+    fn content(&self, path: &str) -> Result<Content, String> {
+        match self.files.get(path).map(Entry::node) {
+            Some(Node::File { content, .. }) => Ok(content),
+            Some(_) => Err(format!("{path} is not a file")),
+            None if self.below(path).is_empty() => Err(format!("cannot read {path}: no such file")),
+            None => Err(format!("{path} is a folder")),
+        }
+    }
+
+    fn tree(&self, path: &str) -> Result<Vec<TreeEntry>, String> {
+        let found = self.below(path);
+        if self.files.contains_key(path) {
+            return Err(format!("{path} is not a folder"));
+        }
+        if found.is_empty() {
+            return Err(format!("cannot read {path}: no such folder"));
+        }
+        Ok(found.into_iter().map(|(path, node)| TreeEntry { path, node }).collect())
+    }
+}
+
+impl Local<'_> {
+    /// Everything below a folder by relative path, with the folders that are only implied.
+    fn below(&self, folder: &str) -> BTreeMap<String, Node> {
+        let prefix = format!("{}/", folder.trim_end_matches('/'));
+        let mut found = BTreeMap::new();
+        for (path, entry) in
+            self.files.iter().filter_map(|(path, entry)| Some((path.strip_prefix(&prefix)?, entry)))
+        {
+            for (at, _) in path.match_indices('/') {
+                found.insert(path[..at].to_owned(), Node::Dir);
+            }
+            found.insert(path.to_owned(), entry.node());
+        }
+        found
+    }
+}
+
+impl Inputs for Local<'_> {
+    fn render(&self, name: &str, text: &str) -> Result<String, String> {
+        let mut handlebars = handlebars::Handlebars::new();
+        handlebars.set_strict_mode(true);
+        handlebars.register_escape_fn(handlebars::no_escape);
+        handlebars.render_template(text, self.vars).map_err(|error| format!("{name}: {}", error.reason()))
+    }
+
+    fn is_secret(&self, text: &str) -> bool {
+        self.secrets.iter().any(|secret| text.contains(secret.as_str()))
+    }
+}

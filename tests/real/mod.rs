@@ -1,0 +1,163 @@
+//! A small host of this machine's own: answers probes, and does what a step says, by the real shells and tools.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use towline::task::{self, Inputs, Task};
+use towline::words::action::{Action, Program};
+use towline::words::content::{Content, Digest, Files, TreeEntry};
+use towline::words::error::Result;
+use towline::words::fact::{self, Fact, Facts, HostFacts, NodeKind, PathFact, Probe, Stat};
+use towline::words::names::{FileMode, RemotePath};
+use towline::words::step::Step;
+
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(path).map_err(|error| error.to_string())
+    }
+    fn content(&self, path: &str) -> Result<Content, String> {
+        self.read(path).map(Content::bytes)
+    }
+    fn tree(&self, _path: &str) -> Result<Vec<TreeEntry>, String> {
+        Err("no kind here needs trees".into())
+    }
+}
+
+impl Inputs for Disk {
+    fn render(&self, _name: &str, text: &str) -> Result<String, String> {
+        Ok(text.to_owned())
+    }
+    fn is_secret(&self, _text: &str) -> bool {
+        false
+    }
+}
+
+/// The task as a playbook would give it.
+pub fn task(kind: &str, table: &str) -> Box<dyn Task> {
+    let mut task = task::parse(kind, toml::from_str(table).unwrap()).expect("a known kind").unwrap();
+    task.load(&Disk).unwrap();
+    task
+}
+
+pub fn plan(task: &dyn Task) -> Result<Step> {
+    let me = String::from_utf8(sh(&["sh"], "id -un", &[]).stdout).unwrap().trim().to_owned();
+    let mut facts = Facts::new(HostFacts { family: "debian".into(), user: me, ..HostFacts::default() });
+    for probe in task.probes() {
+        let fact = answer(&probe);
+        facts.insert(probe, fact);
+    }
+    task.plan(&facts)
+}
+
+/// Why there is nothing to do.
+pub fn already(task: &dyn Task) -> String {
+    match plan(task).unwrap() {
+        Step::Already { why } => why,
+        step => panic!("expected nothing to do, not {step:?}"),
+    }
+}
+
+/// Plans, does it, and says what it was; then it must have nothing to do.
+pub fn converge(task: &dyn Task) -> Vec<String> {
+    let step = plan(task).unwrap();
+    let change = step.change().unwrap_or_else(|| panic!("expected a change, not {step:?}"));
+    assert!(matches!(step, Step::Unknown(_)) && (change.definite || !change.changes), "{step:?}");
+    apply(&step).unwrap();
+    already(task);
+    change.what.clone()
+}
+
+/// What the failing command said.
+pub fn apply(step: &Step) -> Result<(), String> {
+    for action in &step.change().unwrap().actions {
+        match action {
+            Action::MakeDir { path, .. } => std::fs::create_dir(path.as_str()).unwrap(),
+            Action::Install { path, content, .. } => {
+                std::fs::write(path.as_str(), content.as_bytes().unwrap()).unwrap();
+                std::fs::set_permissions(path.as_str(), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                    .unwrap();
+            }
+            Action::Run(command) => {
+                let output = match &command.program {
+                    Program::Shell(script) => sh(&["sh"], script, &command.env),
+                    Program::Argv(argv) => sh(&["sh"], &towline::words::shell::join(argv), &command.env),
+                    Program::Script { .. } => unreachable!("no kind here has scripts"),
+                };
+                if !output.status.success() {
+                    return Err(
+                        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+                    );
+                }
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+    Ok(())
+}
+
+/// Every shell that servers have must give the same answer.
+fn answer(probe: &Probe) -> Fact {
+    match probe {
+        Probe::Shell { script, .. } => {
+            let answers: Vec<fact::Output> =
+                [&["sh"][..], &["dash"], &["bash", "--posix"], &["busybox", "sh"]]
+                    .into_iter()
+                    .filter(|shell| exists(shell[0]))
+                    .map(|shell| run(shell, script))
+                    .collect();
+            assert!(
+                answers.iter().all(|answer| *answer == answers[0]),
+                "shells differ: {answers:?}\n{script}"
+            );
+            Fact::Output(answers[0].clone())
+        }
+        Probe::Path(path) => Fact::Path(stat(path)),
+        Probe::Digest(path) => {
+            Fact::Digest(std::fs::read(path.as_str()).ok().map(|bytes| Digest::of(&bytes)))
+        }
+        other => unreachable!("{other:?}"),
+    }
+}
+
+fn run(shell: &[&str], script: &str) -> fact::Output {
+    let output = sh(shell, script, &[]);
+    fact::Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+    }
+}
+
+fn stat(path: &RemotePath) -> PathFact {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Ok(found) = std::fs::symlink_metadata(path.as_str()) else { return PathFact::Absent };
+    let node = if found.is_dir() { NodeKind::Dir } else { NodeKind::File };
+    let mode = FileMode(found.permissions().mode() & 0o7777);
+    PathFact::Present(Stat { node, mode, owner: String::new(), group: String::new(), size: found.len() })
+}
+
+pub fn exists(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
+}
+
+pub fn sh(shell: &[&str], script: &str, env: &[(String, String)]) -> Output {
+    Command::new(shell[0])
+        .args(&shell[1..])
+        .args(["-c", script])
+        .current_dir("/")
+        .env("LC_ALL", "C")
+        .envs(env.iter().cloned())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// A command that has to succeed; what it printed.
+pub fn must(script: &str, folder: &Path) -> String {
+    let env = [("D".to_owned(), folder.display().to_string())];
+    let output = sh(&["sh"], &format!("set -e; cd \"$D\"; {script}"), &env);
+    assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
