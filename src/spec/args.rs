@@ -84,7 +84,9 @@ impl Arg {
             ),
             Arg::Text(compiled, span) => match compiled.render(context) {
                 Err(fault) => {
-                    faults.push((span.clone(), fault));
+                    let all = compiled.faults(context);
+                    let all = if all.is_empty() { vec![fault] } else { all };
+                    faults.extend(all.into_iter().map(|fault| (span.clone(), fault)));
                     toml::Value::String(String::new())
                 }
                 Ok(text) => {
@@ -120,6 +122,7 @@ pub struct Call {
     /// For positions; always a table.
     pub node: Node,
     pub args: Arg,
+    pub mentions: Mentions,
 }
 
 impl Call {
@@ -210,6 +213,8 @@ impl Call {
         let what = key.map_or(self.kind.to_owned(), |key| format!("{}.{key}", self.kind));
         let (message, expected) = match message.split_once(", expected ") {
             Some((found, expected)) => (found, format!("expected {expected}")),
+            // An untagged enum says only what it wants.
+            None if message.starts_with("a ") => ("wrong type", format!("expected {message}")),
             None => (message, String::new()),
         };
         Mistake::at(&self.file, span, format!("`{what}`: {message}")).label(expected)
@@ -264,7 +269,8 @@ mod tests {
         let context = Context::from(json!({ "code": 3, "codes": [0, 3], "gone": true, "path": "/x" }));
         let rendered = args.render(&context, &mut vec![]);
         let toml::Value::Table(table) = rendered else { panic!("a table") };
-        let call = Call { kind, file, kind_span: 0..0, node, args };
+        let mentions = args.mentions();
+        let call = Call { kind, file, kind_span: 0..0, node, args, mentions };
         let parsed = call.parse(table, BTreeSet::new());
         parsed.map(|task| format!("{task:?}")).map_err(|list| list.into_iter().map(|m| m.message).collect())
     }

@@ -90,13 +90,15 @@ impl Builder<'_> {
     }
 
     fn check_poison(&mut self, mentions: &Mentions) -> Result<(), Reported> {
-        let mistake = poisoned(&self.poison, mentions).cloned();
-        mistake.map_or(Ok(()), |mistake| Err(self.report(mistake)))
+        let mistakes: Vec<Mistake> = poisoned(&self.poison, mentions).cloned().collect();
+        mistakes.into_iter().fold(Ok(()), |_, mistake| Err(self.report(mistake)))
     }
 
     fn items(&mut self, plan: &Arc<TaskPlan>) -> Result<Vec<Item>, Reported> {
         let (value, span) = match &plan.for_each {
             None => return Ok(vec![None]),
+            // Reported when it was read.
+            Some(ForEach::Broken) => return Err(Reported),
             Some(ForEach::Variable(word)) => {
                 (self.list_variable(plan, &word.text, &word.span)?, word.span.clone())
             }
@@ -160,11 +162,10 @@ impl Builder<'_> {
         }
         let late = |root: &&str| *root == "os" || *root == "result" || self.names.registered.contains(*root);
         let name = mentions.roots().find(late).unwrap_or("os").to_owned();
-        let fault = Fault {
-            message: format!("`{name}` is only known in the run, and this is needed before"),
-            help: Some("mention it in `when` or in the arguments of the task".into()),
-            at: At::Word(name),
-        };
+        let message = format!("`{name}` is only known in the run, and this is needed before");
+        let fault = Fault::new(message, At::Word(name))
+            .label("known in the run only")
+            .help("mention it in `when` or in the arguments of the task");
         Err(self.fault(plan, span, &fault))
     }
 
@@ -253,17 +254,13 @@ impl Builder<'_> {
         let short: String = line.chars().take(60).collect();
         let cut = if short.len() < value.trim().len() { "…" } else { "" };
         // A command line may hold what nobody should see.
-        Some(
-            format!("{} {}{cut}", plan.call.kind, self.sources.secrets.mask().apply(&short))
-                .trim()
-                .to_owned(),
-        )
+        Some(format!("{} {}{cut}", plan.call.kind, self.sources.mask.apply(&short)).trim().to_owned())
     }
 
     fn body(&mut self, plan: &Arc<TaskPlan>, item: &Item) -> Result<(Body, Mentions), Reported> {
-        let mentions = plan.call.args.mentions();
-        self.check_poison(&mentions)?;
-        if let Some(needs) = self.names.needs(&mentions) {
+        let mentions = &plan.call.mentions;
+        self.check_poison(mentions)?;
+        if let Some(needs) = self.names.needs(mentions) {
             self.check_late_args(plan)?;
             return Ok((self.late(plan, item, needs), Mentions::default()));
         }
@@ -313,7 +310,7 @@ impl Builder<'_> {
     /// Names in all arguments, types in those that are known already.
     fn check_late_args(&mut self, plan: &TaskPlan) -> Result<(), Reported> {
         let mut late: Vec<(Span, Fault)> = vec![];
-        let nothing = Fault { message: String::new(), help: None, at: At::Whole };
+        let nothing = Fault::new("", At::Whole);
         plan.call.args.each_text(&mut |compiled, span| {
             if self.names.needs(&compiled.mentions).is_some() {
                 late.push((span.clone(), nothing.clone()));

@@ -153,7 +153,7 @@ impl Late for LateTask {
 impl LateTask {
     fn error(&self, mistakes: &[Mistake]) -> Error {
         let what = format!("cannot prepare the {} of {}", self.plan.call.kind, self.plan.origin);
-        let mask = self.sources.secrets.mask();
+        let mask = &self.sources.mask;
         let error = mistakes.iter().fold(Error::config(what), |error, mistake| {
             let label =
                 if mistake.label.is_empty() { String::new() } else { format!(" ({})", mistake.label) };

@@ -65,6 +65,7 @@ pub fn load(
     let inventory = read_inventory(request.inventory.as_ref(), &mut mistakes);
     // With a broken inventory, the playbook is still checked for what does not depend on it.
     let sound = mistakes.is_empty();
+    let inventory = if !sound && inventory.hosts.is_empty() { Inventory::localhost() } else { inventory };
     let entries = inventory.secrets.as_slice();
     let secrets = Secrets::load(&inventory.file, entries, files.as_ref(), env, &mut mistakes);
     let (mask, templates) = (secrets.mask(), Templates::default());
@@ -75,20 +76,21 @@ pub fn load(
     let names = order::late_names(&playbook, tags, &mut mistakes);
     let set = set_values(&request.set, &mut mistakes);
     let limited = limited(&inventory, request.limit.as_deref(), &mut mistakes);
-    let chosen = choose(&inventory, playbook.stages, &limited, tags, sound, &mut mistakes);
+    let vars = playbook.vars.clone();
+    let chosen = choose(&inventory, playbook, (&limited, tags), sound, &mut mistakes);
     let taking_part: Vec<usize> = (0..inventory.hosts.len())
         .filter(|host| chosen.iter().any(|stage| stage.hosts.contains(host)))
         .collect();
     let render = Render {
         inventory: &inventory,
-        playbook: (&file, playbook.vars.as_ref()),
+        playbook: (&file, vars.as_ref()),
         set: &set,
-        sources: Arc::new(Sources { files: files.clone(), templates, secrets }),
+        sources: Arc::new(Sources { files: files.clone(), templates, secrets, mask: mask.clone() }),
         names,
     };
     let stages = render.stages(chosen, &mut mistakes);
     if !sound {
-        mistakes.list.retain(|mistake| mistake.label != vars::NOT_FOUND);
+        mistakes.list.retain(|mistake| mistake.label != template::NOT_FOUND);
     }
     let hosts = taking_part.iter().map(|host| inventory.resolved(&inventory.hosts[*host])).collect();
     let project = Project { playbook: file.name.clone(), hosts, stages, mask: mask.clone() };
@@ -178,9 +180,8 @@ fn limited(inventory: &Inventory, limit: Option<&str>, mistakes: &mut Mistakes) 
 
 fn choose(
     inventory: &Inventory,
-    stages: Vec<playbook::StagePlan>,
-    limited: &[bool],
-    tags: Tags<'_>,
+    Playbook { file, stages, .. }: Playbook,
+    (limited, tags): (&[bool], Tags<'_>),
     sound: bool,
     mistakes: &mut Mistakes,
 ) -> Vec<Chosen> {
@@ -193,11 +194,7 @@ fn choose(
                 if sound {
                     let start = stage.hosts.span.start + 1;
                     let span = start + wrong.at.start..start + wrong.at.end;
-                    let file = &stage.tasks.first().map(|task| task.call.file.clone());
-                    let mistake = match file {
-                        Some(file) => Mistake::at(file, span, wrong.message),
-                        None => Mistake::argument(wrong.message),
-                    };
+                    let mistake = Mistake::at(&file, span, wrong.message);
                     mistakes.push(mistake.label("selects the hosts of the stage").maybe_help(wrong.help));
                 }
                 vec![true; inventory.hosts.len()]

@@ -86,10 +86,9 @@ pub fn late_names(playbook: &Playbook, tags: Tags<'_>, mistakes: &mut Mistakes) 
             } else {
                 continue;
             };
-            let fault =
-                Fault { message: format!("`{root}` {wrong}"), help: None, at: At::Word(root.to_owned()) };
-            mistakes
-                .push(locate(&task.call.file, &mention_span(task, root), &fault).label("not known yet here"));
+            let fault = Fault::new(format!("`{root}` {wrong}"), At::Word(root.to_owned()))
+                .label("not known yet here");
+            mistakes.push(locate(&task.call.file, &mention_span(task, root), &fault));
         }
     }
     LateNames { registered: origins.into_keys().map(str::to_owned).collect() }

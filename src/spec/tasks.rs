@@ -71,6 +71,8 @@ pub enum ForEach {
     Given(Arg),
     /// The name of a variable that is an array or a table.
     Variable(Word),
+    /// Neither, and reported.
+    Broken,
 }
 
 /// `[[tasks]]`, `[[stages.tasks]]` or `[[stages.handlers]]`.
@@ -170,7 +172,8 @@ fn call(kind: &'static str, entry: &Entry, templates: &Templates, reader: &mut R
     let mut faults = vec![];
     let args = Arg::new(&node, reader.file, templates, &mut faults);
     faults.into_iter().for_each(|fault| reader.mistakes.push(fault));
-    Some(Call { kind, file: reader.file.clone(), kind_span: entry.key_span.clone(), node, args })
+    let mentions = args.mentions();
+    Some(Call { kind, file: reader.file.clone(), kind_span: entry.key_span.clone(), node, args, mentions })
 }
 
 impl TaskPlan {
@@ -179,7 +182,7 @@ impl TaskPlan {
             "name" => self.name = text(entry, templates, reader),
             "when" => self.when = test(entry, reader),
             "changed_when" => self.changed_when = test(entry, reader),
-            "for_each" => self.for_each = for_each(entry, templates, reader),
+            "for_each" => self.for_each = Some(for_each(entry, templates, reader)),
             "tags" => self.tags = reader.words(entry),
             "as" => self.user = text(entry, templates, reader),
             "register" => self.register = register(entry, reader),
@@ -205,7 +208,7 @@ impl TaskPlan {
 
     /// Everything that is needed to render the task before the run.
     pub fn mentions(&self) -> Mentions {
-        let mut mentions = self.call.args.mentions();
+        let mut mentions = self.call.mentions.clone();
         self.texts()
             .filter_map(|text| text.compiled.as_ref())
             .for_each(|text| mentions.extend(&text.mentions));
@@ -217,7 +220,7 @@ impl TaskPlan {
             Some(ForEach::Variable(word)) => {
                 mentions.paths.insert(variable_path(&word.text));
             }
-            None => {}
+            Some(ForEach::Broken) | None => {}
         }
         mentions
     }
@@ -267,10 +270,10 @@ fn test(entry: &Entry, reader: &mut Reader<'_>) -> Option<Test> {
     }
 }
 
-fn for_each(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option<ForEach> {
+fn for_each(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> ForEach {
     if let Value::String(text) = &entry.node.value {
         let name = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
-        return Some(ForEach::Variable(Word { text: name.to_owned(), span: entry.node.span.clone() }));
+        return ForEach::Variable(Word { text: name.to_owned(), span: entry.node.span.clone() });
     }
     if !matches!(entry.node.value, Value::Array(_) | Value::Table(_)) {
         reader.wrong_type(
@@ -278,12 +281,12 @@ fn for_each(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Op
             &entry.node,
             "an array, a table, or the name of a variable that is one",
         );
-        return None;
+        return ForEach::Broken;
     }
     let mut faults = vec![];
     let arg = Arg::new(&entry.node, reader.file, templates, &mut faults);
     faults.into_iter().for_each(|fault| reader.mistakes.push(fault));
-    Some(ForEach::Given(arg))
+    ForEach::Given(arg)
 }
 
 fn register(entry: &Entry, reader: &mut Reader<'_>) -> Option<Word> {

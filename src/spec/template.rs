@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
 use handlebars::{
-    Context, Handlebars, Path, PathSeg, RenderContext, RenderErrorReason, Renderable as _, Template,
+    Context, Handlebars, Path, PathSeg, RenderContext, RenderError, RenderErrorReason, Renderable as _,
+    StringOutput, Template, TemplateErrorReason,
 };
 use serde_json::Value as Json;
 
@@ -19,7 +20,6 @@ static REGISTRY: LazyLock<Handlebars<'static>> = LazyLock::new(filters::registry
 /// A template that compiles and calls only what exists.
 #[derive(Debug)]
 pub struct Compiled {
-    pub text: String,
     pub mentions: Mentions,
     /// The path, when the text is one variable and nothing else: it then keeps the variable's type.
     pub single: Option<Vec<String>>,
@@ -51,7 +51,12 @@ pub struct Fault {
     pub help: Option<String>,
     /// What to point at in the text.
     pub at: At,
+    /// Beside the caret.
+    pub label: &'static str,
 }
+
+/// The label of faults that may only follow from a broken inventory.
+pub const NOT_FOUND: &str = "not found";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum At {
@@ -62,8 +67,18 @@ pub enum At {
 }
 
 impl Fault {
-    fn new(message: impl Into<String>, at: At) -> Fault {
-        Fault { message: message.into(), help: None, at }
+    pub fn new(message: impl Into<String>, at: At) -> Fault {
+        Fault { message: message.into(), help: None, at, label: "" }
+    }
+    #[must_use]
+    pub fn label(mut self, label: &'static str) -> Fault {
+        self.label = label;
+        self
+    }
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Fault {
+        self.help = Some(help.into());
+        self
     }
     /// The bytes of `text` to point at.
     pub fn span(&self, text: &str) -> std::ops::Range<usize> {
@@ -77,6 +92,17 @@ impl Fault {
                 at.min(text.len())..(at + 2).min(text.len())
             }
         }
+    }
+}
+
+/// The parser's own words name the rules of its grammar, which help nobody.
+fn unreadable(text: &str, reason: &TemplateErrorReason) -> String {
+    match reason {
+        TemplateErrorReason::MismatchingClosedHelper(open, close) => {
+            format!("`{{{{#{open}}}}}` is closed by `{{{{/{close}}}}}`")
+        }
+        _ if text.matches("{{").count() > text.matches("}}").count() => "a `{{` lacks its `}}`".into(),
+        _ => "it is no valid handlebars here".into(),
     }
 }
 
@@ -101,9 +127,7 @@ impl Compiled {
         check_nesting(text)?;
         let mut template = Template::compile(text).map_err(|error| {
             let at = error.pos().map_or(At::Whole, |(line, column)| At::LineColumn(line, column));
-            let reason = error.reason().to_string();
-            let reason = reason.lines().last().unwrap_or("").trim_start_matches([' ', '=']).to_owned();
-            Fault::new(format!("the template cannot be read: {reason}"), at)
+            Fault::new(format!("the template cannot be read: {}", unreadable(text, error.reason())), at)
         })?;
         let mut walk = Walk::default();
         walk.template(&template);
@@ -112,7 +136,7 @@ impl Compiled {
         }
         let single = single(&template);
         guard(&mut template);
-        Ok(Arc::new(Compiled { text: text.to_owned(), mentions: walk.mentions, single, template }))
+        Ok(Arc::new(Compiled { mentions: walk.mentions, single, template }))
     }
 
     /// `(eq os.family "debian")` or a bare variable, as `when` has it.
@@ -123,7 +147,12 @@ impl Compiled {
             fault.help = Some(format!("write: {inner}"));
             return Err(fault);
         }
-        let compiled = Compiled::new(&format!("{{{{#if {}}}}}1{{{{/if}}}}", text.trim()));
+        let bare = text.trim();
+        if !bare.starts_with('(') && bare.contains(char::is_whitespace) {
+            let fault = Fault::new("a call in a condition stands in parentheses", At::Whole);
+            return Err(fault.help(format!("write: ({bare})")));
+        }
+        let compiled = Compiled::new(&format!("{{{{#if {bare}}}}}1{{{{/if}}}}"));
         // Positions would be those of the text that we made.
         compiled.map_err(|fault| match fault.at {
             At::LineColumn(..) => {
@@ -139,13 +168,20 @@ impl Compiled {
     pub fn render(&self, context: &Context) -> Result<String, Fault> {
         let registry: &Handlebars<'static> = &REGISTRY;
         let rendered = self.template.renders(registry, context, &mut RenderContext::new(None));
-        rendered.map_err(|error| match error.reason() {
-            RenderErrorReason::MissingVariable(Some(path)) => missing(path, context.data()),
-            RenderErrorReason::InvalidJsonIndex(key) => {
-                Fault::new(format!("an array has no entry `{key}`"), At::Word(key.clone()))
-            }
-            other => Fault::new(other.to_string(), At::Whole),
-        })
+        rendered.map_err(|error| fault(&error, context))
+    }
+
+    /// Everything that is wrong, when `render` has failed: each part of the text is tried alone.
+    pub fn faults(&self, context: &Context) -> Vec<Fault> {
+        let registry: &Handlebars<'static> = &REGISTRY;
+        let mut faults: Vec<Fault> = vec![];
+        for element in &self.template.elements {
+            let mut output = StringOutput::new();
+            let rendered = element.render(registry, context, &mut RenderContext::new(None), &mut output);
+            let fault = rendered.err().map(|error| fault(&error, context));
+            faults.extend(fault.filter(|fault| !faults.contains(fault)));
+        }
+        faults
     }
 
     pub fn holds(&self, context: &Context) -> Result<bool, Fault> {
@@ -166,6 +202,16 @@ pub fn value_at<'j>(json: &'j Json, path: &[String]) -> Option<&'j Json> {
     })
 }
 
+fn fault(error: &RenderError, context: &Context) -> Fault {
+    match error.reason() {
+        RenderErrorReason::MissingVariable(Some(path)) => missing(path, context.data()),
+        RenderErrorReason::InvalidJsonIndex(key) => {
+            Fault::new(format!("an array has no entry `{key}`"), At::Word(key.clone()))
+        }
+        other => Fault::new(other.to_string(), At::Whole),
+    }
+}
+
 fn missing(path: &str, root: &Json) -> Fault {
     let clean = path.trim_start_matches("@root.").trim_start_matches("@root/").trim_start_matches("../");
     let parts: Vec<String> = clean.split(['.', '/']).map(str::to_owned).collect();
@@ -173,7 +219,8 @@ fn missing(path: &str, root: &Json) -> Fault {
         return Fault::new(format!("`{path}` is neither an array nor a table"), At::Word(path.to_owned()));
     }
     let known = (0..parts.len()).rev().find_map(|n| value_at(root, &parts[..n]).map(|json| (n, json)));
-    let mut fault = Fault::new(format!("the variable `{clean}` is not defined"), At::Word(path.to_owned()));
+    let mut fault = Fault::new(format!("the variable `{clean}` is not defined"), At::Word(path.to_owned()))
+        .label(NOT_FOUND);
     if let Some((n, Json::Object(map))) = known {
         let prefix = parts[..n].iter().fold(String::new(), |text, part| text + part + ".");
         let names: Vec<String> = map.keys().map(|key| format!("{prefix}{key}")).collect();
@@ -301,7 +348,8 @@ impl Walk {
     fn call(&mut self, ht: &HelperTemplate) {
         let name = ht.name.as_name().unwrap_or("");
         if !filters::names().any(|known| known == name) {
-            let mut fault = Fault::new(format!("there is no function `{name}`"), At::Word(name.to_owned()));
+            let mut fault = Fault::new(format!("there is no function `{name}`"), At::Word(name.to_owned()))
+                .label("not a function");
             let known = filters::names().filter(|name| *name != filters::GUARD);
             fault.help = advice(name, known, "the functions are");
             self.fault.get_or_insert(fault);

@@ -14,9 +14,6 @@ use crate::spec::template::{At, Compiled, Fault, Mentions, is_template, value_at
 /// Names that towline gives; a variable of the user's must not hide them.
 pub const RESERVED: &[&str] = &["host", "hosts", "groups", "os", "item", "index", "result", "secrets"];
 
-/// The label of mistakes that may only follow from a broken inventory.
-pub const NOT_FOUND: &str = "not found";
-
 /// Every template of a project, each compiled once.
 #[derive(Debug, Default)]
 pub struct Templates(Mutex<HashMap<String, Result<Arc<Compiled>, Fault>>>);
@@ -41,8 +38,7 @@ pub fn locate(file: &Arc<TextFile>, span: &Span, fault: &Fault) -> Mistake {
         _ => 0..raw.len(),
     };
     let at = span.start + inner.start..span.start + inner.end;
-    let label = if matches!(fault.at, At::Word(_)) { NOT_FOUND } else { "" };
-    Mistake::at(file, at, &fault.message).label(label).maybe_help(fault.help.clone())
+    Mistake::at(file, at, &fault.message).label(fault.label).maybe_help(fault.help.clone())
 }
 
 /// A value that could not be had; a mistake only for who uses it.
@@ -179,11 +175,10 @@ impl Adding<'_> {
                 if let Some(late) =
                     compiled.mentions.roots().find(|root| ["os", "item", "index", "result"].contains(root))
                 {
-                    let fault = Fault {
-                        message: format!("`{late}` is not known where variables are made"),
-                        help: Some("mention it in the task itself".into()),
-                        at: At::Word(late.to_owned()),
-                    };
+                    let message = format!("`{late}` is not known where variables are made");
+                    let fault = Fault::new(message, At::Word(late.to_owned()))
+                        .label("known in tasks only")
+                        .help("mention it in the task itself");
                     self.mistakes.push(locate(self.file, span, &fault));
                     return;
                 }
@@ -225,7 +220,7 @@ impl Resolving<'_> {
             needed.into_iter().for_each(|other| self.visit(other, context));
         }
         self.done.insert(path.clone(), true);
-        let poisoned = poisoned(&self.poison, &leaf.compiled.mentions).cloned();
+        let poisoned = poisoned(&self.poison, &leaf.compiled.mentions).next().cloned();
         let value = match poisoned {
             Some(mistake) => Err(mistake),
             None => rendered(&leaf.compiled, context).map_err(|fault| locate(&leaf.file, &leaf.span, &fault)),
@@ -259,12 +254,12 @@ fn related(a: &[String], b: &[String]) -> bool {
     a.starts_with(b) || b.starts_with(a)
 }
 
-/// Why something that is mentioned cannot be had.
-pub fn poisoned<'p>(poison: &'p [Poison], mentions: &Mentions) -> Option<&'p Mistake> {
+/// Why what is mentioned cannot be had.
+pub fn poisoned<'p>(poison: &'p [Poison], mentions: &Mentions) -> impl Iterator<Item = &'p Mistake> {
     let hit = |poison: &&Poison| {
         mentions.everything || mentions.paths.iter().any(|mention| related(&poison.path, mention))
     };
-    poison.iter().find(hit).map(|poison| &poison.mistake)
+    poison.iter().filter(hit).map(|poison| &poison.mistake)
 }
 
 /// The value of `--set`: true, false, a whole number, an array, a table, "quoted"; anything else is text.
