@@ -290,6 +290,12 @@ fn tags_and_limits_select() {
 }
 
 #[test]
+fn a_task_without_a_kind_lists_the_kinds() {
+    let shown = wrong(&request("", "[[tasks]]\nname = \"nothing\"\n"));
+    assert!(shown.contains("does not say what to do") && shown.contains("the kinds are: "), "{shown}");
+}
+
+#[test]
 fn exec_and_hosts() {
     let inventory = TextFile::new("inventory.toml", INVENTORY);
     let hosts = load_inventory(Some(&inventory), Some("web:!web2")).unwrap();

@@ -213,8 +213,13 @@ impl Call {
         let what = key.map_or(self.kind.to_owned(), |key| format!("{}.{key}", self.kind));
         let (message, expected) = match message.split_once(", expected ") {
             Some((found, expected)) => (found, format!("expected {expected}")),
-            // An untagged enum says only what it wants.
-            None if message.starts_with("a ") => ("wrong type", format!("expected {message}")),
+            // An untagged enum says only what it wants, or nothing at all.
+            None if message.starts_with("a ") && !message.contains(" is ") => {
+                ("wrong type", format!("expected {message}"))
+            }
+            None if message.starts_with("data did not match any variant") => {
+                ("wrong type", "expected a string or an array of strings".to_owned())
+            }
             None => (message, String::new()),
         };
         Mistake::at(&self.file, span, format!("`{what}`: {message}")).label(expected)

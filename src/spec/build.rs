@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use crate::spec::late::{LateNames, LateTask, LateTest, Skipped, add_live, placeholders, remove_live};
 use crate::spec::load::{Failed, Sources, faulty_keys, instantiate};
 use crate::spec::mistake::{Mistake, Mistakes};
-use crate::spec::model::{Body, TaskSpec};
+use crate::spec::model::{Body, Registered, TaskSpec};
 use crate::spec::source::Span;
 use crate::spec::tasks::{ForEach, TaskPlan, Test, Text, variable_path};
 use crate::spec::template::{At, Compiled, Fault, Mentions};
@@ -183,7 +183,7 @@ impl Builder<'_> {
         if let Some(when) = &plan.when {
             match self.names.needs(&when.compiled.mentions) {
                 Some(needs) => {
-                    self.check_late(plan, &when.compiled, &when.span)?;
+                    self.check_late(plan, when, None)?;
                     spec.when = Some(Arc::new(LateTest::new(when, &plan.origin, needs, &self.context)));
                 }
                 None if !self.holds(plan, when)? => {
@@ -227,7 +227,7 @@ impl Builder<'_> {
         }
         if let Some(test) = &plan.changed_when {
             let needs = self.names.needs(&test.compiled.mentions).unwrap_or_default();
-            self.check_late(plan, &test.compiled, &test.span)?;
+            self.check_late(plan, test, Some(Registered::default()))?;
             spec.changed_when = Some(Arc::new(LateTest::new(test, &plan.origin, needs, &self.context)));
         }
         Ok(())
@@ -289,8 +289,8 @@ impl Builder<'_> {
         }))
     }
 
-    fn with_placeholders<T>(&mut self, look: impl FnOnce(&Context) -> T) -> T {
-        let live = placeholders(&self.names);
+    fn with_placeholders<T>(&mut self, result: Option<Registered>, look: impl FnOnce(&Context) -> T) -> T {
+        let live = placeholders(&self.names, result);
         add_live(self.context.data_mut(), &live);
         let seen = look(&self.context);
         remove_live(self.context.data_mut(), &live);
@@ -298,11 +298,17 @@ impl Builder<'_> {
     }
 
     /// Only names can be checked before the run, so only they are.
-    fn check_late(&mut self, plan: &TaskPlan, compiled: &Compiled, span: &Span) -> Result<(), Reported> {
+    fn check_late(
+        &mut self,
+        plan: &TaskPlan,
+        test: &Test,
+        result: Option<Registered>,
+    ) -> Result<(), Reported> {
+        let compiled = &test.compiled;
         self.check_poison(&compiled.mentions)?;
-        let fault = self.with_placeholders(|context| compiled.render(context).err());
+        let fault = self.with_placeholders(result, |context| compiled.render(context).err());
         match fault.filter(|fault| matches!(fault.at, At::Word(_))) {
-            Some(fault) => Err(self.fault(plan, span, &fault)),
+            Some(fault) => Err(self.fault(plan, &test.span, &fault)),
             None => Ok(()),
         }
     }
@@ -317,7 +323,7 @@ impl Builder<'_> {
             }
         });
         let mut faults = vec![];
-        let rendered = self.with_placeholders(|context| plan.call.args.render(context, &mut faults));
+        let rendered = self.with_placeholders(None, |context| plan.call.args.render(context, &mut faults));
         faults.retain(|(_, fault)| matches!(fault.at, At::Word(_)));
         late.extend(faults.iter().cloned());
         let mut ok = Ok(());

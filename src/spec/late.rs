@@ -38,9 +38,9 @@ impl LateNames {
     }
 }
 
-/// Answers as they would look, for checking names before the run.
-pub fn placeholders(names: &LateNames) -> Live {
-    let mut live = Live { os: HostFacts::default(), result: Some(Registered::default()), ..Live::default() };
+/// Answers as they would look, for checking names before the run. `result` is for `changed_when` only.
+pub fn placeholders(names: &LateNames, result: Option<Registered>) -> Live {
+    let mut live = Live { os: HostFacts::default(), result, ..Live::default() };
     live.registered = names.registered.iter().map(|name| (name.clone(), Registered::default())).collect();
     live
 }
