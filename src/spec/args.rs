@@ -7,10 +7,12 @@ use handlebars::Context;
 use serde_json::Value as Json;
 use serde_path_to_error::Segment;
 
+use crate::spec::fault::Fault;
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::source::{Node, Span, TextFile, Value};
 use crate::spec::suggest::advice;
-use crate::spec::template::{Compiled, Fault, Mentions, is_template};
+use crate::spec::template::{Compiled, is_template};
 use crate::spec::vars::{Templates, locate};
 use crate::task::{self, Task};
 

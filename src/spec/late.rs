@@ -9,10 +9,10 @@ use handlebars::Context;
 use serde_json::{Map, Value as Json};
 
 use crate::spec::load::{Loaded, Sources, instantiate};
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::model::{Condition, Late, Live, Registered};
 use crate::spec::tasks::{TaskPlan, Test};
-use crate::spec::template::Mentions;
 use crate::task::Task;
 use crate::words::error::{Error, Result};
 use crate::words::fact::HostFacts;
@@ -77,7 +77,7 @@ impl LateTest {
         let mut vars = Map::new();
         if let Json::Object(map) = context.data() {
             if test.compiled.mentions.everything {
-                vars = map.clone();
+                vars.clone_from(map);
             }
             for root in test.compiled.mentions.roots() {
                 vars.extend(map.get(root).map(|value| (root.to_owned(), value.clone())));

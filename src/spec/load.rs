@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use handlebars::Context;
 
+use crate::spec::fault::{At, Fault};
 use crate::spec::late::LateNames;
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
+use crate::spec::resolve::{Poison, poisoned};
 use crate::spec::secrets::Secrets;
 use crate::spec::source::{Span, TextFile};
 use crate::spec::tasks::TaskPlan;
-use crate::spec::template::{At, Fault, Mentions};
-use crate::spec::vars::{Poison, Templates, locate, poisoned};
+use crate::spec::vars::{Templates, locate};
 use crate::task::{Inputs, Task};
 use crate::words::content::{Content, Files, TreeEntry};
 use crate::words::secret::Mask;

@@ -20,12 +20,16 @@ use crate::words::content::Files;
 use crate::words::secret::Mask;
 
 mod args;
+mod bodies;
 mod build;
+mod cache;
+mod fault;
 mod filters;
 mod groups;
 mod inventory;
 mod late;
 mod load;
+mod mentions;
 pub mod mistake;
 pub mod model;
 mod order;
@@ -33,6 +37,7 @@ mod playbook;
 mod project;
 mod range;
 mod read;
+mod resolve;
 mod secrets;
 mod select;
 pub mod source;
@@ -90,7 +95,7 @@ pub fn load(
     };
     let stages = render.stages(chosen, &mut mistakes);
     if !sound {
-        mistakes.list.retain(|mistake| mistake.label != template::NOT_FOUND);
+        mistakes.list.retain(|mistake| mistake.label != fault::NOT_FOUND);
     }
     let hosts = taking_part.iter().map(|host| inventory.resolved(&inventory.hosts[*host])).collect();
     let project = Project { playbook: file.name.clone(), hosts, stages, mask: mask.clone() };

@@ -6,8 +6,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::read::Reader;
+use crate::spec::resolve::Poison;
 use crate::spec::source::{Entry, TextFile};
-use crate::spec::vars::Poison;
 use crate::words::content::Files;
 use crate::words::secret::{Mask, Secret};
 

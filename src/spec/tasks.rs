@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::spec::args::{Arg, Call};
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::read::{Reader, Word};
 use crate::spec::source::{Entry, Node, Span, Value};
 use crate::spec::suggest::advice;
-use crate::spec::template::{Compiled, Mentions, is_template};
+use crate::spec::template::{Compiled, is_template};
 use crate::spec::vars::{RESERVED, Templates, locate};
 use crate::task;
 
@@ -171,7 +172,7 @@ fn call(kind: &'static str, entry: &Entry, templates: &Templates, reader: &mut R
     };
     let mut faults = vec![];
     let args = Arg::new(&node, reader.file, templates, &mut faults);
-    faults.into_iter().for_each(|fault| reader.mistakes.push(fault));
+    reader.mistakes.extend(faults);
     let mentions = args.mentions();
     Some(Call { kind, file: reader.file.clone(), kind_span: entry.key_span.clone(), node, args, mentions })
 }
@@ -285,7 +286,7 @@ fn for_each(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Fo
     }
     let mut faults = vec![];
     let arg = Arg::new(&entry.node, reader.file, templates, &mut faults);
-    faults.into_iter().for_each(|fault| reader.mistakes.push(fault));
+    reader.mistakes.extend(faults);
     ForEach::Given(arg)
 }
 
