@@ -1,5 +1,7 @@
 //! From inventory and playbook to the project that the engine runs.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ fn loaded(request: &Request) -> Project {
 }
 
 fn wrong(request: &Request) -> String {
-    try_load(request).map(|_| ()).expect_err("mistakes").render(100, false)
+    try_load(request).map(|_| ()).unwrap_err().render(100, false)
 }
 
 fn on<'p>(project: &'p Project, stage: usize, host: &str) -> &'p [TaskSpec] {
@@ -65,7 +67,7 @@ fn line(spec: &TaskSpec, live: &Live) -> String {
     let step = task.plan(&Facts::default()).unwrap();
     match &step.change().unwrap().actions[0] {
         Action::Run(command) => match &command.program {
-            Program::Shell(line) => line.clone(),
+            Program::Shell(script) => script.clone(),
             Program::Argv(argv) => argv.join("|"),
             Program::Script { .. } => panic!("a script"),
         },

@@ -47,7 +47,7 @@ impl Arg {
             ),
             _ => return Arg::Fixed(node.toml()),
         };
-        if arg.mentions().paths.is_empty() && !arg.has_text() { Arg::Fixed(node.toml()) } else { arg }
+        if arg.has_text() { arg } else { Arg::Fixed(node.toml()) }
     }
 
     fn has_text(&self) -> bool {
@@ -158,12 +158,9 @@ impl Call {
                 converted.push(place);
                 continue;
             }
-            let unknown = quoted_after(&message, "unknown field ").map(str::to_owned);
-            mistakes.push(self.describe(&path, &message, unknown.as_deref()));
-            let first = match path.first() {
-                Some(Segment::Map { key }) => key.clone(),
-                _ => unknown.unwrap_or_default(),
-            };
+            let unknown = quoted_after(&message, "unknown field ");
+            mistakes.push(self.describe(&path, &message, unknown));
+            let first = key_of(path.first()).or(unknown).unwrap_or_default().to_owned();
             if table.remove(&first).is_none() {
                 break;
             }
@@ -208,10 +205,7 @@ impl Call {
                 .maybe_help(advice(field, known, "the keys are"));
         }
         let span = self.span_at(path);
-        let key = path.iter().find_map(|segment| match segment {
-            Segment::Map { key } => Some(key.as_str()),
-            _ => None,
-        });
+        let key = key_of(path.first());
         let what = key.map_or(self.kind.to_owned(), |key| format!("{}.{key}", self.kind));
         let (message, expected) = match message.split_once(", expected ") {
             Some((found, expected)) => (found, format!("expected {expected}")),
@@ -248,6 +242,13 @@ impl Call {
         let entry = mistake.field.and_then(|field| self.node.entry(field));
         let span = entry.map_or(self.kind_span.clone(), |entry| entry.node.span.clone());
         Mistake::at(&self.file, span, &mistake.message).maybe_help(mistake.hint.clone())
+    }
+}
+
+fn key_of(segment: Option<&Segment>) -> Option<&str> {
+    match segment {
+        Some(Segment::Map { key }) => Some(key),
+        _ => None,
     }
 }
 

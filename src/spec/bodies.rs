@@ -18,9 +18,9 @@ impl Builder<'_> {
     /// The given name, or kind and main value; `None` when it cannot be rendered before the run.
     pub fn name(&self, plan: &TaskPlan) -> Option<String> {
         if let Some(name) = &plan.name {
-            let Some(compiled) = &name.compiled else { return Some(name.text.clone()) };
+            let Some(compiled) = &name.compiled else { return Some(name.raw.clone()) };
             let late = self.names.needs(&compiled.mentions).is_some();
-            return if late { Some(name.text.clone()) } else { compiled.render(&self.context).ok() };
+            return if late { Some(name.raw.clone()) } else { compiled.render(&self.context).ok() };
         }
         let value = match plan.main_value()?.render(&self.context, &mut vec![]) {
             toml::Value::Array(words) => {

@@ -142,15 +142,11 @@ impl Builder<'_> {
     }
 
     fn list_variable(&mut self, plan: &TaskPlan, name: &str, span: &Span) -> Result<Json, Reported> {
-        let compiled = match self.sources.templates.compile(&format!("{{{{#if {name}}}}}{{{{/if}}}}")) {
-            Ok(compiled) => compiled,
-            Err(_) => {
-                let mistake =
-                    Mistake::at(&plan.call.file, span.clone(), "this is not the name of a variable");
-                return Err(
-                    self.report(mistake.label("expected an array, or the name of a variable that is one"))
-                );
-            }
+        let Ok(compiled) = self.sources.templates.compile(&format!("{{{{#if {name}}}}}{{{{/if}}}}")) else {
+            let mistake = Mistake::at(&plan.call.file, span.clone(), "this is not the name of a variable");
+            return Err(
+                self.report(mistake.label("expected an array, or the name of a variable that is one"))
+            );
         };
         self.check_poison(&compiled.mentions)?;
         self.check_early(plan, &compiled.mentions, span)?;
@@ -177,7 +173,7 @@ impl Builder<'_> {
 
     fn text(&mut self, plan: &TaskPlan, text: Option<&Text>) -> Result<Option<String>, Reported> {
         let Some(text) = text else { return Ok(None) };
-        let Some(compiled) = &text.compiled else { return Ok(Some(text.text.clone())) };
+        let Some(compiled) = &text.compiled else { return Ok(Some(text.raw.clone())) };
         self.check_poison(&compiled.mentions)?;
         self.check_early(plan, &compiled.mentions, &text.span)?;
         let rendered = compiled.render(&self.context);
@@ -246,20 +242,10 @@ impl Builder<'_> {
 
 fn blank(plan: &TaskPlan) -> TaskSpec {
     TaskSpec {
-        name: plan.call.kind.to_owned(),
-        kind: plan.call.kind,
-        origin: plan.origin.clone(),
-        body: Body::Late(Arc::new(Skipped)),
-        when: None,
-        skip: None,
-        creates: None,
-        unless: None,
-        user: None,
         register: plan.register.as_ref().map(|word| word.text.clone()),
-        changed_when: None,
-        notify: vec![],
         timeout: plan.timeout,
         retries: plan.retries,
         delay: plan.delay,
+        ..TaskSpec::new(plan.call.kind, plan.origin.clone(), Body::Late(Arc::new(Skipped)))
     }
 }

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::spec::inventory::Inventory;
 use crate::spec::load::Sources;
@@ -131,23 +130,8 @@ pub fn exec_project(
         Some(Err(error)) => return Err(refused(error.to_string())),
         None => return Err(refused("there is no kind `command`".into())),
     };
-    let spec = TaskSpec {
-        name: if let [line] = argv { line.clone() } else { crate::words::shell::join(argv) },
-        kind: "command",
-        origin: "tow exec".into(),
-        body: task,
-        when: None,
-        skip: None,
-        creates: None,
-        unless: None,
-        user: None,
-        register: None,
-        changed_when: None,
-        notify: vec![],
-        timeout: None,
-        retries: 0,
-        delay: Duration::ZERO,
-    };
+    let name = if let [line] = argv { line.clone() } else { crate::words::shell::join(argv) };
+    let spec = TaskSpec { name, ..TaskSpec::new("command", "tow exec".into(), task) };
     let names: Vec<_> = hosts.iter().map(|host| host.name.clone()).collect();
     let stage = Stage {
         name: "exec".into(),

@@ -54,7 +54,7 @@ pub struct TaskPlan {
 /// A string that may be a template.
 #[derive(Clone, Debug)]
 pub struct Text {
-    pub text: String,
+    pub raw: String,
     pub compiled: Option<Arc<Compiled>>,
     pub span: Span,
 }
@@ -83,63 +83,41 @@ pub fn read(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Ve
 }
 
 fn task(node: &Node, at: &Span, templates: &Templates, reader: &mut Reader<'_>) -> Option<TaskPlan> {
-    let entries = node.entries();
-    let mut kinds = vec![];
-    for entry in entries.iter().filter(|entry| !COMMON.contains(&entry.key.as_str())) {
-        match task::KINDS.iter().find(|kind| **kind == entry.key) {
-            Some(kind) => kinds.push((*kind, entry)),
-            None => unknown_key(entry, reader),
-        }
-    }
-    let known = entries.iter().all(|entry| COMMON.contains(&entry.key.as_str()));
-    let first = match kinds.as_slice() {
-        [only] => *only,
-        [] => {
-            if known {
-                let span = entries.first().map_or(at.clone(), |entry| entry.key_span.clone());
-                let mistake = Mistake::at(reader.file, span, "the task does not say what to do");
-                reader.mistakes.push(
-                    mistake
-                        .label("expected one task kind")
-                        .help(format!("the kinds are: {}", task::KINDS.join(", "))),
-                );
-            }
-            return None;
-        }
-        [first, (second, entry), ..] => {
-            let message = format!("a task does one thing: `{}` and `{second}` are two", first.0);
-            reader.mistake(&entry.key_span, message, "expected in a task of its own");
-            *first
-        }
-    };
-    let call = call(first.0, first.1, templates, reader)?;
-    let origin = format!("{}:{}", reader.file.name, reader.file.line(node_start(node, at)));
-    let mut plan = TaskPlan {
-        call,
-        origin: origin.into(),
-        name: None,
-        when: None,
-        for_each: None,
-        tags: vec![],
-        user: None,
-        register: None,
-        creates: None,
-        unless: None,
-        notify: vec![],
-        timeout: None,
-        retries: 0,
-        delay: Duration::from_secs(1),
-        once: false,
-        changed_when: None,
-    };
-    for entry in entries {
+    let (kind, entry) = kind(node, at, reader)?;
+    let call = call(kind, entry, templates, reader)?;
+    let start = node.entries().first().map_or(at.start, |entry| entry.key_span.start);
+    let origin = format!("{}:{}", reader.file.name, reader.file.line(start));
+    let mut plan = TaskPlan::new(call, origin.into());
+    for entry in node.entries() {
         plan.common(entry, templates, reader);
     }
     Some(plan)
 }
 
-fn node_start(node: &Node, at: &Span) -> usize {
-    node.entries().first().map_or(at.start, |entry| entry.key_span.start)
+/// The one key that is a task kind.
+fn kind<'n>(node: &'n Node, at: &Span, reader: &mut Reader<'_>) -> Option<(&'static str, &'n Entry)> {
+    let mut kinds = vec![];
+    let mut unknown = false;
+    for entry in node.entries().iter().filter(|entry| !COMMON.contains(&entry.key.as_str())) {
+        if let Some(kind) = task::KINDS.iter().find(|kind| **kind == entry.key) {
+            kinds.push((*kind, entry));
+        } else {
+            unknown = true;
+            unknown_key(entry, reader);
+        }
+    }
+    if let [_, (second, entry), ..] = kinds.as_slice() {
+        let message = format!("a task does one thing: `{}` and `{second}` are two", kinds[0].0);
+        reader.mistake(&entry.key_span, message, "expected in a task of its own");
+    }
+    // An unknown key was most likely meant as the kind.
+    if kinds.is_empty() && !unknown {
+        let span = node.entries().first().map_or(at.clone(), |entry| entry.key_span.clone());
+        let mistake = Mistake::at(reader.file, span, "the task does not say what to do");
+        let help = format!("the kinds are: {}", task::KINDS.join(", "));
+        reader.mistakes.push(mistake.label("expected one task kind").help(help));
+    }
+    kinds.first().copied()
 }
 
 fn unknown_key(entry: &Entry, reader: &mut Reader<'_>) {
@@ -178,6 +156,27 @@ fn call(kind: &'static str, entry: &Entry, templates: &Templates, reader: &mut R
 }
 
 impl TaskPlan {
+    fn new(call: Call, origin: Arc<str>) -> TaskPlan {
+        TaskPlan {
+            call,
+            origin,
+            name: None,
+            when: None,
+            for_each: None,
+            tags: vec![],
+            user: None,
+            register: None,
+            creates: None,
+            unless: None,
+            notify: vec![],
+            timeout: None,
+            retries: 0,
+            delay: Duration::from_secs(1),
+            once: false,
+            changed_when: None,
+        }
+    }
+
     fn common(&mut self, entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) {
         match entry.key.as_str() {
             "name" => self.name = text(entry, templates, reader),
@@ -246,10 +245,10 @@ fn text(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option
 
 fn word_text(word: Word, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {
     if !is_template(&word.text) {
-        return Some(Text { text: word.text, compiled: None, span: word.span });
+        return Some(Text { raw: word.text, compiled: None, span: word.span });
     }
     match templates.compile(&word.text) {
-        Ok(compiled) => Some(Text { text: word.text, compiled: Some(compiled), span: word.span }),
+        Ok(compiled) => Some(Text { raw: word.text, compiled: Some(compiled), span: word.span }),
         Err(fault) => {
             reader.mistakes.push(locate(reader.file, &word.span, &fault));
             None

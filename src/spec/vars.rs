@@ -122,15 +122,15 @@ impl Adding<'_> {
     fn table(&mut self, map: &mut Map<String, Json>, entries: &[Entry], path: &mut Vec<String>) {
         for entry in entries {
             path.push(entry.key.clone());
-            match (&entry.node.value, map.get_mut(&entry.key)) {
-                (Value::Table(entries), Some(Json::Object(inner))) => self.table(inner, entries, path),
-                _ => {
-                    if !self.leaves.is_empty() {
-                        forget(self.leaves, path);
-                    }
-                    map.insert(entry.key.clone(), entry.node.json());
-                    self.leaves(&entry.node, path);
+            let inner = map.get_mut(&entry.key);
+            if let (Value::Table(entries), Some(Json::Object(inner))) = (&entry.node.value, inner) {
+                self.table(inner, entries, path);
+            } else {
+                if !self.leaves.is_empty() {
+                    forget(self.leaves, path);
                 }
+                map.insert(entry.key.clone(), entry.node.json());
+                self.leaves(&entry.node, path);
             }
             path.pop();
         }
