@@ -152,3 +152,78 @@ impl Inputs for HostInputs<'_> {
         self.sources.secrets.is_in(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use handlebars::Context;
+    use serde_json::json;
+
+    use super::{HostInputs, Seen, Sources};
+    use crate::spec::late::LateNames;
+    use crate::spec::secrets::Secrets;
+    use crate::spec::vars::Templates;
+    use crate::task::Inputs as _;
+    use crate::words::content::{Content, Files, TreeEntry};
+    use crate::words::secret::Mask;
+
+    struct NoFiles;
+
+    impl Files for NoFiles {
+        fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+            Err(path.to_owned())
+        }
+        fn content(&self, path: &str) -> Result<Content, String> {
+            Err(path.to_owned())
+        }
+        fn tree(&self, path: &str) -> Result<Vec<TreeEntry>, String> {
+            Err(path.to_owned())
+        }
+    }
+
+    fn render(text: &str) -> (Result<String, String>, Seen) {
+        let sources = Sources {
+            files: Arc::new(NoFiles),
+            templates: Templates::default(),
+            secrets: Secrets::default(),
+            mask: Mask::default(),
+        };
+        let names = LateNames { registered: ["built".to_owned()].into() };
+        let context = Context::from(json!({ "app": { "name": "shop" } }));
+        let inputs = HostInputs {
+            context: &context,
+            poison: &[],
+            late: Some(&names),
+            sources: &sources,
+            seen: Mutex::default(),
+        };
+        let rendered = inputs.render("site.conf.hbs", text);
+        (rendered, inputs.seen.into_inner().unwrap())
+    }
+
+    #[test]
+    fn every_mistake_of_a_template_file_points_into_it() {
+        let (rendered, seen) = render("a {{app.name}}\nb {{app.nmae}}\nc {{#if nope}}x{{/if}}\n");
+        assert!(rendered.is_err());
+        let places: Vec<(String, usize)> = seen
+            .mistakes
+            .iter()
+            .map(|mistake| {
+                let file = mistake.file.as_ref().unwrap();
+                (file.name.clone(), file.line(mistake.span.start))
+            })
+            .collect();
+        assert_eq!(places, [("site.conf.hbs".to_owned(), 2), ("site.conf.hbs".to_owned(), 3)]);
+        let (_, seen) = render("fine\n{{#if app.name}}\n");
+        assert_eq!(seen.mistakes.len(), 1, "a template that cannot be read");
+    }
+
+    #[test]
+    fn a_template_file_that_needs_the_run_waits_for_it() {
+        assert_eq!(render("{{built.stdout}}").1.late, Some(vec!["built".to_owned()]));
+        assert_eq!(render("{{#if (eq os.family \"debian\")}}x{{/if}}").1.late, Some(vec![]));
+        let (rendered, seen) = render("{{#each app as |os|}}{{os}}{{/each}}");
+        assert_eq!((rendered.as_deref(), seen.late), (Ok("shop"), None), "a block's own name");
+    }
+}
