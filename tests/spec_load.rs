@@ -117,6 +117,9 @@ fn variables_are_layered_and_rendered_for_each_host() {
         [[stages.tasks]]
         command = ["echo", "{{hosts.me.name}}"]
         when = '(eq host.name "web2")'
+        [[stages.tasks]]
+        directory = { path = "/srv/x", mode = "0755" }
+        when = false
         "#,
     );
     request.set = vec![("app.ref".into(), "v1.10".into())];
@@ -136,6 +139,8 @@ fn variables_are_layered_and_rendered_for_each_host() {
     assert_eq!(line(&tasks[1], &live), "echo|me");
     assert_eq!(tasks[1].name, "command echo me");
     assert_eq!(tasks[0].origin.as_ref(), "site.toml:11");
+    assert_eq!(tasks[2].name, "directory /srv/x");
+    assert_eq!(tasks[2].skip.as_deref(), Some("when false is false"));
     let skipped = &on(&project, 0, "web1")[1];
     assert_eq!(skipped.skip.as_deref(), Some(r#"when (eq host.name "web2") is false"#));
 }

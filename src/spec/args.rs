@@ -50,6 +50,14 @@ impl Arg {
         if arg.has_text() { arg } else { Arg::Fixed(node.toml()) }
     }
 
+    /// The value of a table's key; `None` when the whole table is fixed.
+    pub fn get(&self, key: &str) -> Option<&Arg> {
+        match self {
+            Arg::Table(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, arg)| arg),
+            _ => None,
+        }
+    }
+
     fn has_text(&self) -> bool {
         match self {
             Arg::Fixed(_) => false,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use handlebars::Context;
 
-use crate::spec::build::{Builder, Item, Reported};
+use crate::spec::args::Arg;
+use crate::spec::build::{Builder, Item, Made, Reported};
 use crate::spec::fault::{At, Fault};
 use crate::spec::late::{LateTask, add_live, placeholders, remove_live};
 use crate::spec::load::{Failed, faulty_keys, instantiate};
@@ -22,7 +23,16 @@ impl Builder<'_> {
             let late = self.names.needs(&compiled.mentions).is_some();
             return if late { Some(name.raw.clone()) } else { compiled.render(&self.context).ok() };
         }
-        let value = match plan.main_value()?.render(&self.context, &mut vec![]) {
+        let key = plan.main_key()?;
+        let value = match &plan.call.args {
+            Arg::Fixed(table) => table.get(key)?.clone(),
+            args => args.get(key)?.render(&self.context, &mut vec![]),
+        };
+        self.name_from(plan, &value)
+    }
+
+    fn name_from(&self, plan: &TaskPlan, value: &toml::Value) -> Option<String> {
+        let value = match value {
             toml::Value::Array(words) => {
                 words.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(" ")
             }
@@ -35,17 +45,21 @@ impl Builder<'_> {
         Some(format!("{} {short}{cut}", plan.call.kind).trim().to_owned())
     }
 
-    pub fn body(&mut self, plan: &Arc<TaskPlan>, item: &Item) -> Result<(Body, Mentions), Reported> {
+    pub fn body(&mut self, plan: &Arc<TaskPlan>, item: &Item) -> Result<Made, Reported> {
         let mentions = &plan.call.mentions;
         self.check_poison(mentions)?;
         if let Some(needs) = self.names.needs(mentions) {
             self.check_late_args(plan)?;
-            return Ok((self.late(plan, item, needs), Mentions::default()));
+            return Ok(self.late(plan, item, needs));
         }
         match instantiate(plan, &self.context, &self.poison, Some(&self.names), &self.sources) {
-            Ok(loaded) => Ok((Body::Ready(loaded.task), loaded.mentions)),
+            Ok(loaded) => {
+                let unnamed = plan.name.is_none();
+                let name = loaded.main.filter(|_| unnamed).and_then(|value| self.name_from(plan, &value));
+                Ok(Made { body: Body::Ready(loaded.task), files: loaded.mentions, name })
+            }
             Err(Failed { mistakes, late: Some(needs) }) if mistakes.is_empty() => {
-                Ok((self.late(plan, item, needs), Mentions::default()))
+                Ok(self.late(plan, item, needs))
             }
             Err(failed) => {
                 for mistake in failed.mistakes {
@@ -56,15 +70,16 @@ impl Builder<'_> {
         }
     }
 
-    fn late(&self, plan: &Arc<TaskPlan>, item: &Item, needs: Vec<String>) -> Body {
-        Body::Late(Arc::new(LateTask {
+    fn late(&self, plan: &Arc<TaskPlan>, item: &Item, needs: Vec<String>) -> Made {
+        let body = Body::Late(Arc::new(LateTask {
             plan: plan.clone(),
             sources: self.sources.clone(),
             shared: self.shared.clone(),
             vars: self.vars.clone(),
             item: item.clone(),
             needs,
-        }))
+        }));
+        Made { body, files: Mentions::default(), name: None }
     }
 
     fn with_placeholders<T>(&mut self, result: Option<Registered>, look: impl FnOnce(&Context) -> T) -> T {

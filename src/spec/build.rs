@@ -35,6 +35,15 @@ pub struct Builder<'a> {
 
 pub type Item = Option<(Json, Json)>;
 
+/// A task's own part for one host.
+pub struct Made {
+    pub body: Body,
+    /// What its template files mention.
+    pub files: Mentions,
+    /// Kind and main value, where the task has no name.
+    pub name: Option<String>,
+}
+
 /// A mistake was recorded; there is no task to show for it.
 pub struct Reported;
 
@@ -61,7 +70,8 @@ impl Builder<'_> {
             }
         }
         self.with_item(None);
-        if let Some(key) = key.filter(|_| shareable && whole && !seen.everything) {
+        let own = seen.everything || seen.roots().any(|root| root == "host");
+        if let Some(key) = key.filter(|_| shareable && whole && !own) {
             self.cache.keep(place, key, &seen, &specs, &self.context, &self.shared);
         }
         specs
@@ -197,8 +207,9 @@ impl Builder<'_> {
             }
         }
         let body = self.body(plan, item);
-        self.fill(plan, &mut spec)?;
-        let (body, files) = body?;
+        let main = body.as_ref().ok().and_then(|made| made.name.clone());
+        self.fill(plan, &mut spec, main)?;
+        let Made { body, files, .. } = body?;
         spec.body = body;
         Ok((spec, files))
     }
@@ -209,13 +220,18 @@ impl Builder<'_> {
         holds.map_err(|fault| self.fault(plan, &test.span, &fault))
     }
 
-    fn fill(&mut self, plan: &Arc<TaskPlan>, spec: &mut TaskSpec) -> Result<(), Reported> {
+    fn fill(
+        &mut self,
+        plan: &Arc<TaskPlan>,
+        spec: &mut TaskSpec,
+        main: Option<String>,
+    ) -> Result<(), Reported> {
         spec.name = match &plan.name {
             Some(_) => match self.name(plan) {
                 Some(name) => name,
                 None => self.text(plan, plan.name.as_ref())?.unwrap_or_default(),
             },
-            None => self.name(plan).unwrap_or_else(|| plan.call.kind.to_owned()),
+            None => main.or_else(|| self.name(plan)).unwrap_or_else(|| plan.call.kind.to_owned()),
         };
         spec.unless = self.text(plan, plan.unless.as_ref())?;
         if let (Some(path), Some(text)) = (self.text(plan, plan.creates.as_ref())?, &plan.creates) {

@@ -35,7 +35,8 @@ impl Cache {
         context: &Context,
         shared: &Map<String, Json>,
     ) -> Option<Vec<u32>> {
-        if mentions.everything {
+        // `host` is another one on each host: nothing would ever be found again.
+        if mentions.everything || mentions.roots().any(|root| root == "host") {
             return None;
         }
         let mut roots: Vec<&str> = mentions.roots().collect();

@@ -31,6 +31,8 @@ pub struct Loaded {
     pub task: Arc<dyn Task>,
     /// What its template files mention.
     pub mentions: Mentions,
+    /// The value that names the task when nothing else does.
+    pub main: Option<toml::Value>,
 }
 
 /// Why it was not loaded.
@@ -56,6 +58,7 @@ pub fn instantiate(
         faults.iter().map(|(span, fault)| locate(&call.file, span, fault)).collect();
     let ignored = faulty_keys(plan, &faults);
     let toml::Value::Table(table) = rendered else { return Err(Failed { mistakes, late: None }) };
+    let main = plan.main_key().and_then(|key| table.get(key)).cloned();
     let mut task = match call.parse(table, ignored) {
         Ok(task) if mistakes.is_empty() => task,
         Ok(_) => return Err(Failed { mistakes, late: None }),
@@ -69,7 +72,7 @@ pub fn instantiate(
     let seen = inputs.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     match loaded {
         _ if seen.late.is_some() => Err(Failed { mistakes, late: seen.late }),
-        Ok(()) => Ok(Loaded { task: Arc::from(task), mentions: seen.mentions }),
+        Ok(()) => Ok(Loaded { task: Arc::from(task), mentions: seen.mentions, main }),
         // The mistake in the template file itself says more than "cannot render".
         Err(_) if !seen.mistakes.is_empty() => Err(Failed { mistakes: seen.mistakes, late: None }),
         Err(mistake) => Err(Failed { mistakes: vec![call.about(&mistake)], late: None }),

@@ -225,12 +225,10 @@ impl TaskPlan {
         mentions
     }
 
-    /// `directory /srv/app`, before rendering.
-    pub fn main_value(&self) -> Option<&Arg> {
-        let Arg::Table(entries) = &self.call.args else { return None };
+    /// The argument that says most about the task: `directory /srv/app`.
+    pub fn main_key(&self) -> Option<&'static str> {
         let wanted = [task::shorthand(self.call.kind), Some("path"), Some("dest"), Some("name"), Some("url")];
-        let find = |key| entries.iter().find(|(name, _)| name == key).map(|(_, arg)| arg);
-        wanted.into_iter().flatten().find_map(find)
+        wanted.into_iter().flatten().find(|key| self.call.node.entry(key).is_some())
     }
 }
 
