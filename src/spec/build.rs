@@ -14,8 +14,8 @@ use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::{Body, Registered, TaskSpec};
 use crate::spec::resolve::{Poison, poisoned};
 use crate::spec::source::Span;
-use crate::spec::tasks::{ForEach, TaskPlan, Test, Text, variable_path};
-use crate::spec::vars::locate;
+use crate::spec::tasks::{ForEach, TaskPlan, Test, Text};
+use crate::spec::vars::{locate, variable_path};
 use crate::words::names::{HostName, RemotePath, UserName};
 
 /// Renders for one host after the other.

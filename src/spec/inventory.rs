@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use crate::spec::groups;
 use crate::spec::mistake::{Mistake, Mistakes};
-use crate::spec::model::{Connection, Host, Ssh};
+use crate::spec::model::Host;
 use crate::spec::range;
 use crate::spec::read::{Reader, Word};
+use crate::spec::settings::{SETTINGS, Settings, word};
 use crate::spec::source::{self, Entry, Node, Span, TextFile};
 use crate::spec::vars::check_reserved;
 use crate::words::names::HostName;
 
 const SECTIONS: &[&str] = &["defaults", "vars", "secrets", "groups", "hosts"];
-const SETTINGS: &[&str] = &["user", "port", "key", "jump", "become", "connection", "known_hosts"];
 
 #[derive(Debug)]
 pub struct Inventory {
@@ -44,66 +44,6 @@ pub struct Entity {
     pub member_of: Vec<usize>,
     pub vars: Option<Arc<Node>>,
     settings: Settings,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    user: Option<String>,
-    port: Option<u16>,
-    key: Option<String>,
-    jump: Option<String>,
-    r#become: Option<bool>,
-    local: Option<bool>,
-    known_hosts: Option<String>,
-}
-
-impl Settings {
-    /// Reads the key when it is one of the settings.
-    fn read(&mut self, entry: &Entry, reader: &mut Reader<'_>) -> bool {
-        match entry.key.as_str() {
-            "user" => self.user = word(entry, reader),
-            "port" => {
-                self.port =
-                    reader.integer(entry, "a port: a number from 1 to 65535").filter(|port| *port > 0);
-            }
-            "key" => self.key = reader.string(entry),
-            "jump" => self.jump = word(entry, reader),
-            "become" => self.r#become = reader.boolean(entry),
-            "known_hosts" => self.known_hosts = reader.string(entry),
-            "connection" => match entry.node.as_str() {
-                Some("ssh") => self.local = Some(false),
-                Some("local") => self.local = Some(true),
-                _ => reader.mistake(
-                    &entry.node.span,
-                    "`connection` is either \"ssh\" or \"local\"",
-                    "expected \"ssh\" or \"local\"",
-                ),
-            },
-            _ => return false,
-        }
-        true
-    }
-    fn overlay(&mut self, over: &Settings) {
-        let over = over.clone();
-        self.user = over.user.or(self.user.take());
-        self.port = over.port.or(self.port);
-        self.key = over.key.or(self.key.take());
-        self.jump = over.jump.or(self.jump.take());
-        self.r#become = over.r#become.or(self.r#become);
-        self.local = over.local.or(self.local);
-        self.known_hosts = over.known_hosts.or(self.known_hosts.take());
-    }
-}
-
-/// What ends up in an argument of ssh: nothing that looks like an option, no spaces, no control characters.
-fn word(entry: &Entry, reader: &mut Reader<'_>) -> Option<String> {
-    let text = reader.string(entry)?;
-    if text.is_empty() || text.starts_with('-') || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        let message = format!("`{}` is not a valid {}", text.escape_debug(), entry.key);
-        reader.mistake(&entry.node.span, message, "expected one word that does not begin with `-`");
-        return None;
-    }
-    Some(text)
 }
 
 impl Inventory {
@@ -209,20 +149,7 @@ impl Inventory {
         let mut settings = self.defaults.clone();
         host.member_of.iter().for_each(|group| settings.overlay(&self.groups[*group].settings));
         settings.overlay(&host.settings);
-        let r#become = settings.r#become.unwrap_or(false);
-        let connection = if settings.local.unwrap_or(false) {
-            Connection::Local { r#become }
-        } else {
-            Connection::Ssh(Ssh {
-                address: host.address.clone(),
-                port: settings.port,
-                user: settings.user,
-                key: settings.key,
-                jump: settings.jump,
-                known_hosts: settings.known_hosts,
-                r#become,
-            })
-        };
+        let connection = settings.connection(&host.address);
         Host { name: host.name.clone(), groups: self.group_names(host), connection }
     }
 

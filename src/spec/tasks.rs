@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::spec::args::{Arg, Call};
+use crate::spec::args::Arg;
+use crate::spec::call::Call;
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::read::{Reader, Word};
 use crate::spec::source::{Entry, Node, Span, Value};
 use crate::spec::suggest::advice;
 use crate::spec::template::{Compiled, is_template};
-use crate::spec::vars::{RESERVED, Templates, locate};
+use crate::spec::vars::{RESERVED, Templates, locate, variable_path};
 use crate::task;
 
 const COMMON: &[&str] = &[
@@ -148,9 +149,7 @@ fn call(kind: &'static str, entry: &Entry, templates: &Templates, reader: &mut R
             return None;
         }
     };
-    let mut faults = vec![];
-    let args = Arg::new(&node, reader.file, templates, &mut faults);
-    reader.mistakes.extend(faults);
+    let args = Arg::new(&node, reader.file, templates, reader.mistakes);
     let mentions = args.mentions();
     Some(Call { kind, file: reader.file.clone(), kind_span: entry.key_span.clone(), node, args, mentions })
 }
@@ -232,10 +231,6 @@ impl TaskPlan {
     }
 }
 
-pub fn variable_path(text: &str) -> Vec<String> {
-    text.trim().split('.').map(str::to_owned).collect()
-}
-
 fn text(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {
     let text = reader.string(entry)?;
     word_text(Word { text, span: entry.node.span.clone() }, templates, reader)
@@ -281,9 +276,7 @@ fn for_each(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Fo
         );
         return ForEach::Broken;
     }
-    let mut faults = vec![];
-    let arg = Arg::new(&entry.node, reader.file, templates, &mut faults);
-    reader.mistakes.extend(faults);
+    let arg = Arg::new(&entry.node, reader.file, templates, reader.mistakes);
     ForEach::Given(arg)
 }
 

@@ -173,6 +173,11 @@ impl Adding<'_> {
     }
 }
 
+/// `app.users`, as a path.
+pub fn variable_path(text: &str) -> Vec<String> {
+    text.trim().split('.').map(str::to_owned).collect()
+}
+
 /// The value of `--set`: true, false, a whole number, an array, a table, "quoted"; anything else is text.
 /// `1.10` and `1e5` stay text: a version or a commit must not become a number.
 pub fn set_value(text: &str) -> Json {
