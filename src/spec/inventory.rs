@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use crate::spec::groups;
 use crate::spec::mistake::{Mistake, Mistakes};
-use crate::spec::model::{Connection, Host, Ssh};
+use crate::spec::model::Host;
 use crate::spec::range;
 use crate::spec::read::{Reader, Word};
-use crate::spec::source::{self, Entry, Node, Span, TextFile, Value};
+use crate::spec::settings::{SETTINGS, Settings, word};
+use crate::spec::source::{self, Entry, Node, Span, TextFile};
+use crate::spec::vars::check_reserved;
 use crate::words::names::HostName;
 
 const SECTIONS: &[&str] = &["defaults", "vars", "secrets", "groups", "hosts"];
-const SETTINGS: &[&str] = &["user", "port", "key", "jump", "become", "connection", "known_hosts"];
 
 #[derive(Debug)]
 pub struct Inventory {
@@ -45,66 +46,6 @@ pub struct Entity {
     settings: Settings,
 }
 
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    user: Option<String>,
-    port: Option<u16>,
-    key: Option<String>,
-    jump: Option<String>,
-    r#become: Option<bool>,
-    local: Option<bool>,
-    known_hosts: Option<String>,
-}
-
-impl Settings {
-    /// Reads the key when it is one of the settings.
-    fn read(&mut self, entry: &Entry, reader: &mut Reader<'_>) -> bool {
-        match entry.key.as_str() {
-            "user" => self.user = word(entry, reader),
-            "port" => {
-                self.port =
-                    reader.integer(entry, "a port: a number from 1 to 65535").filter(|port| *port > 0);
-            }
-            "key" => self.key = reader.string(entry),
-            "jump" => self.jump = word(entry, reader),
-            "become" => self.r#become = reader.boolean(entry),
-            "known_hosts" => self.known_hosts = reader.string(entry),
-            "connection" => match entry.node.as_str() {
-                Some("ssh") => self.local = Some(false),
-                Some("local") => self.local = Some(true),
-                _ => reader.mistake(
-                    &entry.node.span,
-                    "`connection` is either \"ssh\" or \"local\"",
-                    "expected \"ssh\" or \"local\"",
-                ),
-            },
-            _ => return false,
-        }
-        true
-    }
-    fn overlay(&mut self, over: &Settings) {
-        let over = over.clone();
-        self.user = over.user.or(self.user.take());
-        self.port = over.port.or(self.port);
-        self.key = over.key.or(self.key.take());
-        self.jump = over.jump.or(self.jump.take());
-        self.r#become = over.r#become.or(self.r#become);
-        self.local = over.local.or(self.local);
-        self.known_hosts = over.known_hosts.or(self.known_hosts.take());
-    }
-}
-
-/// What ends up in an argument of ssh: nothing that looks like an option, no spaces, no control characters.
-fn word(entry: &Entry, reader: &mut Reader<'_>) -> Option<String> {
-    let text = reader.string(entry)?;
-    if text.is_empty() || text.starts_with('-') || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        let message = format!("`{}` is not a valid {}", text.escape_debug(), entry.key);
-        reader.mistake(&entry.node.span, message, "expected one word that does not begin with `-`");
-        return None;
-    }
-    Some(text)
-}
-
 impl Inventory {
     /// The operator's own machine, for when no inventory is given.
     pub fn localhost() -> Inventory {
@@ -136,7 +77,10 @@ impl Inventory {
         }
         let Some(entries) = reader.table(entry) else { return };
         match entry.key.as_str() {
-            "vars" => self.vars = Some(entry.node.clone()),
+            "vars" => {
+                check_reserved(entries, reader);
+                self.vars = Some(entry.node.clone());
+            }
             "secrets" => self.secrets = entries.to_vec(),
             "groups" => self.groups = entries.iter().filter_map(|entry| group(entry, reader)).collect(),
             "hosts" => entries.iter().for_each(|entry| self.host(entry, reader)),
@@ -157,7 +101,7 @@ impl Inventory {
             match key.key.as_str() {
                 "address" => address = word(key, reader).map(|text| (text, key.node.span.clone())),
                 "groups" => groups = reader.words(key),
-                "vars" => vars = reader.table(key).map(|_| Arc::new(key.node.clone())),
+                "vars" => vars = vars_table(key, reader).map(Arc::new),
                 _ if settings.read(key, reader) => {}
                 _ => {
                     let keys = [&["address", "groups", "vars"], SETTINGS].concat();
@@ -205,20 +149,7 @@ impl Inventory {
         let mut settings = self.defaults.clone();
         host.member_of.iter().for_each(|group| settings.overlay(&self.groups[*group].settings));
         settings.overlay(&host.settings);
-        let r#become = settings.r#become.unwrap_or(false);
-        let connection = if settings.local.unwrap_or(false) {
-            Connection::Local { r#become }
-        } else {
-            Connection::Ssh(Ssh {
-                address: host.address.clone(),
-                port: settings.port,
-                user: settings.user,
-                key: settings.key,
-                jump: settings.jump,
-                known_hosts: settings.known_hosts,
-                r#become,
-            })
-        };
+        let connection = settings.connection(&host.address);
         Host { name: host.name.clone(), groups: self.group_names(host), connection }
     }
 
@@ -249,7 +180,7 @@ fn group(entry: &Entry, reader: &mut Reader<'_>) -> Option<Group> {
         match key.key.as_str() {
             "children" => group.children = reader.words(key),
             "hosts" => group.hosts = reader.words(key),
-            "vars" => group.vars = reader.table(key).map(|_| key.node.clone()),
+            "vars" => group.vars = vars_table(key, reader),
             _ if group.settings.read(key, reader) => {}
             _ => {
                 let keys = [&["children", "hosts", "vars"], SETTINGS].concat();
@@ -291,7 +222,8 @@ fn checked_name(name: String, span: &Span, reader: &mut Reader<'_>) -> Option<Ho
     checked.map_err(|why| reader.mistake(span, why, "expected a name such as web1")).ok()
 }
 
-/// Whether the node is a table; `vars` of the playbook reads with it too.
-pub fn is_table(node: &Node) -> bool {
-    matches!(node.value, Value::Table(_))
+fn vars_table(entry: &Entry, reader: &mut Reader<'_>) -> Option<Node> {
+    let entries = reader.table(entry)?;
+    check_reserved(entries, reader);
+    Some(entry.node.clone())
 }

@@ -5,21 +5,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use handlebars::Context;
 
+use crate::spec::fault::{At, Fault};
 use crate::spec::late::LateNames;
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
+use crate::spec::resolve::{Poison, poisoned};
 use crate::spec::secrets::Secrets;
 use crate::spec::source::{Span, TextFile};
 use crate::spec::tasks::TaskPlan;
-use crate::spec::template::{At, Fault, Mentions};
-use crate::spec::vars::{Poison, Templates, locate, poisoned};
+use crate::spec::vars::{Templates, locate};
 use crate::task::{Inputs, Task};
 use crate::words::content::{Content, Files, TreeEntry};
+use crate::words::secret::Mask;
 
 /// What every host shares while tasks are loaded.
 pub struct Sources {
     pub files: Arc<dyn Files + Send + Sync>,
     pub templates: Templates,
     pub secrets: Secrets,
+    pub mask: Mask,
 }
 
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub struct Loaded {
     pub task: Arc<dyn Task>,
     /// What its template files mention.
     pub mentions: Mentions,
+    /// The value that names the task when nothing else does.
+    pub main: Option<toml::Value>,
 }
 
 /// Why it was not loaded.
@@ -52,6 +58,7 @@ pub fn instantiate(
         faults.iter().map(|(span, fault)| locate(&call.file, span, fault)).collect();
     let ignored = faulty_keys(plan, &faults);
     let toml::Value::Table(table) = rendered else { return Err(Failed { mistakes, late: None }) };
+    let main = plan.main_key().and_then(|key| table.get(key)).cloned();
     let mut task = match call.parse(table, ignored) {
         Ok(task) if mistakes.is_empty() => task,
         Ok(_) => return Err(Failed { mistakes, late: None }),
@@ -65,7 +72,7 @@ pub fn instantiate(
     let seen = inputs.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     match loaded {
         _ if seen.late.is_some() => Err(Failed { mistakes, late: seen.late }),
-        Ok(()) => Ok(Loaded { task: Arc::from(task), mentions: seen.mentions }),
+        Ok(()) => Ok(Loaded { task: Arc::from(task), mentions: seen.mentions, main }),
         // The mistake in the template file itself says more than "cannot render".
         Err(_) if !seen.mistakes.is_empty() => Err(Failed { mistakes: seen.mistakes, late: None }),
         Err(mistake) => Err(Failed { mistakes: vec![call.about(&mistake)], late: None }),
@@ -110,34 +117,116 @@ impl Files for HostInputs<'_> {
 impl Inputs for HostInputs<'_> {
     fn render(&self, name: &str, text: &str) -> Result<String, String> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let fault = match self.sources.templates.compile(text) {
-            Err(fault) => fault,
+        let faults = match self.sources.templates.compile(text) {
+            Err(fault) => vec![fault],
             Ok(compiled) => {
                 seen.mentions.extend(&compiled.mentions);
                 if let Some(needs) = self.late.and_then(|late| late.needs(&compiled.mentions)) {
                     seen.late.get_or_insert_default().extend(needs);
                     return Err("known in the run only".into());
                 }
-                if let Some(mistake) = poisoned(self.poison, &compiled.mentions) {
-                    seen.mistakes.push(mistake.clone());
-                    return Err(mistake.message.clone());
+                let poisoned: Vec<Mistake> = poisoned(self.poison, &compiled.mentions).cloned().collect();
+                if let Some(first) = poisoned.first() {
+                    let message = first.message.clone();
+                    seen.mistakes.extend(poisoned);
+                    return Err(message);
                 }
                 match compiled.render(self.context) {
                     Ok(text) => return Ok(text),
-                    Err(fault) => fault,
+                    Err(fault) => {
+                        let all = compiled.faults(self.context);
+                        if all.is_empty() { vec![fault] } else { all }
+                    }
                 }
             }
         };
         let file = Arc::new(TextFile::new(name, text));
-        let span = match fault.at {
-            At::Whole => 0..0,
-            _ => fault.span(text),
-        };
-        let mistake = Mistake::at(&file, span, &fault.message).maybe_help(fault.help);
-        seen.mistakes.push(mistake);
-        Err(fault.message)
+        for fault in &faults {
+            let span = match fault.at {
+                At::Whole => 0..0,
+                _ => fault.span(text),
+            };
+            let mistake = Mistake::at(&file, span, &fault.message).label(fault.label);
+            seen.mistakes.push(mistake.maybe_help(fault.help.clone()));
+        }
+        Err(faults.first().map_or_else(String::new, |fault| fault.message.clone()))
     }
     fn is_secret(&self, text: &str) -> bool {
         self.sources.secrets.is_in(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use handlebars::Context;
+    use serde_json::json;
+
+    use super::{HostInputs, Seen, Sources};
+    use crate::spec::late::LateNames;
+    use crate::spec::secrets::Secrets;
+    use crate::spec::vars::Templates;
+    use crate::task::Inputs as _;
+    use crate::words::content::{Content, Files, TreeEntry};
+    use crate::words::secret::Mask;
+
+    struct NoFiles;
+
+    impl Files for NoFiles {
+        fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+            Err(path.to_owned())
+        }
+        fn content(&self, path: &str) -> Result<Content, String> {
+            Err(path.to_owned())
+        }
+        fn tree(&self, path: &str) -> Result<Vec<TreeEntry>, String> {
+            Err(path.to_owned())
+        }
+    }
+
+    fn render(text: &str) -> (Result<String, String>, Seen) {
+        let sources = Sources {
+            files: Arc::new(NoFiles),
+            templates: Templates::default(),
+            secrets: Secrets::default(),
+            mask: Mask::default(),
+        };
+        let names = LateNames { registered: ["built".to_owned()].into() };
+        let context = Context::from(json!({ "app": { "name": "shop" } }));
+        let inputs = HostInputs {
+            context: &context,
+            poison: &[],
+            late: Some(&names),
+            sources: &sources,
+            seen: Mutex::default(),
+        };
+        let rendered = inputs.render("site.conf.hbs", text);
+        (rendered, inputs.seen.into_inner().unwrap())
+    }
+
+    #[test]
+    fn every_mistake_of_a_template_file_points_into_it() {
+        let (rendered, seen) = render("a {{app.name}}\nb {{app.nmae}}\nc {{#if nope}}x{{/if}}\n");
+        assert!(rendered.is_err());
+        let places: Vec<(String, usize)> = seen
+            .mistakes
+            .iter()
+            .map(|mistake| {
+                let file = mistake.file.as_ref().unwrap();
+                (file.name.clone(), file.line(mistake.span.start))
+            })
+            .collect();
+        assert_eq!(places, [("site.conf.hbs".to_owned(), 2), ("site.conf.hbs".to_owned(), 3)]);
+        let (_, seen) = render("fine\n{{#if app.name}}\n");
+        assert_eq!(seen.mistakes.len(), 1, "a template that cannot be read");
+    }
+
+    #[test]
+    fn a_template_file_that_needs_the_run_waits_for_it() {
+        assert_eq!(render("{{built.stdout}}").1.late, Some(vec!["built".to_owned()]));
+        assert_eq!(render("{{#if (eq os.family \"debian\")}}x{{/if}}").1.late, Some(vec![]));
+        let (rendered, seen) = render("{{#each app as |os|}}{{os}}{{/each}}");
+        assert_eq!((rendered.as_deref(), seen.late), (Ok("shop"), None), "a block's own name");
     }
 }

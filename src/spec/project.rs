@@ -6,17 +6,19 @@ use std::sync::{Arc, OnceLock};
 use handlebars::Context;
 use serde_json::{Map, Value as Json, json};
 
-use crate::spec::build::{Builder, Cache};
+use crate::spec::build::Builder;
+use crate::spec::cache::Cache;
 use crate::spec::inventory::{Entity, Inventory};
 use crate::spec::late::LateNames;
 use crate::spec::load::Sources;
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::{MaxFailures, OnFailure, Stage, TaskSpec};
 use crate::spec::order::Tags;
 use crate::spec::playbook::StagePlan;
+use crate::spec::resolve::Poison;
 use crate::spec::tasks::TaskPlan;
-use crate::spec::template::Mentions;
-use crate::spec::vars::{Layer, Merge, Poison};
+use crate::spec::vars::{Layer, Merge};
 use crate::words::names::HostName;
 
 /// A stage with the hosts that take part, by their place in the inventory.
@@ -107,12 +109,12 @@ impl Render<'_> {
         chosen: &mut [Chosen],
     ) {
         let merge = self.merge(host, builder);
-        let (names, own) = merge.resolve(&mut builder.context, common, builder.mistakes);
-        builder.poison = [common, &own].concat();
         if let Json::Object(data) = builder.context.data_mut() {
             let hosts = builder.shared.get("hosts").and_then(|hosts| hosts.get(host.name.as_str()));
             data.insert("host".into(), hosts.cloned().unwrap_or_default());
         }
+        let (names, own) = merge.resolve(&mut builder.context, common, builder.mistakes);
+        builder.poison = [common, &own].concat();
         builder.cache.next_host();
         builder.host = Some(host.name.clone());
         builder.vars = Arc::new(OnceLock::new());
