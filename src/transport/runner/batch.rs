@@ -103,11 +103,17 @@ impl Runner {
         ready: &(dyn Fn() -> BoxFuture<'static, ()> + Send + Sync),
     ) -> Result<Ending> {
         let mut run = Run::new(actions);
+        // Answers to probes may come before stderr has ended: they are for whoever collects them.
+        let mut answers = std::collections::VecDeque::new();
         while run.ended != (true, true) {
             let deadline = run.deadline.unwrap_or_else(|| Instant::now() + SMALL);
             tokio::select! {
                 piece = self.piece() => {
                     let (stream, piece) = piece?;
+                    if stream == Stream::Stdout && run.ended.0 {
+                        answers.push_back((stream, piece));
+                        continue;
+                    }
                     let data = matches!(piece, Piece::Data(_));
                     run.take(stream, piece, sink);
                     if data {
@@ -130,6 +136,8 @@ impl Runner {
                 }
             }
         }
+        answers.append(&mut self.pieces);
+        self.pieces = answers;
         Ok(run.ending())
     }
 
