@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use towline::task::Inputs;
 use towline::words::content::{Content, Files, Node, TreeEntry};
-use towline::words::fact::TreeFact;
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -26,15 +25,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    pub fn tree_fact(&self) -> TreeFact {
-        match self.node() {
-            Node::Dir => TreeFact::Dir,
-            Node::File { content, executable } => TreeFact::File { digest: content.digest, executable },
-            Node::Link { target } => TreeFact::Link { target },
-        }
-    }
-
-    fn node(&self) -> Node {
+    pub fn node(&self) -> Node {
         match self {
             Entry::Text(text) => Node::File { content: Content::text(text), executable: false },
             Entry::File { content, executable } => {
