@@ -1,5 +1,6 @@
 //! A batch: actions streamed to the host in one go, their output and endings as they come.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -103,15 +104,15 @@ impl Runner {
         ready: &(dyn Fn() -> BoxFuture<'static, ()> + Send + Sync),
     ) -> Result<Ending> {
         let mut run = Run::new(actions);
-        // Answers to probes may come before stderr has ended: they are for whoever collects them.
-        let mut answers = std::collections::VecDeque::new();
+        let mut early = VecDeque::new();
         while run.ended != (true, true) {
             let deadline = run.deadline.unwrap_or_else(|| Instant::now() + SMALL);
             tokio::select! {
                 piece = self.piece() => {
                     let (stream, piece) = piece?;
-                    if stream == Stream::Stdout && run.ended.0 {
-                        answers.push_back((stream, piece));
+                    if run.ended.0 && stream == Stream::Stdout {
+                        // The answers to the probes behind the batch overtook the end of stderr.
+                        early.push_back((stream, piece));
                         continue;
                     }
                     let data = matches!(piece, Piece::Data(_));
@@ -136,8 +137,8 @@ impl Runner {
                 }
             }
         }
-        answers.append(&mut self.pieces);
-        self.pieces = answers;
+        early.append(&mut self.pieces);
+        self.pieces = early;
         Ok(run.ending())
     }
 
