@@ -1,1 +1,105 @@
 //! Running: fan-out over hosts, stages, waves, limits, cancellation.
+//!
+//! `fleet` decides who goes when, `host` walks one host through a stage, `apply` performs a batch of planned
+//! tasks; `emit` is the only way out.
+
+mod apply;
+mod capture;
+mod connect;
+mod diffs;
+mod emit;
+mod failure;
+mod fleet;
+mod host;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+
+pub use emit::Emitter;
+pub use fleet::run;
+
+use crate::transport::{Connector, UnknownKey};
+use crate::words::error::Kind;
+use crate::words::event::{HostSummary, Mode, Verdict};
+use crate::words::names::HostName;
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub mode: Mode,
+    /// Hosts that work at the same time.
+    pub parallel: usize,
+    /// Fetch what files hold now, to show how their content changes.
+    pub diffs: bool,
+    /// Names the run in events.
+    pub run: String,
+}
+
+/// Asks the operator about host keys that nobody has vouched for yet: all of them at once.
+pub trait Review: Send + Sync {
+    fn accept(&self, keys: &[UnknownKey]) -> bool;
+}
+
+/// Handlers that were notified and could not run: they wait for the next run of the same playbook.
+pub trait Pending: Send + Sync {
+    /// By stage.
+    fn load(&self, host: &HostName) -> BTreeMap<String, BTreeSet<String>>;
+    fn store(&self, host: &HostName, pending: &BTreeMap<String, BTreeSet<String>>);
+}
+
+/// What the hosts of a run share.
+#[derive(Clone)]
+pub struct Run {
+    pub connector: Arc<Connector>,
+    pub emitter: Emitter,
+    pub options: Options,
+    pub cancel: watch::Receiver<bool>,
+    pub review: Option<Arc<dyn Review>>,
+    pub pending: Option<Arc<dyn Pending>>,
+    /// Hosts at work; connections stay open without one.
+    pub(crate) places: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Run({})", self.options.run)
+    }
+}
+
+impl Run {
+    pub fn new(
+        connector: Arc<Connector>,
+        emitter: Emitter,
+        options: Options,
+        cancel: watch::Receiver<bool>,
+    ) -> Run {
+        let places = Arc::new(Semaphore::new(options.parallel.max(1)));
+        Run { connector, emitter, options, cancel, review: None, pending: None, places }
+    }
+
+    pub(crate) fn cancelled(&self) -> bool {
+        *self.cancel.borrow()
+    }
+}
+
+/// The exit code of a whole run: the worst that happened to a host.
+pub fn exit_code(hosts: &BTreeMap<HostName, HostSummary>) -> u8 {
+    let worst = [
+        Kind::Bug,
+        Kind::Unknown,
+        Kind::Interrupted,
+        Kind::Failed,
+        Kind::HostKey,
+        Kind::Locked,
+        Kind::Unreachable,
+        Kind::Config,
+    ];
+    let happened =
+        |kind: Kind| hosts.values().any(|host| host.error.as_ref().is_some_and(|error| error.kind == kind));
+    if hosts.values().any(|host| host.verdict == Verdict::Interrupted) {
+        return Kind::Interrupted.exit_code();
+    }
+    worst.into_iter().find(|kind| happened(*kind)).map_or(0, Kind::exit_code)
+}

@@ -1,1 +1,226 @@
-//! Planning: tasks and facts in, steps out. Pure.
+//! Planning: tasks and facts in, steps out. Pure: no clock, no connection.
+
+use std::sync::Arc;
+
+use crate::spec::model::{Body, Live, TaskSpec};
+use crate::task::Task;
+use crate::words::action::{Action, Owner};
+use crate::words::error::{Error, Result};
+use crate::words::fact::{Facts, Probe};
+use crate::words::names::UserName;
+use crate::words::step::{Change, Step};
+
+/// What is to be done about one task on one host.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    Skip { why: String },
+    Step(Step),
+    Failed(Error),
+}
+
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Of the task within the stage.
+    pub index: usize,
+    pub decision: Decision,
+    /// A step before it has effects that nobody can predict, so this is only what it looks like now.
+    pub tentative: bool,
+}
+
+/// Tasks that can be probed together: everything they mention is known.
+#[derive(Debug)]
+pub struct Window {
+    pub items: Vec<Item>,
+    /// The index of the first task behind it.
+    pub end: usize,
+}
+
+#[derive(Debug)]
+pub struct Item {
+    pub index: usize,
+    ready: Ready,
+}
+
+#[derive(Debug)]
+enum Ready {
+    Skip(String),
+    Task(Arc<dyn Task>),
+    Failed(Error),
+}
+
+/// The longest run of tasks from `from` on whose variables are known. `live` is `None` before the host has said
+/// what it is.
+pub fn window(specs: &[TaskSpec], from: usize, live: Option<&Live>) -> Window {
+    let mut items = vec![];
+    for (index, spec) in specs.iter().enumerate().skip(from) {
+        match ready(spec, live) {
+            Some(ready) => items.push(Item { index, ready }),
+            None => break,
+        }
+    }
+    let end = from + items.len();
+    Window { items, end }
+}
+
+/// `None`: it mentions what is not known yet.
+fn ready(spec: &TaskSpec, live: Option<&Live>) -> Option<Ready> {
+    if let Some(why) = &spec.skip {
+        return Some(Ready::Skip(why.clone()));
+    }
+    let known = |needs: &[String]| {
+        live.is_some_and(|live| needs.iter().all(|name| live.registered.contains_key(name)))
+    };
+    if let Some(when) = &spec.when {
+        // What only asks for `os` may be probed at once and decided when the answers are there.
+        if !when.needs().is_empty() && !known(when.needs()) {
+            return None;
+        }
+        match live.map(|live| when.holds(live)) {
+            Some(Ok(false)) => return Some(Ready::Skip(format!("when {} is false", when.text()))),
+            Some(Err(error)) => return Some(Ready::Failed(error)),
+            Some(Ok(true)) | None => {}
+        }
+    }
+    match (&spec.body, live) {
+        (Body::Ready(task), _) => Some(Ready::Task(task.clone())),
+        (Body::Late(late), Some(live)) if known(late.needs()) => {
+            Some(late.render(live).map_or_else(Ready::Failed, Ready::Task))
+        }
+        (Body::Late(_), _) => None,
+    }
+}
+
+impl Window {
+    /// Everything the tasks will look at.
+    pub fn probes(&self, specs: &[TaskSpec]) -> Vec<Probe> {
+        let mut probes = vec![];
+        for item in &self.items {
+            let Ready::Task(task) = &item.ready else { continue };
+            let spec = &specs[item.index];
+            probes.extend(spec.creates.clone().map(Probe::Path));
+            probes.extend(spec.unless.as_ref().map(|line| unless_probe(line, spec.user.as_ref())));
+            probes.extend(task.probes().into_iter().map(|probe| as_user(probe, spec.user.as_ref())));
+        }
+        probes.sort();
+        probes.dedup();
+        probes
+    }
+}
+
+/// Plans the tasks of `window` one upon the other. Stops behind the first whose effects cannot be predicted,
+/// unless `all`: then what follows is tentative. Gives the index of the first task that was not planned.
+pub fn steps(
+    window: &Window,
+    specs: &[TaskSpec],
+    facts: &mut Facts,
+    live: &Live,
+    all: bool,
+) -> (Vec<Planned>, usize) {
+    let mut planned = vec![];
+    let mut tentative = false;
+    for item in &window.items {
+        let decision = match &item.ready {
+            Ready::Skip(why) => Decision::Skip { why: why.clone() },
+            Ready::Failed(error) => Decision::Failed(error.clone()),
+            Ready::Task(task) => decide(&specs[item.index], task.as_ref(), facts, live),
+        };
+        if let Decision::Step(step) = &decision {
+            step.change().into_iter().for_each(|change| facts.apply(&change.predicts));
+        }
+        let (unknown, failed) =
+            (matches!(decision, Decision::Step(Step::Unknown(_))), matches!(decision, Decision::Failed(_)));
+        planned.push(Planned { index: item.index, decision, tentative });
+        tentative |= unknown;
+        if !all && (unknown || failed) {
+            return (planned, item.index + 1);
+        }
+    }
+    (planned, window.end)
+}
+
+fn decide(spec: &TaskSpec, task: &dyn Task, facts: &Facts, live: &Live) -> Decision {
+    match try_decide(spec, task, facts, live) {
+        Ok(decision) => decision,
+        Err(error) => Decision::Failed(error),
+    }
+}
+
+fn try_decide(spec: &TaskSpec, task: &dyn Task, facts: &Facts, live: &Live) -> Result<Decision> {
+    // Before the host had said what it is, this could not be decided.
+    if let Some(when) = &spec.when
+        && !when.holds(live)?
+    {
+        return Ok(Decision::Skip { why: format!("when {} is false", when.text()) });
+    }
+    if let Some(path) = &spec.creates
+        && facts.path(path)?.is_some()
+    {
+        return Ok(Decision::Step(Step::already(format!("{path} exists"))));
+    }
+    if let Some(line) = &spec.unless
+        && facts.output(&unless_probe(line, spec.user.as_ref()))?.success()
+    {
+        return Ok(Decision::Step(Step::already(format!("`{}` succeeds", line.trim()))));
+    }
+    let facts = UserFacts { facts, user: spec.user.as_ref() };
+    Ok(Decision::Step(match facts.plan(task)? {
+        Step::Already { why } => Step::Already { why },
+        Step::Change(change) => Step::Change(with_common(change, spec)),
+        Step::Unknown(change) => Step::Unknown(with_common(change, spec)),
+    }))
+}
+
+fn unless_probe(line: &str, user: Option<&UserName>) -> Probe {
+    Probe::Shell { script: line.to_owned(), user: user.cloned() }
+}
+
+/// A snippet of a kind is asked as the account that the task acts as.
+fn as_user(probe: Probe, user: Option<&UserName>) -> Probe {
+    match (probe, user) {
+        (Probe::Shell { script, user: None }, Some(user)) => {
+            Probe::Shell { script, user: Some(user.clone()) }
+        }
+        (probe, _) => probe,
+    }
+}
+
+/// The facts as a task sees them that acts as another account: its snippets were asked as that account.
+struct UserFacts<'a> {
+    facts: &'a Facts,
+    user: Option<&'a UserName>,
+}
+
+impl UserFacts<'_> {
+    fn plan(&self, task: &dyn Task) -> Result<Step> {
+        let Some(user) = self.user else { return task.plan(self.facts) };
+        let mut facts = self.facts.clone();
+        facts.host.user = user.to_string();
+        for probe in task.probes() {
+            let asked = as_user(probe.clone(), self.user);
+            if let Some(fact) = self.facts.raw(&asked) {
+                facts.insert(probe, fact.clone());
+            }
+        }
+        task.plan(&facts)
+    }
+}
+
+/// Applies the task's common keys to what its kind planned.
+fn with_common(mut change: Change, spec: &TaskSpec) -> Change {
+    let whole = |owner: &mut Owner| {
+        if owner.is_none() {
+            owner.user.clone_from(&spec.user);
+        }
+    };
+    for action in &mut change.actions {
+        match action {
+            Action::Run(command) => {
+                command.user = command.user.take().or_else(|| spec.user.clone());
+                command.timeout = spec.timeout.or(command.timeout);
+            }
+            Action::MakeDir { owner, .. } | Action::Install { owner, .. } => whole(owner),
+            Action::Link { .. } | Action::SetAttributes { .. } | Action::Remove { .. } => {}
+        }
+    }
+    change
+}

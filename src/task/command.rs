@@ -1,8 +1,10 @@
 //! `command`: runs a program or a shell line. Its effect cannot be predicted.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
-use crate::task::Task;
+use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command as Run, Program};
 use crate::words::content::Content;
 use crate::words::error::Result;
@@ -11,14 +13,25 @@ use crate::words::names::RemotePath;
 use crate::words::step::Step;
 
 /// Runs a command. A string is a line for `/bin/sh`; an array is a program and its arguments, with no shell.
+///
+/// It runs every time: let `creates` or `unless` say when it is not needed, and `changed_when` whether it changed
+/// something.
+///
+/// ```toml
+/// command = "sysctl --system"
+/// command = { run = ["make", "install"], cwd = "/usr/src/thing", env = { PREFIX = "/opt/thing" } }
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
+    /// The line, or the program and its arguments.
     run: Line,
+    /// The folder that it runs in; else the home of the account.
     cwd: Option<RemotePath>,
+    /// Variables of its environment. Unlike arguments they do not show in a list of processes.
     #[serde(default)]
-    env: std::collections::BTreeMap<String, String>,
-    /// What the command reads.
+    env: BTreeMap<String, String>,
+    /// What the command reads; else its stdin is empty.
     stdin: Option<String>,
     /// Exit codes that are not a failure.
     #[serde(default = "zero")]
@@ -32,11 +45,37 @@ enum Line {
     Argv(Vec<String>),
 }
 
-fn zero() -> Vec<i32> {
+pub(crate) fn zero() -> Vec<i32> {
     vec![0]
 }
 
+/// Names that every shell can export.
+pub(crate) fn check_env(env: &BTreeMap<String, String>) -> Result<(), Mistake> {
+    match env.keys().find(|name| !is_variable_name(name)) {
+        Some(name) => Err(Mistake::new("env", format!("{name:?} is not the name of a variable"))
+            .hint("use letters, digits and `_`, and do not begin with a digit")),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn is_variable_name(name: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.bytes().all(word) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+}
+
 impl Task for Command {
+    fn load(&mut self, _inputs: &dyn Inputs) -> Result<(), Mistake> {
+        let empty = match &self.run {
+            Line::Shell(line) => line.trim().is_empty(),
+            Line::Argv(argv) => argv.first().is_none_or(String::is_empty),
+        };
+        if empty {
+            return Err(Mistake::new("run", "there is nothing to run")
+                .hint("write a shell line, or an array of a program and its arguments"));
+        }
+        check_env(&self.env)
+    }
+
     fn probes(&self) -> Vec<Probe> {
         vec![]
     }

@@ -18,6 +18,11 @@ use crate::words::step::{Change, Step};
 /// branch or tag is (`git ls-remote`); with a full commit id it need not.
 ///
 /// Git refuses to work as root in a folder of another user, rightly: set `as` on the task to that user.
+///
+/// ```toml
+/// git = { repo = "https://github.com/me/shop.git", dest = "/srv/shop/src", ref = "v1.4.2" }
+/// git = { repo = "git@github.com:me/shop.git", dest = "/srv/shop/src", ref = "main", key = "{{secrets.deploy_key}}" }
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Git {

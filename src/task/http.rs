@@ -16,6 +16,11 @@ use crate::words::step::Step;
 
 /// Waits until a URL, asked for on the host itself, answers as expected; with curl where the host has it, else with
 /// its python3. When it answers so at once, there is nothing to do. Redirects are not followed.
+///
+/// ```toml
+/// http = "http://127.0.0.1:8000/healthz"
+/// http = { url = "https://shop.example.com/", status = [200, 302], contains = "Welcome", timeout = "60s" }
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {

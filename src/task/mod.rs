@@ -6,12 +6,14 @@
 use std::fmt;
 
 use crate::words::content::Files;
-use crate::words::error::Result;
+use crate::words::error::{Error, Result};
 use crate::words::fact::{Facts, Probe};
 use crate::words::step::Step;
 
 pub mod common;
+pub mod place;
 pub mod seconds;
+pub mod write;
 
 /// Something wrong with the values of a task, found before any connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,11 @@ pub trait Inputs: Files {
     fn render(&self, name: &str, text: &str) -> Result<String, String>;
     /// Whether the rendered text holds a secret, so that its diff must not be shown.
     fn is_secret(&self, text: &str) -> bool;
+}
+
+/// A kind was planned without having been loaded.
+pub(crate) fn not_loaded(kind: &str) -> Error {
+    Error::bug(format!("a task of the kind `{kind}` was planned before it was loaded"))
 }
 
 pub trait Task: fmt::Debug + Send + Sync {
@@ -84,14 +91,22 @@ macro_rules! tasks {
 }
 
 tasks! {
+    assert::Assert("that"),
     command::Command("run"),
     directory::Directory("path"),
+    env::Env,
     file::File,
     git::Git,
     http::Http("url"),
+    line::Line,
+    link::Link,
+    package::Package("names"),
     pip::Pip,
+    script::Script("src"),
     service::Service("name"),
     supervisor::Supervisor,
+    template::Template,
+    upload::Upload,
+    user::User("name"),
     venv::Venv("path"),
-    package::Package("names"),
 }

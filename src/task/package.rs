@@ -14,6 +14,11 @@ use crate::words::plural;
 use crate::words::step::{Change, Step};
 
 /// Installs or removes packages of the operating system; all that are missing in one go.
+///
+/// ```toml
+/// package = ["git", "nginx"]
+/// package = { names = "postgresql-15", install_recommends = false }
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {

@@ -20,6 +20,11 @@ use crate::words::step::{Change, Step};
 ///
 /// After a success a small file in the environment records what was asked (with the content of the requirements
 /// files and of those that they include) and what was installed. When either differs, pip runs again.
+///
+/// ```toml
+/// pip = { venv = "/srv/shop/venv", requirements = "/srv/shop/src/requirements.txt" }
+/// pip = { venv = "/srv/shop/venv", packages = ["gunicorn", "flask==3.0.3"] }
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pip {

@@ -16,6 +16,11 @@ use crate::words::step::{Change, Step};
 
 /// Starts, stops, restarts or reloads a unit of systemd, and enables or disables it. What was started has to be up,
 /// with the same process, during the whole settle time; else the task fails with the end of the unit's journal.
+///
+/// ```toml
+/// service = { name = "nginx", state = "started", enabled = true }
+/// service = { name = "shop", state = "restarted", settle = "10s" }
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {

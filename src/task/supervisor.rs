@@ -20,6 +20,10 @@ use crate::words::step::{Change, Diff, Step};
 /// from PyPI (a task of kind `pip` with `packages = "supervisor"`). A program whose configuration changed is started
 /// again (there is a brief gap). It has to be up during the whole settle time; else the task fails with the end of its
 /// log. Programs come back after a crash, but not after a reboot.
+///
+/// ```toml
+/// supervisor = { root = "/home/me/run", program = "web", command = ["/home/me/shop/venv/bin/gunicorn", "wsgi:app"], bin = "/home/me/shop/venv/bin" }
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Supervisor {
@@ -124,7 +128,7 @@ impl Supervisor {
             stopsignal: &self.stopsignal,
         };
         let file = |name: &str, text: String, mode: u32, secret: bool| {
-            Ok(Wanted { path: self.at(name)?, text, mode: FileMode(mode), secret })
+            Ok::<Wanted, Error>(Wanted { path: self.at(name)?, text, mode: FileMode(mode), secret })
         };
         let start = files::start(&self.environment, self.directory.as_ref(), &command);
         Ok(vec![

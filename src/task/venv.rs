@@ -12,6 +12,11 @@ use crate::words::step::{Change, Step};
 
 /// Makes a virtual environment, and repairs it: after an upgrade of the system's Python, or when it was made with
 /// another Python, it is emptied and built again (tasks of kind `pip` then install into it again).
+///
+/// ```toml
+/// venv = "/srv/shop/venv"
+/// venv = { path = "/srv/shop/venv", python = "python3.12" }
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Venv {

@@ -1,10 +1,19 @@
 //! Ways to a host. Everything above sees [`Link`] and never whether it is SSH or the operator's own machine.
 
+pub mod local;
+pub mod runner;
+pub mod server;
+mod ssh;
+
+use std::path::Path;
+
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::words::content::Content;
 use crate::words::error::Result;
+
+pub use ssh::{Ask, Connector, Options, UnknownKey, explain_sudo};
 
 /// A connection to one host, authenticated, with the host's key verified.
 #[async_trait]
@@ -14,13 +23,21 @@ pub trait Link: Send + Sync {
     async fn shell(&self, first: Vec<u8>) -> Result<Shell>;
 
     /// Makes `dir` (mode 0700, must not exist yet, absolute) as the login user and writes `files` into it,
-    /// each 0600 and under the name given. `progress` hears the number of bytes sent, now and then.
+    /// each 0600 and under the name given. `progress` hears, now and then, how many more bytes have arrived.
     async fn upload(&self, dir: &str, files: &[Upload], progress: &(dyn Fn(u64) + Send + Sync))
     -> Result<()>;
+
+    /// Copies a file that the login user can read to a file here, which appears only when it is whole.
+    async fn download(&self, path: &str, to: &Path) -> Result<()>;
 
     /// Runs a short script as the acting user beside the shell (another channel, or another connection where
     /// the server allows one channel only); for ending process groups.
     async fn aside(&self, script: &str) -> Result<()>;
+
+    /// The account that logged in, for messages.
+    fn user(&self) -> String {
+        std::env::var("USER").unwrap_or_else(|_| "the login user".into())
+    }
 
     /// Says goodbye; errors do not matter any more.
     async fn close(&self);

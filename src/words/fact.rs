@@ -119,7 +119,7 @@ pub struct HostFacts {
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     pub host: HostFacts,
-    answers: BTreeMap<Probe, Fact>,
+    pub(super) answers: BTreeMap<Probe, Fact>,
 }
 
 impl Facts {

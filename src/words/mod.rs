@@ -7,6 +7,7 @@ pub mod event;
 pub mod fact;
 pub mod names;
 pub mod plural;
+pub mod predict;
 pub mod secret;
 pub mod shell;
 pub mod step;

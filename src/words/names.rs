@@ -14,8 +14,7 @@ macro_rules! checked_string {
 
         impl $name {
             pub fn new(text: impl Into<String>) -> Result<Self, String> {
-                let text = text.into();
-                $check(&text).map(|()| $name(text))
+                $check(text.into()).map($name)
             }
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -63,17 +62,17 @@ checked_string!(
     RemotePath, check_path
 );
 
-fn check_name(text: &str) -> Result<(), String> {
+fn check_name(text: String) -> Result<String, String> {
     let ok = |c: char| c.is_ascii_alphanumeric() || "-_.@$".contains(c);
     if text.is_empty() || text.len() > 255 || text.starts_with(['-', '.']) || !text.chars().all(ok) {
         return Err(format!(
             "{text:?} is not a name: use letters, digits, `-`, `_` and `.`, and begin with a letter or digit"
         ));
     }
-    Ok(())
+    Ok(text)
 }
 
-fn check_path(text: &str) -> Result<(), String> {
+fn check_path(text: String) -> Result<String, String> {
     let bad = if !text.starts_with('/') {
         "must be absolute, beginning with `/`"
     } else if text.split('/').any(|part| part == "..") {
@@ -83,9 +82,19 @@ fn check_path(text: &str) -> Result<(), String> {
     } else if text.len() > 4096 {
         "is longer than 4096 bytes"
     } else {
-        return Ok(());
+        return Ok(normal(text));
     };
     Err(format!("{text:?}: a path on a host {bad}"))
+}
+
+/// Without `//`, `/./` and a `/` at the end: equal paths must be equal text, or facts would be missed.
+fn normal(text: String) -> String {
+    let odd = text.contains("//") || text.contains("/./") || text.ends_with("/.") || text.ends_with('/');
+    if !odd {
+        return text;
+    }
+    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    format!("/{}", parts.join("/"))
 }
 
 impl RemotePath {
@@ -165,6 +174,11 @@ mod tests {
         assert_eq!(path.parent().unwrap().as_str(), "/srv/app");
         assert_eq!(path.file_name(), "x");
         assert_eq!(RemotePath::new("/x").unwrap().parent().unwrap().as_str(), "/");
+        for (odd, normal) in
+            [("/", "/"), ("//srv/./app//", "/srv/app"), ("/srv/.", "/srv"), ("/.a/b", "/.a/b")]
+        {
+            assert_eq!(RemotePath::new(odd).unwrap().as_str(), normal);
+        }
     }
 
     #[test]

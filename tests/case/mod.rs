@@ -108,7 +108,7 @@ impl Case {
         let (last, before) = tasks.split_last().ok_or("no task")?;
         for task in before {
             match task.plan(&facts) {
-                Ok(Step::Change(change)) => predicted(&mut facts, &change),
+                Ok(Step::Change(change)) => facts.apply(&change.predicts),
                 Ok(Step::Already { .. }) => {}
                 Ok(Step::Unknown(_)) => return Err("before: its effect cannot be predicted".into()),
                 Err(error) => return Err(format!("before: {error}")),
@@ -119,7 +119,7 @@ impl Case {
             Ok(step) => step,
         };
         if let Step::Change(change) = &step {
-            predicted(&mut facts, change);
+            facts.apply(&change.predicts);
             match last.plan(&facts) {
                 Ok(Step::Already { .. }) => {}
                 other => {
@@ -182,13 +182,6 @@ impl Case {
     }
 }
 
-/// What the engine does after a step with a known effect.
-fn predicted(facts: &mut Facts, change: &Change) {
-    for (probe, fact) in &change.predicts {
-        facts.insert(probe.clone(), fact.clone());
-    }
-}
-
 fn load(kind: &str, table: &toml::Value, local: &Local) -> Result<Box<dyn Task>, Mistake> {
     let table = match (table, shorthand(kind)) {
         (toml::Value::Table(_), _) | (_, None) => table.clone(),
@@ -197,7 +190,7 @@ fn load(kind: &str, table: &toml::Value, local: &Local) -> Result<Box<dyn Task>,
     let whole = |message: String| Mistake { field: None, message, hint: None };
     let mut task = parse(kind, table)
         .ok_or_else(|| whole(format!("no such kind: {kind}")))?
-        .map_err(|error| whole(format!("{}: {}", error.path(), error.inner().to_string().trim())))?;
+        .map_err(|error| whole(format!("{}: {}", error.path(), error.inner().message().trim())))?;
     task.load(local)?;
     Ok(task)
 }

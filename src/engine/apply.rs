@@ -1,0 +1,261 @@
+//! Performs a batch of planned tasks on one host: streams the actions, tells their output and endings.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::capture::Capture;
+use crate::engine::failure;
+use crate::engine::host::{HostRun, Part, cancelled, interrupted};
+use crate::plan::{self, Decision, Planned};
+use crate::spec::model::{Registered, TaskSpec};
+use crate::transport::runner::{Batch, Ending, Progress};
+use crate::words::action::Action;
+use crate::words::error::{Error, Result};
+use crate::words::event::{Event, Outcome, TaskRef};
+use crate::words::fact::Probe;
+use crate::words::step::{Change, Step};
+
+/// A planned task with what is needed to perform and tell it.
+struct Job {
+    index: usize,
+    task: TaskRef,
+    /// What it ends as when all goes well.
+    outcome: Outcome,
+    actions: Vec<Action>,
+    /// Its effects are unknown; whether it changed anything may be judged afterwards.
+    unknown: bool,
+}
+
+/// How far a batch has come.
+struct Course<'a> {
+    host: &'a mut HostRun,
+    part: Part<'a>,
+    jobs: &'a [Job],
+    /// For each action of the batch: its job, and whether it is that job's first or last.
+    places: Vec<(usize, bool, bool)>,
+    /// Jobs before this one are told.
+    told: usize,
+    began: Instant,
+    capture: Capture,
+    /// A condition that could not be judged.
+    error: Option<Error>,
+}
+
+impl HostRun {
+    /// Performs `planned`; `end` is the index of the first task behind it, whose probes travel along.
+    pub(super) async fn apply(&mut self, part: Part<'_>, planned: Vec<Planned>, end: usize) -> Result<()> {
+        let mut jobs = vec![];
+        let mut refused = None;
+        for planned in planned {
+            match planned.decision {
+                // What was planned before it is done first.
+                Decision::Failed(error) => refused = Some((planned.index, error)),
+                decision => jobs.push(self.job(part, planned.index, decision)),
+            }
+        }
+        let mut from = 0;
+        let mut tries = 0;
+        while from < jobs.len() {
+            match self.perform(part, &jobs[from..], end).await? {
+                None => break,
+                Some((at, error)) => {
+                    from += at;
+                    let index = jobs[from].index;
+                    tries += 1;
+                    if !self.again(&part.specs[index], tries, &error).await? {
+                        self.finished(part, index, Outcome::Failed { error: error.clone() }, Duration::ZERO);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        if let Some((index, error)) = refused {
+            self.finished(part, index, Outcome::Failed { error: error.clone() }, Duration::ZERO);
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn job(&self, part: Part<'_>, index: usize, decision: Decision) -> Job {
+        let task = self.task_ref(part, index);
+        let (outcome, change, unknown) = match decision {
+            Decision::Skip { why } => (Outcome::Skipped { why }, Change::default(), false),
+            Decision::Step(Step::Already { why }) => (Outcome::Already { why }, Change::default(), false),
+            Decision::Step(Step::Change(change)) => (self.changed(&change), change, false),
+            Decision::Step(Step::Unknown(change)) => {
+                let outcome = if change.changes {
+                    self.changed(&change)
+                } else {
+                    Outcome::Unknown { what: change.what.clone() }
+                };
+                (outcome, change, true)
+            }
+            Decision::Failed(error) => (Outcome::Failed { error }, Change::default(), false),
+        };
+        Job { index, task, outcome, actions: change.actions, unknown }
+    }
+
+    /// Whether a failed task gets another try, after its delay.
+    async fn again(&mut self, spec: &TaskSpec, tries: u32, error: &Error) -> Result<bool> {
+        if tries > spec.retries {
+            return Ok(false);
+        }
+        let text = format!(
+            "{}: {error}; again in {} s (try {} of {})",
+            spec.name,
+            spec.delay.as_secs_f64(),
+            tries + 1,
+            spec.retries + 1
+        );
+        self.run.emitter.send(Event::Notice { host: Some(self.host.name.clone()), text });
+        let mut cancel = self.run.cancel.clone();
+        tokio::select! {
+            () = tokio::time::sleep(spec.delay) => Ok(true),
+            () = cancelled(&mut cancel) => Err(interrupted()),
+        }
+    }
+
+    /// Runs `jobs` until one fails: gives its place among them, and why.
+    async fn perform(&mut self, part: Part<'_>, jobs: &[Job], end: usize) -> Result<Option<(usize, Error)>> {
+        let actions: Vec<Action> = jobs.iter().flat_map(|job| job.actions.iter().cloned()).collect();
+        let then = self.probes_behind(part, jobs, end);
+        let mut cancel = self.run.cancel.clone();
+        let mut runner =
+            self.runner.take().ok_or_else(|| Error::bug("there is no connection to work with"))?;
+        let mut facts = std::mem::take(&mut self.facts);
+        let emitter = self.run.emitter.clone();
+        let mut course = Course::new(self, part, jobs);
+        let batch = Batch { actions: &actions, then: &then };
+        let ran = if actions.is_empty() {
+            Ok(Ending::Done)
+        } else {
+            let mut sink = |progress: Progress<'_>| course.progress(progress);
+            runner.run(&batch, &mut facts, &mut cancel, &mut sink, &|| emitter.ready()).await
+        };
+        if matches!(ran, Ok(Ending::Done)) {
+            course.catch_up(jobs.len());
+        }
+        let Course { places, capture, error, .. } = course;
+        (self.runner, self.facts) = (Some(runner), facts);
+        match ran? {
+            _ if error.is_some() => error.map_or(Ok(None), Err),
+            Ending::Done => Ok(None),
+            Ending::Interrupted => Err(interrupted()),
+            ending @ Ending::Failed { action, .. } => {
+                let error = failure::explain(&actions[action], ending, &capture);
+                Ok(Some((places[action].0, error)))
+            }
+        }
+    }
+
+    /// What the tasks behind this batch will look at. Nothing known before holds behind an unknown effect.
+    fn probes_behind(&mut self, part: Part<'_>, jobs: &[Job], end: usize) -> Vec<Probe> {
+        if !jobs.iter().any(|job| job.unknown) {
+            return vec![];
+        }
+        self.facts.forget();
+        plan::window(part.specs, end, Some(&self.live)).probes(part.specs)
+    }
+
+    /// The outcome, with what `changed_when` says.
+    fn judged(&mut self, spec: &TaskSpec, job: &Job, result: &mut Registered) -> Result<Outcome> {
+        result.changed = matches!(job.outcome, Outcome::Changed { .. });
+        let Some(condition) = &spec.changed_when else { return Ok(job.outcome.clone()) };
+        self.live.result = Some(result.clone());
+        let changed = condition.holds(&self.live);
+        self.live.result = None;
+        result.changed = changed?;
+        Ok(match &job.outcome {
+            Outcome::Changed { what, .. } if !result.changed => Outcome::Unknown { what: what.clone() },
+            outcome => outcome.clone(),
+        })
+    }
+}
+
+impl<'a> Course<'a> {
+    fn new(host: &'a mut HostRun, part: Part<'a>, jobs: &'a [Job]) -> Course<'a> {
+        let place = |(at, job): (usize, &Job)| {
+            let last = job.actions.len().saturating_sub(1);
+            (0..job.actions.len()).map(move |action| (at, action == 0, action == last)).collect::<Vec<_>>()
+        };
+        let places = jobs.iter().enumerate().flat_map(place).collect();
+        Course {
+            host,
+            part,
+            jobs,
+            places,
+            told: 0,
+            began: Instant::now(),
+            capture: Capture::default(),
+            error: None,
+        }
+    }
+
+    fn progress(&mut self, progress: Progress<'_>) {
+        match progress {
+            Progress::Sent(_) => {}
+            Progress::Began(action) => self.begin(action),
+            Progress::Output(action, stream, bytes) => {
+                let shown = self.capture.push(stream, bytes);
+                if let (Some(text), Some((at, ..))) = (shown, self.places.get(action)) {
+                    let task = self.jobs[*at].task.clone();
+                    self.host.run.emitter.send(Event::Output { task, stream, text });
+                }
+            }
+            Progress::Ended(action, code) => self.end(action, code),
+        }
+    }
+
+    fn begin(&mut self, action: usize) {
+        let Some(&(at, first, _)) = self.places.get(action) else { return };
+        if first {
+            self.catch_up(at);
+            self.began = Instant::now();
+            self.capture = Capture::default();
+            self.host.run.emitter.send(Event::TaskStarted { task: self.jobs[at].task.clone() });
+        }
+    }
+
+    fn end(&mut self, action: usize, code: i32) {
+        let Some(&(at, _, last)) = self.places.get(action) else { return };
+        let task = &self.jobs[at].task;
+        for (stream, text) in self.capture.flush() {
+            self.host.run.emitter.send(Event::Output { task: task.clone(), stream, text });
+        }
+        let ok = match &self.jobs[at].actions[..] {
+            [.., Action::Run(command)] if last => command.ok_codes.contains(&code),
+            _ => code == 0,
+        };
+        if last && ok {
+            self.catch_up(at);
+            let capture = std::mem::take(&mut self.capture);
+            self.done(at, &capture, code);
+            self.told = at + 1;
+        }
+    }
+
+    /// Tells the jobs before `to` that had nothing to do.
+    fn catch_up(&mut self, to: usize) {
+        for job in &self.jobs[self.told.min(to)..to] {
+            if job.actions.is_empty() {
+                self.host.finished(self.part, job.index, job.outcome.clone(), Duration::ZERO);
+            }
+        }
+        self.told = self.told.max(to);
+    }
+
+    fn done(&mut self, at: usize, capture: &Capture, code: i32) {
+        let job = &self.jobs[at];
+        let spec = &self.part.specs[job.index];
+        let mut result =
+            Registered { stdout: capture.stdout(), stderr: capture.stderr(), code, ..Registered::default() };
+        match self.host.judged(spec, job, &mut result) {
+            Ok(outcome) => {
+                if let Some(name) = &spec.register {
+                    self.host.live.registered.insert(name.clone(), result);
+                }
+                self.host.finished(self.part, job.index, outcome, self.began.elapsed());
+            }
+            Err(error) => self.error = Some(error),
+        }
+    }
+}

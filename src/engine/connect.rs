@@ -1,0 +1,40 @@
+//! Connecting to all hosts of a run before anything is done on any of them.
+
+use futures::future::join_all;
+
+use crate::engine::Run;
+use crate::engine::host::Shared;
+use crate::spec::model::Stage;
+use crate::words::error::Kind;
+
+/// Connects everywhere, each with the probes of its first stage. Unknown host keys are shown in one review, and
+/// where they are accepted those hosts are tried again.
+pub async fn connect_all(run: &Run, hosts: &[(Shared, Option<&Stage>)]) {
+    connect(run, hosts).await;
+    let unknown = run.connector.unknown_keys();
+    let Some(review) = run.review.clone().filter(|_| !unknown.is_empty() && !run.cancelled()) else { return };
+    // A prompt waits for a person: not on a worker thread.
+    let keys = unknown.clone();
+    let accepted = tokio::task::spawn_blocking(move || review.accept(&keys)).await.unwrap_or(false);
+    if !accepted || run.connector.trust(&unknown).is_err() {
+        return;
+    }
+    let mut again = vec![];
+    for (host, stage) in hosts {
+        let mut guard = host.lock().await;
+        if guard.error.as_ref().is_some_and(|error| error.kind == Kind::HostKey) {
+            guard.error = None;
+            again.push((host.clone(), *stage));
+        }
+    }
+    connect(run, &again).await;
+}
+
+async fn connect(run: &Run, hosts: &[(Shared, Option<&Stage>)]) {
+    join_all(hosts.iter().map(|(host, stage)| connect_one(run, host, *stage))).await;
+}
+
+async fn connect_one(run: &Run, host: &Shared, stage: Option<&Stage>) {
+    let _place = run.places.acquire().await;
+    host.lock().await.connect(stage).await;
+}

@@ -1,0 +1,68 @@
+//! Errors of actions: what failed, what it said, what to do next.
+
+use crate::engine::capture::Capture;
+use crate::transport::runner::Ending;
+use crate::words::action::Action;
+use crate::words::error::Error;
+
+/// Lines of output that an error keeps.
+const LINES: usize = 20;
+
+/// The error of `action`, which ended as `ending` says.
+pub fn explain(action: &Action, ending: Ending, capture: &Capture) -> Error {
+    let lines = capture.last_lines(LINES);
+    let error = match (action, ending) {
+        (Action::Run(command), Ending::Failed { timed_out: true, .. }) => {
+            let limit = command
+                .timeout
+                .map_or_else(|| "its time".to_owned(), |limit| format!("{} s", limit.as_secs_f64()));
+            Error::failed("the command was killed")
+                .cause(format!("it did not end within {limit}"))
+                .hint("raise `timeout` on the task, or find out what it waits for")
+                .command(command.display())
+        }
+        (Action::Run(command), Ending::Failed { code, .. }) => {
+            Error::failed(format!("the command ended with code {code}")).command(command.display())
+        }
+        (action, _) => {
+            let error = Error::failed(format!("cannot {}", action.display()));
+            match lines.last() {
+                Some(line) => error.cause(line),
+                None => error,
+            }
+        }
+    };
+    let hinted = match (&error.hint, hint(&lines.join("\n"), ending)) {
+        (None, Some(hint)) => error.hint(hint),
+        _ => error,
+    };
+    hinted.output(lines)
+}
+
+/// Next steps for what is seen most often.
+fn hint(said: &str, ending: Ending) -> Option<&'static str> {
+    let code = if let Ending::Failed { code, .. } = ending { code } else { 0 };
+    let table = [
+        ("No space left on device", "the disk is full: look with `df -h` and `df -i`, and make room"),
+        ("Read-only file system", "the file system is read-only: look at `dmesg` and `mount` on the host"),
+        (
+            "Permission denied",
+            "set `become = true` on the host, or `as` on the task, or connect as a user who may",
+        ),
+        ("Operation not permitted", "set `become = true` on the host: this needs root"),
+        ("Could not get lock", "another package manager is at work on the host; wait for it and run again"),
+        (
+            "Temporary failure in name resolution",
+            "the host cannot resolve names: check its DNS (/etc/resolv.conf)",
+        ),
+    ];
+    if let Some((_, hint)) = table.iter().find(|(sign, _)| said.contains(sign)) {
+        return Some(hint);
+    }
+    match code {
+        126 => Some("the file is not executable, or its interpreter is missing"),
+        127 => Some("the program is not installed on the host, or not in PATH: give its full path"),
+        137 => Some("it was killed: the host may be out of memory (look at `dmesg`)"),
+        _ => None,
+    }
+}

@@ -1,0 +1,161 @@
+//! The whole fleet: stages are barriers, waves go one after the other, too many failures end the run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::future::join_all;
+
+use crate::engine::connect::connect_all;
+use crate::engine::host::{HostRun, Shared, interrupted};
+use crate::engine::{Run, exit_code};
+use crate::spec::model::{OnFailure, Project, Stage};
+use crate::words::event::{Event, HostSummary, SCHEMA_VERSION, Verdict};
+use crate::words::names::HostName;
+use crate::words::plural::count;
+
+type Fleet = BTreeMap<HostName, Shared>;
+
+/// Runs (or plans) `project`; what happens is told as events. Gives the exit code.
+pub async fn run(project: &Project, run: &Run) -> u8 {
+    let began = Instant::now();
+    let names: Vec<HostName> = project.hosts.iter().map(|host| host.name.clone()).collect();
+    run.emitter.send(Event::RunStarted {
+        version: SCHEMA_VERSION,
+        run: run.options.run.clone(),
+        mode: run.options.mode,
+        playbook: project.playbook.clone(),
+        hosts: names.clone(),
+    });
+    let fleet: Fleet = project
+        .hosts
+        .iter()
+        .map(|host| {
+            (host.name.clone(), Arc::new(tokio::sync::Mutex::new(HostRun::new(run.clone(), host.clone()))))
+        })
+        .collect();
+    connect_all(run, &first_stages(project, &names, &fleet)).await;
+    stages(project, run, &fleet).await;
+    let hosts = finish(run, fleet).await;
+    let exit_code = exit_code(&hosts);
+    run.emitter.send(Event::RunFinished { hosts, exit_code, elapsed: began.elapsed() });
+    exit_code
+}
+
+/// Each host with the first stage that it takes part in.
+fn first_stages<'a>(
+    project: &'a Project,
+    names: &[HostName],
+    fleet: &Fleet,
+) -> Vec<(Shared, Option<&'a Stage>)> {
+    let first = |name: &HostName| project.stages.iter().find(|stage| stage.hosts.contains(name));
+    names.iter().filter_map(|name| Some((fleet.get(name)?.clone(), first(name)))).collect()
+}
+
+async fn stages(project: &Project, run: &Run, fleet: &Fleet) {
+    for (at, stage) in project.stages.iter().enumerate() {
+        let mut from = 0;
+        for (wave, size) in stage.waves.iter().enumerate() {
+            let hosts = &stage.hosts[from.min(stage.hosts.len())..(from + size).min(stage.hosts.len())];
+            from += size;
+            if run.cancelled() {
+                return interrupt(fleet).await;
+            }
+            if let Some(why) = too_many(stage, fleet).await {
+                run.emitter.send(Event::Stopping { why });
+                return;
+            }
+            // Facts asked while connecting are fresh only for what follows at once.
+            one_wave(run, stage, hosts, wave, fleet, at == 0 && wave == 0).await;
+        }
+        if let Some(why) = too_many(stage, fleet).await {
+            run.emitter.send(Event::Stopping { why });
+            return;
+        }
+    }
+}
+
+async fn one_wave(run: &Run, stage: &Stage, names: &[HostName], wave: usize, fleet: &Fleet, fresh: bool) {
+    let mut hosts = vec![];
+    for name in names {
+        if let Some(host) = fleet.get(name) {
+            // A host that failed before takes no further part.
+            if !host.lock().await.failed() {
+                hosts.push((name.clone(), host.clone()));
+            }
+        }
+    }
+    run.emitter.send(Event::StageStarted {
+        stage: stage.name.clone(),
+        hosts: hosts.iter().map(|(name, _)| name.clone()).collect(),
+        wave: wave + 1,
+        waves: stage.waves.len(),
+        tasks: stage.tasks.values().next().map_or(0, Vec::len),
+    });
+    join_all(hosts.iter().map(|(_, host)| one_host(run, stage, host, fresh))).await;
+    let mut failed = vec![];
+    for (name, host) in &hosts {
+        if host.lock().await.failed() {
+            failed.push(name.clone());
+        }
+    }
+    run.emitter.send(Event::StageFinished { stage: stage.name.clone(), wave: wave + 1, failed });
+}
+
+async fn one_host(run: &Run, stage: &Stage, host: &Shared, fresh: bool) {
+    let _place = run.places.acquire().await;
+    let mut host = host.lock().await;
+    if run.cancelled() {
+        host.fail(interrupted());
+        return;
+    }
+    host.stage(stage, fresh).await;
+}
+
+/// Why the run must not go on, if so. Unreachable hosts count as failed.
+async fn too_many(stage: &Stage, fleet: &Fleet) -> Option<String> {
+    let mut failed = 0;
+    for name in &stage.hosts {
+        if let Some(host) = fleet.get(name) {
+            failed += usize::from(host.lock().await.failed());
+        }
+    }
+    let allowed = stage.max_failures.count(stage.hosts.len());
+    if stage.on_failure == OnFailure::Continue {
+        let all = !stage.hosts.is_empty() && failed == stage.hosts.len();
+        return all.then(|| format!("all {} of stage {} have failed", count(failed, "host"), stage.name));
+    }
+    (failed > allowed).then(|| {
+        format!(
+            "{failed} of {} failed in stage {}, and max_failures is {allowed}",
+            count(stage.hosts.len(), "host"),
+            stage.name
+        )
+    })
+}
+
+async fn interrupt(fleet: &Fleet) {
+    for host in fleet.values() {
+        let mut host = host.lock().await;
+        if !host.failed() {
+            host.fail(interrupted());
+        }
+    }
+}
+
+async fn finish(run: &Run, fleet: Fleet) -> BTreeMap<HostName, HostSummary> {
+    let one = |shared: Shared| async move {
+        match Arc::try_unwrap(shared) {
+            Ok(host) => Some(host.into_inner().finish().await),
+            Err(_) => None,
+        }
+    };
+    let finished = join_all(fleet.into_values().map(one)).await;
+    let mut hosts: BTreeMap<HostName, HostSummary> = finished.into_iter().flatten().collect();
+    if run.cancelled() {
+        for summary in hosts.values_mut().filter(|summary| summary.verdict == Verdict::NotStarted) {
+            summary.verdict = Verdict::Interrupted;
+        }
+    }
+    hosts
+}

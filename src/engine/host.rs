@@ -1,0 +1,295 @@
+//! One host on its way through the stages: probe, plan, apply, again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::engine::{Run, diffs};
+use crate::plan::{self, Decision, Planned, Window};
+use crate::spec::model::{Host, Live, Registered, Stage, TaskSpec};
+use crate::transport::runner::Runner;
+use crate::words::error::{Error, Kind, Result};
+use crate::words::event::{Event, HostSummary, Mode, Outcome, Tally, TaskRef, Verdict};
+use crate::words::fact::{Facts, Probe};
+use crate::words::step::{Change, Step};
+
+pub struct HostRun {
+    pub(super) run: Run,
+    pub(super) host: Host,
+    pub(super) runner: Option<Runner>,
+    pub(super) facts: Facts,
+    /// What was known before anything was predicted; diffs compare with it.
+    before: Facts,
+    pub(super) live: Live,
+    pub(super) tally: Tally,
+    /// Handlers to run, by stage.
+    pub(super) notified: BTreeMap<String, BTreeSet<String>>,
+    pub(super) error: Option<Error>,
+    pub(super) verdict: Verdict,
+}
+
+/// A stage's name and a list of its tasks (or handlers), with the number of the first in the stage.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub stage: &'a str,
+    pub specs: &'a [TaskSpec],
+    pub first: usize,
+}
+
+impl HostRun {
+    pub fn new(run: Run, host: Host) -> HostRun {
+        HostRun {
+            run,
+            host,
+            runner: None,
+            facts: Facts::default(),
+            before: Facts::default(),
+            live: Live::default(),
+            tally: Tally::default(),
+            notified: BTreeMap::new(),
+            error: None,
+            verdict: Verdict::NotStarted,
+        }
+    }
+
+    pub fn failed(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// Connects and asks what `stage` will want to know, in one go.
+    pub async fn connect(&mut self, stage: Option<&Stage>) {
+        let began = Instant::now();
+        self.run.emitter.send(Event::Connecting { host: self.host.name.clone(), attempt: 1 });
+        let specs = stage.and_then(|stage| stage.tasks.get(&self.host.name)).map_or(&[][..], Vec::as_slice);
+        let probes = plan::window(specs, 0, None).probes(specs);
+        match self.open(&probes).await {
+            Ok(()) => {
+                self.live.os = self.facts.host.clone();
+                self.verdict = Verdict::Ok;
+                let host = self.host.name.clone();
+                self.run.emitter.send(Event::Connected { host, elapsed: began.elapsed() });
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    async fn open(&mut self, probes: &[Probe]) -> Result<()> {
+        let (emitter, name) = (self.run.emitter.clone(), self.host.name.clone());
+        let notice = move |text: String| emitter.send(Event::Notice { host: Some(name.clone()), text });
+        let mut cancel = self.run.cancel.clone();
+        let connecting = async {
+            let link = self.run.connector.connect(&self.host, &notice).await?;
+            Runner::start(link, probes).await
+        };
+        let (runner, facts) = tokio::select! {
+            started = connecting => started?,
+            () = cancelled(&mut cancel) => return Err(interrupted()),
+        };
+        (self.runner, self.facts) = (Some(runner), facts);
+        if let Some(pending) = &self.run.pending {
+            self.notified = pending.load(&self.host.name);
+        }
+        Ok(())
+    }
+
+    /// All tasks of the stage, then the handlers that were notified: also when a task failed, because what they
+    /// would have done may never be asked for again.
+    pub async fn stage(&mut self, stage: &Stage, fresh: bool) {
+        if !fresh {
+            self.facts.forget();
+        }
+        let specs = stage.tasks.get(&self.host.name).map_or(&[][..], Vec::as_slice);
+        let tasks = Part { stage: &stage.name, specs, first: 0 };
+        let mut outcome = self.tasks(tasks).await;
+        let reachable = |error: &Error| matches!(error.kind, Kind::Failed | Kind::Config);
+        if outcome.as_ref().err().is_none_or(reachable) {
+            let handlers = self.handlers(stage).await;
+            outcome = outcome.and(handlers);
+        }
+        if let Err(error) = outcome {
+            self.fail(error);
+        }
+    }
+
+    async fn handlers(&mut self, stage: &Stage) -> Result<()> {
+        let all = stage.handlers.get(&self.host.name).map_or(&[][..], Vec::as_slice);
+        let tasks = stage.tasks.get(&self.host.name).map_or(0, Vec::len);
+        for (index, handler) in all.iter().enumerate() {
+            let wanted = self.notified.get(&stage.name).is_some_and(|names| names.contains(&handler.name));
+            if !wanted {
+                continue;
+            }
+            let part =
+                Part { stage: &stage.name, specs: std::slice::from_ref(handler), first: tasks + index };
+            self.tasks(part).await?;
+            if let Some(names) = self.notified.get_mut(&stage.name) {
+                names.remove(&handler.name);
+            }
+        }
+        self.notified.remove(&stage.name);
+        Ok(())
+    }
+
+    async fn tasks(&mut self, part: Part<'_>) -> Result<()> {
+        let mut at = 0;
+        while at < part.specs.len() {
+            let window = plan::window(part.specs, at, Some(&self.live));
+            if window.items.is_empty() {
+                self.unknowable(part, at);
+                at += 1;
+                continue;
+            }
+            let (planned, end) = self.plan(part, &window).await?;
+            if self.run.options.mode == Mode::Plan {
+                self.show(part, &planned).await?;
+            } else {
+                self.apply(part, planned, end).await?;
+            }
+            at = end;
+        }
+        Ok(())
+    }
+
+    async fn plan(&mut self, part: Part<'_>, window: &Window) -> Result<(Vec<Planned>, usize)> {
+        let mut probes = window.probes(part.specs);
+        probes.retain(|probe| !self.facts.contains(probe));
+        let runner = self.runner.as_mut().ok_or_else(|| Error::bug("there is no connection to plan with"))?;
+        runner.probe(&probes, &mut self.facts).await?;
+        if self.run.options.diffs {
+            // A dry planning, to learn which files will change; then what they hold now.
+            let (planned, _) = plan::steps(window, part.specs, &mut self.facts.clone(), &self.live, true);
+            let probes =
+                diffs::probes(planned.iter().filter_map(|planned| change_of(&planned.decision)), &self.facts);
+            runner.probe(&probes, &mut self.facts).await?;
+            self.before = self.facts.clone();
+        }
+        let all = self.run.options.mode == Mode::Plan;
+        Ok(plan::steps(window, part.specs, &mut self.facts, &self.live, all))
+    }
+
+    /// A plan, told as it is: what would be done, and what only the run can know.
+    async fn show(&mut self, part: Part<'_>, planned: &[Planned]) -> Result<()> {
+        for planned in planned {
+            let outcome = match &planned.decision {
+                Decision::Skip { why } => Outcome::Skipped { why: why.clone() },
+                Decision::Step(Step::Already { why }) => Outcome::Already { why: why.clone() },
+                Decision::Step(Step::Unknown(change)) if !change.definite => {
+                    Outcome::Unknown { what: change.what.clone() }
+                }
+                Decision::Step(Step::Change(change) | Step::Unknown(change)) => self.changed(change),
+                // It may well be that a step before makes this one possible.
+                Decision::Failed(error) if planned.tentative => {
+                    Outcome::Unknown { what: vec![format!("depends on what runs before it (now: {error})")] }
+                }
+                Decision::Failed(error) => Outcome::Failed { error: error.clone() },
+            };
+            let failed = if let Outcome::Failed { error } = &outcome { Some(error.clone()) } else { None };
+            self.finished(part, planned.index, outcome, Duration::ZERO);
+            if let Some(error) = failed {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// In a plan: it mentions the result of a task that has not run. In a run: of one that never will.
+    fn unknowable(&mut self, part: Part<'_>, index: usize) {
+        let what = "depends on the result of a task before it".to_owned();
+        let outcome = match self.run.options.mode {
+            Mode::Plan => Outcome::Unknown { what: vec![what] },
+            _ => Outcome::Skipped { why: "the task whose result it mentions did not run".into() },
+        };
+        self.finished(part, index, outcome, Duration::ZERO);
+    }
+
+    pub(super) fn changed(&self, change: &Change) -> Outcome {
+        let diffs = if self.run.options.diffs { diffs::texts(change, &self.before) } else { vec![] };
+        Outcome::Changed { what: change.what.clone(), diffs }
+    }
+
+    pub(super) fn task_ref(&self, part: Part<'_>, index: usize) -> TaskRef {
+        let spec = &part.specs[index];
+        TaskRef {
+            host: self.host.name.clone(),
+            stage: part.stage.to_owned(),
+            index: part.first + index,
+            task: spec.name.clone(),
+            kind: spec.kind.to_owned(),
+            origin: spec.origin.to_string(),
+        }
+    }
+
+    /// Counts, notifies and tells what became of a task.
+    pub(super) fn finished(&mut self, part: Part<'_>, index: usize, outcome: Outcome, elapsed: Duration) {
+        let tally = &mut self.tally;
+        let (count, notifies) = match &outcome {
+            Outcome::Already { .. } => (&mut tally.already, false),
+            Outcome::Changed { .. } => (&mut tally.changed, true),
+            // In a plan it may change something; whether it does, only a run can say.
+            Outcome::Unknown { .. } => (&mut tally.unknown, self.run.options.mode == Mode::Plan),
+            Outcome::Skipped { .. } => (&mut tally.skipped, false),
+            Outcome::Failed { .. } => (&mut tally.failed, false),
+        };
+        *count += 1;
+        if notifies {
+            let names = self.notified.entry(part.stage.to_owned()).or_default();
+            names.extend(part.specs[index].notify.iter().cloned());
+        }
+        if let (Some(name), Outcome::Already { .. } | Outcome::Skipped { .. }) =
+            (&part.specs[index].register, &outcome)
+        {
+            let skipped = Registered { skipped: true, ..Registered::default() };
+            self.live.registered.insert(name.clone(), skipped);
+        }
+        let task = self.task_ref(part, index);
+        self.run.emitter.send(Event::TaskFinished { task, outcome, elapsed });
+    }
+
+    pub(super) fn fail(&mut self, error: Error) {
+        self.verdict = match error.kind {
+            Kind::Interrupted => Verdict::Interrupted,
+            Kind::Unreachable | Kind::HostKey => Verdict::Unreachable,
+            _ => Verdict::Failed,
+        };
+        self.error = Some(error);
+    }
+
+    /// Says goodbye to the host and sums up.
+    pub async fn finish(mut self) -> (crate::words::names::HostName, HostSummary) {
+        self.notified.retain(|_, names| !names.is_empty());
+        let keep = self.run.options.mode == Mode::Run && self.verdict != Verdict::NotStarted;
+        if let Some(pending) =
+            self.run.pending.as_ref().filter(|_| keep && (self.runner.is_some() || !self.notified.is_empty()))
+        {
+            pending.store(&self.host.name, &self.notified);
+        }
+        if let Some(runner) = self.runner.take() {
+            runner.close().await;
+        }
+        let pending = if keep { self.notified.into_values().flatten().collect() } else { vec![] };
+        let summary = HostSummary { verdict: self.verdict, tally: self.tally, error: self.error, pending };
+        let (host, told) = (self.host.name.clone(), summary.clone());
+        self.run.emitter.send(Event::HostFinished { host: host.clone(), summary: told });
+        (host, summary)
+    }
+}
+
+fn change_of(decision: &Decision) -> Option<&Change> {
+    if let Decision::Step(step) = decision { step.change() } else { None }
+}
+
+pub fn interrupted() -> Error {
+    Error::new(Kind::Interrupted, "interrupted")
+        .hint("run the same command again: what is done is not repeated")
+}
+
+pub async fn cancelled(cancel: &mut tokio::sync::watch::Receiver<bool>) {
+    while !*cancel.borrow_and_update() {
+        if cancel.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Hosts are handed between the fleet and the tasks that work on them.
+pub type Shared = Arc<tokio::sync::Mutex<HostRun>>;

@@ -1,0 +1,243 @@
+//! The end of a run: hosts with the same outcome on one line, failures last, then the result. Pure text.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::report::hosts::{compact, natural_order};
+use crate::report::look::{Look, Tone, verdict_words};
+use crate::report::record::{End, Failure, Record};
+use crate::report::result::{result, words};
+use crate::report::sink::Sink;
+use crate::report::text::{bounded, neutralise, pad};
+use crate::words::event::{Event, HostSummary, Listener, Mode, Verdict};
+use crate::words::names::HostName;
+use crate::words::plural::count;
+
+const OUTPUT_LINES: usize = 20;
+const HOSTS_SHOWN: usize = 6;
+/// Beyond this many lines, groups are made of verdicts only.
+const GROUPS: usize = 12;
+
+/// Prints the recap when the run ends.
+#[derive(Debug)]
+pub struct Ending {
+    record: Record,
+    sink: Sink,
+    look: Look,
+    quiet: bool,
+}
+
+impl Ending {
+    pub fn new(sink: Sink, look: Look, quiet: bool) -> Ending {
+        Ending { record: Record::default(), sink, look, quiet }
+    }
+}
+
+impl Listener for Ending {
+    fn event(&mut self, event: &Event) {
+        self.record.event(event);
+        if matches!(event, Event::RunFinished { .. }) {
+            let text = recap(&self.record, self.look, self.quiet);
+            self.sink.text(&text);
+        }
+    }
+}
+
+/// The whole recap; empty as long as the run has not finished.
+pub fn recap(record: &Record, look: Look, quiet: bool) -> String {
+    let Some(end) = &record.end else { return String::new() };
+    let failures = record.failures();
+    let (mut out, mode) = (String::new(), record.mode.unwrap_or(Mode::Run));
+    if mode == Mode::Run && !quiet {
+        out.push('\n');
+        outcomes(end, look, &mut out);
+    }
+    for failure in &failures {
+        out.push('\n');
+        tell(failure, mode, look, &mut out);
+    }
+    pending(end, look, &mut out);
+    for why in &record.stopped {
+        let _ = writeln!(out, "\nstopped early: {}", neutralise(why));
+    }
+    if end.exit_code != 0 || mode == Mode::Run && !quiet {
+        let _ = writeln!(out, "\n{}", result(end, look));
+    }
+    out
+}
+
+/// One line for all hosts to which the same happened; those that went well first.
+fn outcomes(end: &End, look: Look, out: &mut String) {
+    let mut lines = grouped(end, |summary| (rank(summary), words(&summary.tally)));
+    if lines.len() > GROUPS {
+        lines = grouped(end, |summary| (rank(summary), "different counts".to_owned()));
+    }
+    let rows: Vec<[String; 4]> = lines
+        .into_iter()
+        .map(|(((verdict, changed), words), mut hosts)| {
+            hosts.sort_by(natural_order);
+            let words = match (verdict, words.is_empty()) {
+                (Verdict::Ok, true) => "no tasks".to_owned(),
+                (Verdict::Ok, false) => words,
+                (_, true) => verdict_words(verdict).to_owned(),
+                (_, false) => format!("{}: {words}", verdict_words(verdict)),
+            };
+            let sign = match verdict {
+                Verdict::Ok if changed => look.paint(Tone::Change, "~"),
+                Verdict::Ok => look.paint(Tone::Good, "="),
+                Verdict::NotStarted => look.paint(Tone::Faint, "-"),
+                _ => look.paint(Tone::Bad, "!"),
+            };
+            [sign, count(hosts.len(), "host"), words, compact(&hosts, look.dots(), HOSTS_SHOWN)]
+        })
+        .collect();
+    let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (hosts, words) = (widest(1), widest(2));
+    for row in &rows {
+        let line = format!("{} {}  {}  {}", row[0], pad(&row[1], hosts), pad(&row[2], words), row[3]);
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
+
+type Rank = (Verdict, bool);
+
+fn rank(summary: &HostSummary) -> Rank {
+    (summary.verdict, summary.tally.changed > 0)
+}
+
+fn grouped(
+    end: &End,
+    key: impl Fn(&HostSummary) -> (Rank, String),
+) -> BTreeMap<(Rank, String), Vec<HostName>> {
+    let mut groups: BTreeMap<_, Vec<HostName>> = BTreeMap::new();
+    for (host, summary) in &end.hosts {
+        groups.entry(key(summary)).or_default().push(host.clone());
+    }
+    groups
+}
+
+fn tell(failure: &Failure, mode: Mode, look: Look, out: &mut String) {
+    let hosts = match failure.hosts.as_slice() {
+        [only] => only.to_string(),
+        many => format!("{} ({})", compact(many, look.dots(), HOSTS_SHOWN), count(many.len(), "host")),
+    };
+    let place = failure.task.as_ref().map_or_else(String::new, |task| {
+        let origin = if task.origin.is_empty() { String::new() } else { format!(" ({})", task.origin) };
+        neutralise(&format!(": {} {} {}{origin}", task.stage, look.into(), task.task))
+    });
+    let head = format!("{} {hosts}{place}", look.cross());
+    let _ = writeln!(out, "{}", look.paint(Tone::Bad, &head));
+    let error = &failure.error;
+    indented("", &error.what, out);
+    for cause in &error.causes {
+        indented("cause: ", cause, out);
+    }
+    if let Some(command) = &error.command {
+        indented("command: ", &bounded(command, 2000), out);
+    }
+    // The output of `tow exec` is shown where it belongs, as what was asked for.
+    if !error.output.is_empty() && mode != Mode::Exec {
+        let whose = if failure.hosts.len() > 1 { format!(" on {}", failure.first) } else { String::new() };
+        let _ = writeln!(out, "  the last lines{whose}:");
+        let hidden = error.output.len().saturating_sub(OUTPUT_LINES);
+        for line in &error.output[hidden..] {
+            let _ = writeln!(
+                out,
+                "  {}",
+                look.paint(Tone::Faint, &format!("  | {}", bounded(&flat(line), 2000)))
+            );
+        }
+    }
+    if let Some(hint) = &error.hint {
+        indented("hint: ", hint, out);
+    }
+}
+
+fn flat(line: &str) -> String {
+    neutralise(line).replace('\n', " ")
+}
+
+/// Further lines of a text stand under its first word.
+fn indented(label: &str, text: &str, out: &mut String) {
+    for (position, line) in neutralise(&bounded(text, 4000)).lines().enumerate() {
+        let label = if position == 0 { label.to_owned() } else { " ".repeat(label.len()) };
+        let _ = writeln!(out, "  {label}{line}");
+    }
+}
+
+fn pending(end: &End, look: Look, out: &mut String) {
+    let mut groups: BTreeMap<&[String], Vec<HostName>> = BTreeMap::new();
+    for (host, summary) in end.hosts.iter().filter(|(_, summary)| !summary.pending.is_empty()) {
+        groups.entry(&summary.pending).or_default().push(host.clone());
+    }
+    for (handlers, mut hosts) in groups {
+        hosts.sort_by(natural_order);
+        let hosts = compact(&hosts, look.dots(), HOSTS_SHOWN);
+        let _ = writeln!(out, "\npending on {hosts}: {}", neutralise(&handlers.join(", ")));
+        let _ = writeln!(out, "  hint: the next run of this playbook begins with them");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::recap;
+    use crate::report::look::Look;
+    use crate::report::record::Record;
+    use crate::report::sample::{Sample, broken_nginx, unreachable};
+    use crate::words::event::{Mode, Tally, Verdict};
+
+    fn text(sample: &Sample) -> String {
+        let mut record = Record::default();
+        sample.events.iter().for_each(|event| record.event(event));
+        recap(&record, Look::PLAIN, false)
+    }
+
+    #[test]
+    fn nothing_to_do() {
+        let tally = Tally { already: 30, ..Tally::default() };
+        let sample = Sample::new(Mode::Run, 3).all(Verdict::Ok, &tally).end(0);
+        assert_snapshot!(text(&sample));
+    }
+
+    #[test]
+    fn one_host_fails() {
+        assert_snapshot!(text(&Sample::new(Mode::Run, 1).fails(0..1, &broken_nginx()).end(3)));
+    }
+
+    #[test]
+    fn two_hundred_hosts_stay_readable() {
+        let done = Tally { already: 18, changed: 12, ..Tally::default() };
+        let same = Tally { already: 30, ..Tally::default() };
+        let sample = Sample::new(Mode::Run, 200)
+            .all(Verdict::Ok, &same)
+            .verdict(20..60, Verdict::Ok, &done)
+            .fails(60..63, &broken_nginx())
+            .unreachable(100..104, &unreachable())
+            .pending(62, "reload nginx")
+            .stopping("3 of 200 hosts failed in wave 1, and max_failures is 2")
+            .end(3);
+        let text = text(&sample);
+        assert!(text.lines().count() < 50, "{text}");
+        assert_snapshot!(text);
+    }
+
+    #[test]
+    fn two_hundred_different_outcomes_are_few_lines() {
+        let sample = (0..200).fold(Sample::new(Mode::Run, 200), |sample, host| {
+            let tally = Tally { already: host, changed: host % 2, ..Tally::default() };
+            sample.verdict(host..host + 1, Verdict::Ok, &tally)
+        });
+        assert_snapshot!(text(&sample.end(0)));
+    }
+
+    #[test]
+    fn hostile_output_is_harmless() {
+        let mut error = broken_nginx();
+        error.output = vec!["\u{1b}]0;title\u{7}\u{1b}[2Jgone\nand \u{202e}more\u{0}".into()];
+        error.what = "cannot \u{1b}[31mrun".into();
+        let text = text(&Sample::new(Mode::Run, 1).fails(0..1, &error).end(3));
+        assert!(!text.contains(['\u{1b}', '\u{0}', '\u{202e}', '\u{7}']), "{text:?}");
+    }
+}

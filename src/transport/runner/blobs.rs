@@ -1,0 +1,104 @@
+//! Blobs on their way: the small ones as one tar archive, the large ones each by itself, all in one upload.
+
+use std::io::Read as _;
+
+use tokio::sync::watch;
+
+use crate::transport::Upload;
+use crate::transport::runner::batch::Progress;
+use crate::transport::runner::{Runner, random_hex};
+use crate::words::action::Action;
+use crate::words::content::{Content, Source};
+use crate::words::error::{Error, Result};
+
+/// Larger ones do not go into the archive.
+const SMALL: u64 = 256 << 10;
+/// The archive is made in memory; what is beyond this goes by itself.
+const MOST_PACKED: u64 = 32 << 20;
+
+impl Runner {
+    /// Puts on the host what `actions` need and what is not there yet; gives the shell line that unpacks it.
+    pub(super) async fn send_blobs(
+        &mut self,
+        actions: &[Action],
+        cancel: &mut watch::Receiver<bool>,
+        sink: &mut (dyn FnMut(Progress<'_>) + Send),
+    ) -> Result<String> {
+        let mut wanted: Vec<&Content> = vec![];
+        for content in actions.iter().flat_map(Action::contents) {
+            if self.present.insert(content.digest.clone()) {
+                wanted.push(content);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(self.folder.as_ref().map_or_else(String::new, |folder| format!("_D={folder}")));
+        }
+        let (bundle, uploads) = pack(&wanted)?;
+        // A folder of its own for every upload: the name is unpredictable, and mkdir refuses one that exists.
+        let part = format!("{}/tow-{}", self.tmp.trim_end_matches('/'), random_hex());
+        let (to_us, mut sent) = tokio::sync::mpsc::unbounded_channel();
+        let progress = move |bytes| {
+            let _ = to_us.send(bytes);
+        };
+        let link = self.link().clone();
+        let upload = link.upload(&part, &uploads, &progress);
+        tokio::pin!(upload);
+        loop {
+            tokio::select! {
+                done = &mut upload => break done?,
+                Some(bytes) = sent.recv() => sink(Progress::Sent(bytes)),
+                // What was sent lies in a folder that only we know; the shell removes it when it ends.
+                Ok(()) = cancel.changed() => if *cancel.borrow() { break },
+            }
+        }
+        drop(upload);
+        let folder = self.folder.get_or_insert_with(|| part.clone()).clone();
+        let mut lines = vec![format!("_D={folder}")];
+        if folder != part {
+            lines.push(format!("mv -- {part}/* {folder}/ && rmdir {part}"));
+        }
+        if bundle {
+            lines.push(format!("(cd {folder} && tar xof bundle && rm -f bundle)"));
+        }
+        Ok(lines.join(" && "))
+    }
+}
+
+/// The uploads for `contents`; whether the first is the archive.
+fn pack(contents: &[&Content]) -> Result<(bool, Vec<Upload>)> {
+    let mut room = MOST_PACKED;
+    let (small, large): (Vec<&Content>, Vec<&Content>) = contents.iter().copied().partition(|content| {
+        let fits = content.len <= SMALL && content.len <= room;
+        room -= if fits { content.len } else { 0 };
+        fits
+    });
+    let named =
+        |content: &&Content| Upload { name: content.digest.as_str().to_owned(), content: (*content).clone() };
+    let mut uploads: Vec<Upload> = large.iter().map(named).collect();
+    // One file needs no archive around it.
+    let bundle = small.len() > 1;
+    if bundle {
+        let content =
+            archive(&small).map_err(|error| Error::failed("cannot pack the files to send").cause(error))?;
+        uploads.insert(0, Upload { name: "bundle".into(), content });
+    } else {
+        uploads.extend(small.iter().map(named));
+    }
+    Ok((bundle, uploads))
+}
+
+fn archive(contents: &[&Content]) -> std::io::Result<Content> {
+    let mut builder = tar::Builder::new(vec![]);
+    for content in contents {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len);
+        header.set_mode(0o600);
+        header.set_path(content.digest.as_str())?;
+        header.set_cksum();
+        match &content.source {
+            Source::Bytes(bytes) => builder.append(&header, &bytes[..])?,
+            Source::Local(path) => builder.append(&header, std::fs::File::open(path)?.take(content.len))?,
+        }
+    }
+    Ok(Content::bytes(builder.into_inner()?))
+}

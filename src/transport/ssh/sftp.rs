@@ -1,0 +1,328 @@
+//! Files over SFTP: everything that need not wait is sent at once, with a bounded number of blocks in memory.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures::future::{FutureExt as _, join, try_join};
+use futures::stream::{self, FuturesOrdered, FuturesUnordered, StreamExt as _, TryStreamExt as _};
+use russh::Channel;
+use russh::client::Msg;
+use russh_sftp::client::error::Error as SftpError;
+use russh_sftp::client::{Config, RawSftpSession};
+use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+
+use crate::transport::Upload;
+use crate::words::content::{Content, Source};
+
+/// The largest that OpenSSH's server takes in one message is 256 KB with headers.
+const BLOCK: usize = 255 * 1024;
+const SMALL_BLOCK: usize = 32 * 1024;
+/// Blocks of one file on their way: 16 MB, which at 100 ms is 160 MB/s.
+const IN_FLIGHT: usize = 64;
+/// Files that are open at once: OpenSSH's server refuses from about 128 on.
+const OPEN_FILES: usize = 90;
+
+pub enum Trouble {
+    /// There is no SFTP, or something else answers in its place.
+    NoSftp,
+    /// What failed, and why.
+    With(String, String),
+}
+
+fn trouble(what: impl Into<String>) -> impl FnOnce(SftpError) -> Trouble {
+    let what = what.into();
+    move |error| Trouble::With(what, explain(&error))
+}
+
+fn explain(error: &SftpError) -> String {
+    match error {
+        SftpError::Status(status) => match status.status_code {
+            StatusCode::NoSuchFile => "no such file or folder".to_owned(),
+            StatusCode::PermissionDenied => "permission denied".to_owned(),
+            // OpenSSH says this for a full disk, for what exists already, and for much else.
+            StatusCode::Failure => {
+                "the server only says \"failure\": does it exist already, is the disk full?".into()
+            }
+            _ => status.error_message.clone(),
+        },
+        other => other.to_string(),
+    }
+}
+
+fn permissions(mode: u32) -> FileAttributes {
+    FileAttributes { permissions: Some(mode), ..FileAttributes::empty() }
+}
+
+/// Sends the request for SFTP and its greeting; neither is waited for here.
+async fn start(channel: Channel<Msg>) -> Result<RawSftpSession, Trouble> {
+    // With a reply: a refusal closes the channel (see `client`), so that nobody waits for a greeting in vain.
+    channel.request_subsystem(true, "sftp").await.map_err(|_| Trouble::NoSftp)?;
+    // The timeout of a request runs while its bytes still wait to leave.
+    let config = Config { request_timeout_secs: 120, max_packet_len: 1 << 19, ..Config::default() };
+    Ok(RawSftpSession::new_with_config(channel.into_stream(), config))
+}
+
+/// The size of blocks that this server takes; waits for its greeting.
+async fn greet(sftp: &RawSftpSession) -> Result<usize, Trouble> {
+    let patience = Duration::from_secs(20);
+    match tokio::time::timeout(patience, sftp.init()).await {
+        Ok(Ok(version)) if version.extensions.keys().any(|name| name.ends_with("@openssh.com")) => Ok(BLOCK),
+        Ok(Ok(_)) => Ok(SMALL_BLOCK),
+        Ok(Err(_)) | Err(_) => Err(Trouble::NoSftp),
+    }
+}
+
+pub async fn upload(
+    channel: Channel<Msg>,
+    blocks: &Semaphore,
+    dir: &str,
+    files: &[Upload],
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<(), Trouble> {
+    let sftp = &start(channel).await?;
+    // All three are sent before the first is answered; the server takes them in this order.
+    let greeting = async { greet(sftp).await.map_err(|_| ()) }.shared();
+    let making = async { sftp.mkdir(dir, permissions(0o700)).await.map(drop) }.shared();
+    let one = |file: &Upload| {
+        let (greeting, making) = (greeting.clone(), making.clone());
+        let (path, content) = (format!("{dir}/{}", file.name), file.content.clone());
+        async move {
+            let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUDE;
+            let opened = sftp.open(path.as_str(), flags, permissions(0o600)).await;
+            // Nothing is written into a folder that is not the one we made.
+            let (Ok(block), Ok(())) = (greeting.await, making.await) else { return Ok(()) };
+            let handle = opened.map_err(trouble(format!("cannot write {path}")))?.handle;
+            Sending { sftp, blocks, block, handle, path, progress }.send(&content).await
+        }
+        .boxed()
+    };
+    let sending: Vec<_> = files.iter().map(one).collect();
+    let sending = stream::iter(sending).buffer_unordered(OPEN_FILES).try_collect::<()>();
+    let (greeted, (made, sent)) = join(greeting.clone(), join(making.clone(), sending)).await;
+    greeted.map_err(|()| Trouble::NoSftp)?;
+    made.map_err(trouble(format!("cannot make the folder {dir}")))?;
+    sent
+}
+
+struct Sending<'a> {
+    sftp: &'a RawSftpSession,
+    blocks: &'a Semaphore,
+    block: usize,
+    handle: String,
+    path: String,
+    progress: &'a (dyn Fn(u64) + Send + Sync),
+}
+
+impl Sending<'_> {
+    async fn send(self, content: &Content) -> Result<(), Trouble> {
+        let mut reader = Reader::of(content, self.block).await.map_err(|why| self.trouble(why))?;
+        if content.len <= self.block as u64 {
+            // The usual case, many small files: closing travels behind the only block.
+            let (_permit, data) = self.next(&mut reader).await?;
+            let write = async { if data.is_empty() { Ok(()) } else { self.write(0, data).await } };
+            let close =
+                async { self.sftp.close(self.handle.as_str()).await.map_err(self.failed()).map(drop) };
+            return try_join(write, close).await.map(drop);
+        }
+        let mut flight = FuturesUnordered::new();
+        let mut offset = 0;
+        while offset < content.len || !flight.is_empty() {
+            // One block at least; more only while memory is to spare.
+            if offset < content.len && flight.len() < IN_FLIGHT {
+                let permit = if flight.is_empty() {
+                    self.blocks.acquire().await.ok()
+                } else {
+                    self.blocks.try_acquire().ok()
+                };
+                if let Some(permit) = permit {
+                    let data = reader.next().await.map_err(|why| self.trouble(why))?;
+                    let (at, len) = (offset, data.len() as u64);
+                    offset += len;
+                    let this = &self;
+                    flight.push(async move {
+                        let _held = permit;
+                        this.write(at, data).await
+                    });
+                    // Starts the write just made, and hears of those that are done, without waiting.
+                    while let Some(Some(done)) = flight.next().now_or_never() {
+                        done?;
+                    }
+                    continue;
+                }
+            }
+            if let Some(done) = flight.next().await {
+                done?;
+            }
+        }
+        self.sftp.close(self.handle.as_str()).await.map_err(self.failed()).map(drop)
+    }
+
+    async fn next(&self, reader: &mut Reader<'_>) -> Result<(Option<SemaphorePermit<'_>>, Vec<u8>), Trouble> {
+        let permit = self.blocks.acquire().await.ok();
+        Ok((permit, reader.next().await.map_err(|why| self.trouble(why))?))
+    }
+
+    async fn write(&self, offset: u64, data: Vec<u8>) -> Result<(), Trouble> {
+        let len = data.len() as u64;
+        self.sftp.write(self.handle.as_str(), offset, data).await.map_err(self.failed())?;
+        (self.progress)(len);
+        Ok(())
+    }
+
+    fn failed(&self) -> impl FnOnce(SftpError) -> Trouble {
+        trouble(format!("cannot write {}", self.path))
+    }
+    fn trouble(&self, why: String) -> Trouble {
+        Trouble::With(format!("cannot write {}", self.path), why)
+    }
+}
+
+/// The blocks of a content, one after the other; a file is never read whole.
+struct Reader<'a> {
+    content: &'a Content,
+    file: Option<File>,
+    block: usize,
+    done: u64,
+}
+
+impl<'a> Reader<'a> {
+    async fn of(content: &'a Content, block: usize) -> Result<Reader<'a>, String> {
+        let file = match &content.source {
+            Source::Bytes(_) => None,
+            Source::Local(path) => {
+                let opened = File::open(path).await;
+                let mut file = opened.map_err(|error| format!("{}: {error}", path.display()))?;
+                file.set_max_buf_size(block);
+                Some(file)
+            }
+        };
+        Ok(Reader { content, file, block, done: 0 })
+    }
+
+    async fn next(&mut self) -> Result<Vec<u8>, String> {
+        let len = (self.content.len - self.done).min(self.block as u64);
+        let len = usize::try_from(len).map_err(|error| error.to_string())?;
+        let data = match (&self.content.source, &mut self.file) {
+            (Source::Local(path), Some(file)) => {
+                let mut data = vec![0; len];
+                let read = file.read_exact(&mut data).await;
+                read.map_err(|error| format!("{} changed while it was sent: {error}", path.display()))?;
+                data
+            }
+            (Source::Bytes(bytes), _) => {
+                let start = usize::try_from(self.done).map_err(|error| error.to_string())?;
+                bytes[start..start + len].to_vec()
+            }
+            (Source::Local(path), None) => return Err(format!("{} is not open", path.display())),
+        };
+        self.done += len as u64;
+        Ok(data)
+    }
+}
+
+/// What a command that takes a file on standard input is fed.
+pub struct Input<'a>(Option<(&'a Content, &'a (dyn Fn(u64) + Send + Sync))>);
+
+impl<'a> Input<'a> {
+    pub fn none() -> Input<'a> {
+        Input(None)
+    }
+    pub fn of(content: &'a Content, progress: &'a (dyn Fn(u64) + Send + Sync)) -> Input<'a> {
+        Input(Some((content, progress)))
+    }
+    pub async fn send_to(self, typed: mpsc::Sender<Vec<u8>>) -> Result<(), String> {
+        let Some((content, progress)) = self.0 else { return Ok(()) };
+        let mut reader = Reader::of(content, SMALL_BLOCK).await?;
+        while reader.done < content.len {
+            let data = reader.next().await?;
+            let len = data.len() as u64;
+            if typed.send(data).await.is_err() {
+                return Err("the remote command ended early".to_owned());
+            }
+            progress(len);
+        }
+        Ok(())
+    }
+}
+
+pub async fn download(
+    channel: Channel<Msg>,
+    blocks: &Semaphore,
+    path: &str,
+    to: &Path,
+) -> Result<(), Trouble> {
+    let here =
+        |error: std::io::Error| Trouble::With(format!("cannot write {}", to.display()), error.to_string());
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let partial = tempfile::NamedTempFile::new_in(folder).map_err(here)?;
+    let mut file = File::from_std(partial.reopen().map_err(here)?);
+    file.set_max_buf_size(BLOCK);
+    let sftp = &start(channel).await?;
+    let what = || format!("cannot read {path}");
+    let opening = sftp.open(path, OpenFlags::READ, FileAttributes::empty());
+    let (block, opened) = join(greet(sftp), opening).await;
+    let block = block?;
+    let handle = opened.map_err(trouble(what()))?.handle;
+    let mut reading = Reading { sftp, blocks, handle: &handle, block, next: 0 };
+    let mut flight = FuturesOrdered::new();
+    loop {
+        while flight.len() < IN_FLIGHT
+            && let Some(permit) = reading.permit(flight.is_empty()).await
+        {
+            flight.push_back(reading.block(permit));
+        }
+        let Some(got) = flight.next().await else { break };
+        let (data, is_last) = got.map_err(trouble(what()))?;
+        file.write_all(&data).await.map_err(here)?;
+        if is_last {
+            break;
+        }
+    }
+    drop(flight);
+    file.flush().await.map_err(here)?;
+    partial.persist(to).map_err(|error| here(error.error))?;
+    Ok(())
+}
+
+struct Reading<'a> {
+    sftp: &'a RawSftpSession,
+    blocks: &'a Semaphore,
+    handle: &'a str,
+    block: usize,
+    next: u64,
+}
+
+impl<'a> Reading<'a> {
+    async fn permit(&self, must: bool) -> Option<SemaphorePermit<'a>> {
+        if must { self.blocks.acquire().await.ok() } else { self.blocks.try_acquire().ok() }
+    }
+
+    /// The next block, whole: a server may answer with less than was asked for. True when the file ends in it.
+    fn block(
+        &mut self,
+        permit: SemaphorePermit<'a>,
+    ) -> impl Future<Output = Result<(Vec<u8>, bool), SftpError>> + use<'a> {
+        let (sftp, handle, block) = (self.sftp, self.handle, self.block);
+        let start = self.next;
+        self.next += block as u64;
+        async move {
+            let _held = permit;
+            let mut data = Vec::new();
+            while data.len() < block {
+                let wanted = u32::try_from(block - data.len()).unwrap_or(u32::MAX);
+                match sftp.read(handle, start + data.len() as u64, wanted).await {
+                    Ok(got) if got.data.is_empty() => return Ok((data, true)),
+                    Ok(got) => data.extend(got.data),
+                    Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => {
+                        return Ok((data, true));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok((data, false))
+        }
+    }
+}
