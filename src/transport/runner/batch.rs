@@ -110,8 +110,8 @@ impl Runner {
             tokio::select! {
                 piece = self.piece() => {
                     let (stream, piece) = piece?;
-                    // Answers to the probes behind the batch may overtake the last marker on stderr.
-                    if stream == Stream::Stdout && run.ended.0 {
+                    if run.ended.0 && stream == Stream::Stdout {
+                        // The answers to the probes behind the batch overtook the end of stderr.
                         early.push_back((stream, piece));
                         continue;
                     }
