@@ -127,13 +127,18 @@ impl Http {
         serde_json::to_string(&spec).unwrap_or_default()
     }
 
+    /// The shell that tells whether `$body` holds the text.
+    fn body_test(&self) -> String {
+        match &self.contains {
+            None => "true".to_owned(),
+            Some(text) => format!("case $body in *{}*) true ;; *) false ;; esac", always_quote(text)),
+        }
+    }
+
     /// Tries until the answer is as expected or `patience` is over. Ends with 0, 1 (not as expected), 127 (no tool).
     fn script(&self, patience: u64, limit: u64) -> String {
         let accepted: Vec<String> = self.status.iter().map(ToString::to_string).collect();
-        let contains = match &self.contains {
-            None => "true".to_owned(),
-            Some(text) => format!("case $body in *{}*) true ;; *) false ;; esac", always_quote(text)),
-        };
+        let contains = self.body_test();
         format!(
             r#"if command -v curl >/dev/null 2>&1; then
   ask() {{ printf '%s' {config} | curl -q -sS -m {limit} -w '\n%{{http_code}}' -K - 2>&1 | tail -c 1048576; }}
@@ -220,7 +225,7 @@ impl Task for Http {
         let accepted: Vec<String> = self.status.iter().map(ToString::to_string).collect();
         let mut what = format!("wait until {} answers {}", self.url, plural::list(&accepted, "or"));
         if let Some(text) = &self.contains {
-            what += &format!(" with {text:?}");
+            what = format!("{what} with {text:?}");
         }
         let limit = self.timeout.whole_seconds().clamp(1, 10);
         let patience = self.timeout.whole_seconds();

@@ -13,7 +13,7 @@ use crate::words::content::Content;
 use crate::words::error::{Error, Result};
 use crate::words::fact::{Facts, Probe};
 use crate::words::names::{FileMode, RemotePath};
-use crate::words::shell::{join, quote};
+use crate::words::shell::quote;
 use crate::words::step::{Change, Diff, Step};
 
 /// Runs a program under a Supervisor that belongs to the acting user: no root, no open port. Supervisor itself comes
@@ -33,7 +33,7 @@ pub struct Supervisor {
     program: String,
     /// What runs: an array (a program and its arguments), or a line for `/bin/sh`. It must stay in the foreground.
     /// Not needed to restart or stop a program that another task describes.
-    command: Option<Line>,
+    command: Option<files::Line>,
     /// The folder that it starts in.
     directory: Option<RemotePath>,
     /// Variables that are added to its environment; any text will do.
@@ -60,13 +60,6 @@ pub struct Supervisor {
     settle: Span,
     #[serde(skip)]
     secret: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a shell line (a string), or a program and its arguments (an array of strings)")]
-enum Line {
-    Shell(String),
-    Argv(Vec<String>),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -115,10 +108,7 @@ impl Supervisor {
     /// The configuration of Supervisor, then the program's two files; none without a command.
     fn wanted(&self) -> Result<Vec<Wanted>> {
         let Some(command) = &self.command else { return Ok(vec![]) };
-        let command = match command {
-            Line::Shell(line) => files::line(line.trim()),
-            Line::Argv(argv) => format!("exec {}", join(argv)),
-        };
+        let command = command.in_place();
         let section = files::Section {
             root: &self.root,
             program: &self.program,
@@ -192,6 +182,22 @@ impl Supervisor {
         Error::failed(format!("cannot {verb} {} under Supervisor in {}", self.program, self.root))
     }
 
+    fn obstacle(&self, status: &str) -> Result<()> {
+        if status == "no-supervisor" {
+            let place = self.bin.as_ref().map_or("PATH", RemotePath::as_str);
+            return Err(self.failed().cause(format!("there is no supervisord in {place}")).hint(
+                "install it first: pip = { venv = \"…\", packages = \"supervisor\" }, and give that environment's `bin`",
+            ));
+        }
+        if self.command.is_none() && self.state == State::Restarted && status == "no-configuration" {
+            return Err(self
+                .failed()
+                .cause("no Supervisor is set up there")
+                .hint("describe the program with `command` in this task, or in one that runs before"));
+        }
+        Ok(())
+    }
+
     /// Folders and files that have to be written first; and which files those are.
     fn configuration(&self, facts: &Facts) -> Result<(Change, Vec<RemotePath>)> {
         let mut change = Change::default();
@@ -247,11 +253,8 @@ impl Task for Supervisor {
         if let Some(name) = self.environment.keys().find(|name| !word(name, "_") || name.starts_with(|c: char| c.is_ascii_digit())) {
             return Err(Mistake::new("environment", format!("{name:?} is not the name of a variable")));
         }
-        let empty = match &self.command {
-            Some(Line::Shell(line)) => line.trim().is_empty(),
-            Some(Line::Argv(argv)) => argv.is_empty(),
-            None => self.state == State::Started,
-        };
+        let needed = self.state == State::Started;
+        let empty = self.command.as_ref().map_or(needed, files::Line::is_empty);
         if empty {
             return Err(Mistake::new("command", "nothing is said to run").hint("write for example command = [\"gunicorn\", \"app:app\"]"));
         }
@@ -270,12 +273,7 @@ impl Task for Supervisor {
 
     fn plan(&self, facts: &Facts) -> Result<Step> {
         let status = facts.output(&self.probe())?.stdout.trim();
-        if status == "no-supervisor" {
-            let place = self.bin.as_ref().map_or("PATH", |bin| bin.as_str());
-            return Err(self.failed().cause(format!("there is no supervisord in {place}")).hint(
-                "install it into a virtual environment first: pip = { venv = \"…\", packages = \"supervisor\" }, and give its `bin`",
-            ));
-        }
+        self.obstacle(status)?;
         let is_running = status.split_whitespace().nth(1) == Some("RUNNING");
         if self.state == State::Stopped {
             if !is_running && !status.contains("STARTING") && !status.contains("BACKOFF") {
@@ -283,12 +281,6 @@ impl Task for Supervisor {
             }
             let command = Command::shell(self.script("stop", false)).label(format!("supervisorctl stop {}", self.program));
             return Ok(Step::effects(Change::default().what(format!("stop {}", self.program)).action(Action::Run(command))));
-        }
-        if self.command.is_none() && status == "no-configuration" {
-            return Err(self
-                .failed()
-                .cause("no Supervisor is set up there")
-                .hint("describe the program with `command` in this task, or in one that runs before"));
         }
         let (mut change, written) = self.configuration(facts)?;
         if is_running && change.is_empty() && self.state == State::Started {
