@@ -133,10 +133,9 @@ fn a_deploy_key_is_in_an_agent_and_nowhere_else() {
         panic!()
     };
     // Instead of asking the remote: what the agent holds.
-    let at = script.find("git -c http").unwrap();
-    let asking = format!("{}ssh-add -L #'\"; }} 2>&1; }}; then echo \"$said\"; fi", &script[..at]);
-    let asking = asking.replace("#'\"; } 2>&1; }", "'; } 2>&1)");
-    let asking = asking.replace("2>&1); then", "2>&1); then").replace("2>&1)}; then", "2>&1); then");
+    let (start, end) = (script.find("git -c http").unwrap(), script.find("; } 2>&1 </dev/null").unwrap());
+    let asking = format!("{}ssh-add -L'{}", &script[..start], &script[end..])
+        .replace("echo reached", "echo \"$said\"");
     let output = real::sh(&["sh"], &asking, &[]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("ssh-ed25519") && said.contains("canary"), "{asking}\n{said}");
@@ -205,6 +204,7 @@ fn pip_installs_what_is_asked_and_sees_every_difference() {
         folder.path(),
     );
     converge(&*pip(&format!("requirements = '{at}/good.txt'")));
+    must("v/bin/python -m pip uninstall -q -y one two", folder.path());
     for file in ["bad.txt", "missing.txt"] {
         let said = apply(&plan(&*pip(&format!("requirements = '{at}/{file}'"))).unwrap()).unwrap_err();
         assert!(said.to_lowercase().contains("hash"), "{said}");
@@ -212,7 +212,6 @@ fn pip_installs_what_is_asked_and_sees_every_difference() {
     let error = plan(&*pip(&format!("requirements = '{at}/none.txt'"))).unwrap_err();
     assert_eq!(error.causes, [format!("there is no {at}/none.txt on the host")]);
     // What does not fit together is a failure, and is said.
-    must("v/bin/python -m pip uninstall -q -y two", folder.path());
     let said =
         apply(&plan(&*pip("packages = 'one'\nextra_args = ['--no-deps', '--force-reinstall']")).unwrap())
             .unwrap_err();
@@ -223,24 +222,20 @@ fn pip_installs_what_is_asked_and_sees_every_difference() {
 fn http_waits_for_the_answer_that_is_wanted() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/h?x=1", listener.local_addr().unwrap());
-    // Answers 503 until asked three times; then as wanted.
-    let server = std::thread::spawn(move || {
-        let mut requests = vec![];
-        for stream in listener.incoming() {
+    let (seen, requests) = std::sync::mpsc::channel();
+    // Answers 503 at first; every shell asks once while planning.
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
             let mut stream = stream.unwrap();
             let mut bytes = [0; 4096];
             let n = stream.read(&mut bytes).unwrap();
-            let request = String::from_utf8_lossy(&bytes[..n]).into_owned();
-            let last = request.starts_with("GET /stop");
-            requests.push(request);
-            let status = if requests.len() < 8 { "503 x" } else { "200 OK" };
+            let status = if number < 8 { "503 x" } else { "200 OK" };
             write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 10\r\nConnection: close\r\n\r\nall * good")
                 .unwrap();
-            if last {
-                return requests;
+            if seen.send(String::from_utf8_lossy(&bytes[..n]).into_owned()).is_err() {
+                return;
             }
         }
-        requests
     });
     let table = format!(
         "url = '{url}'\ncontains = 'll * g'\ninterval = '100ms'\ntimeout = '20s'\nheaders = {{ Host = 'shop.example', X-Secret = \"it's\" }}"
@@ -251,13 +246,11 @@ fn http_waits_for_the_answer_that_is_wanted() {
     let wrong = task("http", &format!("url = '{url}'\ncontains = 'l*g'\ntimeout = '1s'\ninterval = '200ms'"));
     let said = apply(&plan(&*wrong).unwrap()).unwrap_err();
     assert!(said.contains("all * good") && said.contains("the last answer: status 200"), "{said}");
-    already(&*task("http", &format!("url = '{}'", url.replace("/h?x=1", "/stop"))));
-    let requests = server.join().unwrap();
-    assert!(requests[0].starts_with("GET /h?x=1 HTTP/1.1\r\n"), "{}", requests[0]);
+    let request = requests.recv().unwrap();
+    assert!(request.starts_with("GET /h?x=1 HTTP/1.1\r\n"), "{request}");
     assert!(
-        requests[0].contains("Host: shop.example\r\n") && requests[0].contains("X-Secret: it's\r\n"),
-        "{}",
-        requests[0]
+        request.contains("Host: shop.example\r\n") && request.contains("X-Secret: it's\r\n"),
+        "{request}"
     );
 }
 
@@ -269,6 +262,19 @@ fn http_says_when_nobody_answers() {
     let http = task("http", &format!("url = 'http://{address}/'\ntimeout = '100ms'\ninterval = '50ms'"));
     let said = apply(&plan(&*http).unwrap()).unwrap_err();
     assert!(said.contains("no answer") && said.to_lowercase().contains("connect"), "{said}");
+}
+
+/// Ends the daemon, also when the test fails.
+struct Daemon {
+    root: String,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let script = r#"p=$(cat "$R/supervisord.pid") && kill "$p"; while kill -0 "$p" 2>/dev/null; do sleep 0.1; done
+            s=$(sed -n 's/^file = \(.*\)\/supervisor.sock/\1/p' "$R/supervisord.conf"); [ "$s" = "$R" ] || rmdir "$s""#;
+        real::sh(&["sh"], script, &[("R".to_owned(), self.root.clone())]);
+    }
 }
 
 /// Supervisor from the package index, into an environment that lives as long as the test.
@@ -296,6 +302,7 @@ fn supervisor_runs_restarts_and_stops_a_program() {
             ),
         )
     };
+    let _daemon = Daemon { root: root.clone() };
     let first = described(r#"it's \"x\" # 5%"#);
     let pid =
         || must(&format!("'{path}/bin/supervisorctl' -c '{root}/supervisord.conf' pid web"), folder.path());
@@ -319,6 +326,4 @@ fn supervisor_runs_restarts_and_stops_a_program() {
     assert!(said.contains("last words"), "{said}");
     converge(&*described("y"));
     converge(&*task("supervisor", &format!("{common}state = 'stopped'")));
-    must(&format!("'{path}/bin/supervisorctl' -c '{root}/supervisord.conf' shutdown"), folder.path());
-    must("rmdir /tmp/tow-nothing 2>/dev/null || :", folder.path());
 }

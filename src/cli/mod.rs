@@ -1,1 +1,96 @@
 //! Arguments, wiring, exit codes.
+
+mod args;
+mod conduct;
+mod demo;
+mod exec;
+mod files;
+mod hosts;
+mod pending;
+mod playbook;
+mod prompt;
+mod stop;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::cli::args::{Args, Command};
+use crate::words::error::Error;
+
+/// What a command gives: the exit code, or an error that ends it before anything was begun.
+type Ended = Result<u8, Stop>;
+
+/// Why a command ends before it has begun.
+#[derive(Debug)]
+enum Stop {
+    Error(Error),
+    /// Mistakes in the user's files, ready to print.
+    Mistakes(String),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Error(error)
+    }
+}
+
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let code = match dispatch(args) {
+        Ok(code) => code,
+        Err(Stop::Mistakes(text)) => {
+            let _ = write!(std::io::stderr(), "{text}");
+            2
+        }
+        Err(Stop::Error(error)) => {
+            let _ = write!(std::io::stderr(), "{}", told(&error));
+            error.kind.exit_code()
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn dispatch(args: Args) -> Ended {
+    match args.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "tow", &mut std::io::stdout());
+            Ok(0)
+        }
+        Command::Hosts(hosts) => hosts::run(&hosts),
+        Command::Run(run) => runtime()?.block_on(playbook::run(&run)),
+        Command::Plan(plan) => runtime()?.block_on(playbook::plan(&plan)),
+        Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),
+        Command::Demo(demo) => runtime()?.block_on(demo::run(&demo)),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    raise_limit();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().build().map_err(|error| Error::bug("cannot start the runtime").cause(error))
+}
+
+/// A connection is a file: a thousand hosts need more than the usual 1024.
+fn raise_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let wanted = hard.min(65_536);
+        if soft < wanted {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard);
+        }
+    }
+}
+
+/// An error for a person, outside of any run.
+fn told(error: &Error) -> String {
+    let mut text = format!("error: {error}\n");
+    for line in &error.output {
+        text.push_str(&format!("  | {}\n", crate::report::text::neutralise(line)));
+    }
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("hint: {hint}\n"));
+    }
+    text
+}

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, stderr, stdout};
 
 use console::Term;
 
-use crate::report::exec::{Exec, Layout};
+use crate::report::exec::{Exec, Guarded, Layout};
 use crate::report::github::Annotations;
 use crate::report::json::Json;
 use crate::report::look::Look;
@@ -160,7 +160,10 @@ pub fn assemble(options: Options, around: Surroundings, outlets: &Outlets) -> Re
         Mode::Exec => {
             let layout =
                 if around.stdout_terminal && !options.plain { Layout::Group } else { Layout::Stream };
-            let guarded = around.stdout_terminal || around.ci;
+            let guarded = Guarded {
+                stdout: around.stdout_terminal || around.ci,
+                stderr: around.stderr_terminal || around.ci,
+            };
             list.push(Box::new(Exec::new((out(), err()), data, layout, guarded)));
         }
         Mode::Run => {}

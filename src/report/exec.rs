@@ -20,9 +20,15 @@ pub enum Layout {
     Group,
 }
 
-/// Of each host, at a terminal: so many lines from the beginning and from the end.
-const HEAD: usize = 500;
-const TAIL: usize = 500;
+/// Which ways out lead to a terminal or to CI, which would obey what is written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    pub stdout: bool,
+    pub stderr: bool,
+}
+
+/// Of each host, at a terminal: so many bytes from the beginning, and as many from the end.
+const KEPT: usize = 64 << 10;
 
 #[derive(Debug)]
 pub struct Exec {
@@ -30,8 +36,7 @@ pub struct Exec {
     stderr: Sink,
     look: Look,
     layout: Layout,
-    /// Text goes to a terminal or to CI, which would obey what is in it.
-    guarded: bool,
+    guarded: Guarded,
     column: usize,
     hosts: BTreeMap<HostName, Answer>,
 }
@@ -41,22 +46,29 @@ struct Answer {
     stdout: Lines,
     stderr: Lines,
     head: Vec<String>,
+    head_bytes: usize,
     tail: VecDeque<String>,
+    tail_bytes: usize,
     dropped: usize,
     error: Option<String>,
 }
 
 impl Answer {
     fn keep(&mut self, line: String) {
-        if self.head.len() < HEAD {
+        // An empty line costs memory too.
+        let cost = |line: &String| line.len() + size_of::<String>();
+        if self.head_bytes < KEPT {
+            self.head_bytes += cost(&line);
             self.head.push(line);
             return;
         }
-        if self.tail.len() == TAIL {
-            self.tail.pop_front();
+        self.tail_bytes += cost(&line);
+        self.tail.push_back(line);
+        while self.tail_bytes > KEPT {
+            let Some(gone) = self.tail.pop_front() else { break };
+            self.tail_bytes -= cost(&gone);
             self.dropped += 1;
         }
-        self.tail.push_back(line);
     }
 
     fn lines(&self) -> Vec<String> {
@@ -70,7 +82,7 @@ impl Answer {
 }
 
 impl Exec {
-    pub fn new((stdout, stderr): (Sink, Sink), look: Look, layout: Layout, guarded: bool) -> Exec {
+    pub fn new((stdout, stderr): (Sink, Sink), look: Look, layout: Layout, guarded: Guarded) -> Exec {
         Exec { stdout, stderr, look, layout, guarded, column: 0, hosts: BTreeMap::new() }
     }
 
@@ -83,9 +95,10 @@ impl Exec {
     }
 
     fn output(&mut self, host: &HostName, stream: Stream, text: &str) {
-        if self.hosts.len() == 1 && !self.guarded {
+        let guarded = if stream == Stream::Stdout { self.guarded.stdout } else { self.guarded.stderr };
+        if self.hosts.len() == 1 && !guarded {
             // One host in a pipe: data, as it is.
-            return if stream == Stream::Stdout { self.stdout.raw(text) } else { self.stderr.raw(text) };
+            return self.sink(stream).raw(text);
         }
         let mut complete = Vec::new();
         if let Some(answer) = self.hosts.get_mut(host) {
@@ -108,17 +121,20 @@ impl Exec {
     }
 
     fn take(&mut self, host: &HostName, stream: Stream, lines: &[String]) {
-        let prefix = format!("{} | ", pad(host.as_str(), self.column));
+        let prefix = match self.hosts.len() {
+            1 => String::new(),
+            _ => format!("{} | ", pad(host.as_str(), self.column)),
+        };
+        let mut text = String::new();
         for line in lines.iter().map(|line| neutralise(line)) {
-            match (self.layout, self.hosts.len()) {
-                (Layout::Group, _) => {
-                    if let Some(answer) = self.hosts.get_mut(host) {
-                        answer.keep(line);
-                    }
-                }
-                (Layout::Stream, 1) => self.sink(stream).line(&line),
-                (Layout::Stream, _) => self.sink(stream).line(&format!("{prefix}{line}")),
+            match (self.layout, self.hosts.get_mut(host)) {
+                (Layout::Group, Some(answer)) => answer.keep(line),
+                (Layout::Group, None) => {}
+                (Layout::Stream, _) => text.extend([prefix.as_str(), &line, "\n"]),
             }
+        }
+        if !text.is_empty() {
+            self.sink(stream).text(&text);
         }
     }
 
@@ -136,8 +152,14 @@ impl Exec {
                 groups.entry((answer.error, lines)).or_default().push(host);
             }
         }
-        for ((error, lines), mut hosts) in groups {
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        for (_, hosts) in &mut groups {
             hosts.sort_by(natural_order);
+        }
+        groups.sort_by(|((error_a, _), a), ((error_b, _), b)| {
+            error_a.is_some().cmp(&error_b.is_some()).then_with(|| natural_order(&a[0], &b[0]))
+        });
+        for ((error, lines), hosts) in groups {
             let number =
                 if hosts.len() > 1 { format!(" ({})", count(hosts.len(), "host")) } else { String::new() };
             let failed = error.map_or_else(String::new, |error| format!(", {}", neutralise(&error)));
@@ -174,13 +196,14 @@ impl Listener for Exec {
 mod tests {
     use insta::assert_snapshot;
 
-    use super::{Exec, Layout};
+    use super::{Exec, Guarded, Layout};
     use crate::report::look::Look;
     use crate::report::sample::{Sample, captured};
     use crate::words::error::Error;
     use crate::words::event::{Listener, Mode, Outcome, Stream, Tally, Verdict};
 
-    fn shown(sample: &Sample, layout: Layout, guarded: bool) -> (String, String) {
+    fn shown(sample: &Sample, layout: Layout, terminal: bool) -> (String, String) {
+        let guarded = Guarded { stdout: terminal, stderr: true };
         let ((stdout, out), (stderr, err)) = (captured(false), captured(false));
         let mut exec = Exec::new((stdout, stderr), Look::PLAIN, layout, guarded);
         sample.events.iter().for_each(|event| exec.event(event));
@@ -217,18 +240,21 @@ mod tests {
         let sample = Sample::new(Mode::Exec, 1)
             .says(0, 0, "exec", Stream::Stdout, "a\u{1b}[1mb")
             .says(0, 0, "exec", Stream::Stdout, "\r\nno end")
+            .says(0, 0, "exec", Stream::Stderr, "\u{1b}[2Jon a terminal\n")
             .all(Verdict::Ok, &Tally::default())
             .end(0);
+        assert_eq!(shown(&sample, Layout::Stream, false).1, "on a terminal\n");
         assert_eq!(shown(&sample, Layout::Stream, false).0, "a\u{1b}[1mb\r\nno end");
         assert_eq!(shown(&sample, Layout::Group, true).0, "ab\nno end\n");
     }
 
     #[test]
     fn endless_output_keeps_head_and_tail() {
-        let sample = (0..5000).fold(Sample::new(Mode::Exec, 2), |sample, n| {
+        let sample = (0..20_000).fold(Sample::new(Mode::Exec, 2), |sample, n| {
             sample.says(0, 0, "exec", Stream::Stdout, &format!("line {n}\n"))
         });
         let (out, _) = shown(&sample.all(Verdict::Ok, &Tally::default()).end(0), Layout::Group, true);
-        assert!(out.contains("line 499\n  … (4000 lines left out)\n  line 4500\n"), "{out}");
+        assert!(out.len() < 2 * super::KEPT && out.contains("  line 0\n") && out.ends_with("  line 19999\n"));
+        assert!(out.contains(" lines left out)\n"), "{out}");
     }
 }

@@ -10,6 +10,7 @@ pub mod lines;
 pub mod look;
 pub mod plain;
 pub mod plan;
+pub mod plans;
 pub mod recap;
 pub mod record;
 pub mod result;

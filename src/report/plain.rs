@@ -34,6 +34,8 @@ pub struct Plain {
     /// The column in which text begins, so that hosts stand under each other.
     column: usize,
     open: BTreeMap<HostName, Open>,
+    /// What the event in hand says: written at once, for output may be millions of lines.
+    saying: String,
 }
 
 /// The task in hand on a host, and the lines that it has not ended.
@@ -47,7 +49,7 @@ struct Open {
 
 impl Plain {
     pub fn new(sink: Sink, look: Look, detail: Detail) -> Plain {
-        Plain { sink, look, detail, column: 0, open: BTreeMap::new() }
+        Plain { sink, look, detail, column: 0, open: BTreeMap::new(), saying: String::new() }
     }
 
     fn say(&mut self, host: &HostName, tone: Option<Tone>, text: &str) {
@@ -55,7 +57,7 @@ impl Plain {
         for line in neutralise(text).lines() {
             let line = bounded(line, LONGEST_LINE);
             let line = tone.map_or_else(|| line.clone(), |tone| self.look.paint(tone, &line));
-            self.sink.line(&format!("{prefix}{line}"));
+            self.saying.extend([prefix.as_str(), &line, "\n"]);
         }
     }
 
@@ -63,7 +65,7 @@ impl Plain {
     fn announce(&mut self, text: &str) {
         for line in neutralise(text).lines() {
             let mark = if line.trim_start().starts_with("::") { "| " } else { "" };
-            self.sink.line(&format!("{mark}{}", bounded(line, LONGEST_LINE)));
+            self.saying.extend([mark, &bounded(line, LONGEST_LINE), "\n"]);
         }
     }
 
@@ -164,6 +166,10 @@ impl Listener for Plain {
             Event::RunStarted { playbook, mode, hosts, .. } => self.started(playbook, *mode, hosts),
             _ if self.detail > Detail::Failures => self.progress(event),
             _ => {}
+        }
+        if !self.saying.is_empty() {
+            self.sink.text(&self.saying);
+            self.saying.clear();
         }
     }
 }

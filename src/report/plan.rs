@@ -1,13 +1,13 @@
 //! `tow plan`: what would happen, on stdout. Hosts with the same plan are told of together.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::report::hosts::{compact, natural_order};
-use crate::report::look::{Look, Tone, sign};
+use crate::report::hosts::compact;
+use crate::report::look::{Look, Tone, sign, verdict_words};
+use crate::report::plans::{Plans, Shown};
 use crate::report::sink::Sink;
 use crate::report::text::neutralise;
-use crate::words::event::{Event, Listener, Outcome, TaskRef};
+use crate::words::event::{Event, Listener, Outcome};
 use crate::words::names::HostName;
 use crate::words::plural::count;
 
@@ -16,74 +16,6 @@ pub struct Planned {
     plans: Plans,
     sink: Sink,
     look: Look,
-}
-
-/// Steps by host. Equal steps are kept once, so that 200 hosts with one plan cost as much as one.
-#[derive(Debug, Default)]
-pub struct Plans {
-    stages: Vec<String>,
-    steps: Vec<Step>,
-    hosts: BTreeMap<HostName, Vec<usize>>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Step {
-    stage: usize,
-    index: usize,
-    task: String,
-    outcome: Outcome,
-}
-
-impl Plans {
-    pub fn event(&mut self, event: &Event) {
-        match event {
-            Event::RunStarted { hosts, .. } => {
-                self.hosts = hosts.iter().map(|host| (host.clone(), vec![])).collect();
-            }
-            Event::TaskFinished { task, outcome, .. } => self.add(task, outcome),
-            _ => {}
-        }
-    }
-
-    fn add(&mut self, task: &TaskRef, outcome: &Outcome) {
-        let stage = self.stages.iter().position(|stage| *stage == task.stage).unwrap_or_else(|| {
-            self.stages.push(task.stage.clone());
-            self.stages.len() - 1
-        });
-        let same = |step: &Step| {
-            (step.stage, step.index) == (stage, task.index)
-                && step.task == task.task
-                && step.outcome == *outcome
-        };
-        let id = self.steps.iter().position(same).unwrap_or_else(|| {
-            let (task, index) = (task.task.clone(), task.index);
-            self.steps.push(Step { stage, index, task, outcome: outcome.clone() });
-            self.steps.len() - 1
-        });
-        self.hosts.entry(task.host.clone()).or_default().push(id);
-    }
-
-    /// Hosts by plan, in the order of each group's first host. Hosts without a step say nothing.
-    fn groups(&self) -> Vec<(Vec<&Step>, Vec<HostName>)> {
-        let mut hosts: Vec<(&HostName, &Vec<usize>)> =
-            self.hosts.iter().filter(|(_, ids)| !ids.is_empty()).collect();
-        hosts.sort_by(|a, b| natural_order(a.0, b.0));
-        let mut groups: Vec<(&Vec<usize>, Vec<HostName>)> = Vec::new();
-        let mut by_plan: BTreeMap<&Vec<usize>, usize> = BTreeMap::new();
-        for (host, ids) in hosts {
-            let at = *by_plan.entry(ids).or_insert_with(|| {
-                groups.push((ids, vec![]));
-                groups.len() - 1
-            });
-            groups[at].1.push(host.clone());
-        }
-        let steps = |ids: &Vec<usize>| {
-            let mut steps: Vec<&Step> = ids.iter().filter_map(|&id| self.steps.get(id)).collect();
-            steps.sort_by_key(|step| (step.stage, step.index));
-            steps
-        };
-        groups.into_iter().map(|(ids, hosts)| (steps(ids), hosts)).collect()
-    }
 }
 
 impl Planned {
@@ -105,27 +37,33 @@ impl Listener for Planned {
 /// The whole plan as text.
 pub fn shown(plans: &Plans, look: Look) -> String {
     let mut out = String::new();
-    for (steps, hosts) in plans.groups() {
-        let number =
-            if hosts.len() > 1 { format!(" ({})", count(hosts.len(), "host")) } else { String::new() };
-        let head = format!("{}{number}", compact(&hosts, look.dots(), 12));
-        let _ = writeln!(out, "{}", look.paint(Tone::Strong, &head));
+    for group in plans.groups() {
+        let _ = writeln!(out, "{}", look.paint(Tone::Strong, &named(&group.hosts, look)));
         let mut stage = None;
-        for step in steps {
-            if stage.replace(step.stage) != Some(step.stage) {
-                let _ = writeln!(out, "  {}", neutralise(&plans.stages[step.stage]));
+        for shown in &group.steps {
+            if stage.replace(shown.step.stage) != Some(shown.step.stage) {
+                let _ = writeln!(out, "  {}", neutralise(&plans.stages[shown.step.stage]));
             }
-            show(step, look, &mut out);
+            show(shown, look, &mut out);
         }
         out.push('\n');
+    }
+    for (verdict, hosts) in &plans.without {
+        let line = format!("{}: {}, no plan", named(hosts, look), verdict_words(*verdict));
+        let _ = writeln!(out, "{}\n", look.paint(Tone::Bad, &line));
     }
     out + &summary(plans, look) + "\n"
 }
 
-fn show(step: &Step, look: Look, out: &mut String) {
-    let (sign, tone) = sign(&step.outcome);
-    let task = neutralise(&step.task);
-    let (words, more): (&str, &[String]) = match &step.outcome {
+fn named(hosts: &[HostName], look: Look) -> String {
+    let number = if hosts.len() > 1 { format!(" ({})", count(hosts.len(), "host")) } else { String::new() };
+    compact(hosts, look.dots(), 12) + &number
+}
+
+fn show(shown: &Shown<'_>, look: Look, out: &mut String) {
+    let outcome = &shown.step.outcome;
+    let (sign, tone) = sign(outcome);
+    let (words, more): (&str, &[String]) = match outcome {
         Outcome::Already { why } | Outcome::Skipped { why } => (why, &[]),
         Outcome::Changed { what, .. } | Outcome::Unknown { what } => match what.split_first() {
             Some((first, more)) => (first, more),
@@ -133,25 +71,28 @@ fn show(step: &Step, look: Look, out: &mut String) {
         },
         Outcome::Failed { error } => (&error.what, &error.causes),
     };
-    let words = neutralise(words).replace('\n', "\n        ");
     let colon = if words.is_empty() { "" } else { ": " };
+    let (task, words) = (neutralise(&shown.step.task), below(words));
     let _ = writeln!(out, "    {} {task}{colon}{words}", look.paint(tone, sign));
     for line in more {
-        let _ = writeln!(out, "        {}", neutralise(line).replace('\n', "\n        "));
+        let _ = writeln!(out, "        {}", below(line));
     }
-    match &step.outcome {
-        Outcome::Changed { diffs, .. } => {
-            for diff in diffs {
-                show_diff(&diff.text, look, out);
-            }
-        }
-        Outcome::Failed { error } => {
-            if let Some(hint) = &error.hint {
-                let _ = writeln!(out, "        hint: {}", neutralise(hint).replace('\n', "\n        "));
-            }
-        }
-        _ => {}
+    if let Outcome::Failed { error } = outcome
+        && let Some(hint) = &error.hint
+    {
+        let _ = writeln!(out, "        hint: {}", below(hint));
     }
+    for (diffs, hosts) in &shown.diffs {
+        if shown.diffs.len() > 1 {
+            let _ = writeln!(out, "        on {}:", named(hosts, look));
+        }
+        diffs.iter().for_each(|diff| show_diff(&diff.text, look, out));
+    }
+}
+
+/// Harmless, and further lines stand under the first.
+fn below(text: &str) -> String {
+    neutralise(text).replace('\n', "\n        ")
 }
 
 fn show_diff(text: &str, look: Look, out: &mut String) {
@@ -171,18 +112,14 @@ fn show_diff(text: &str, look: Look, out: &mut String) {
 /// "Plan: 3 to change, 2 unknown until run, 25 already on 3 hosts"
 fn summary(plans: &Plans, look: Look) -> String {
     let mut counts = [0usize; 5];
-    let mut hosts = 0;
-    for ids in plans.hosts.values().filter(|ids| !ids.is_empty()) {
-        hosts += 1;
-        for step in ids.iter().filter_map(|&id| plans.steps.get(id)) {
-            counts[match step.outcome {
-                Outcome::Changed { .. } => 0,
-                Outcome::Unknown { .. } => 1,
-                Outcome::Already { .. } => 2,
-                Outcome::Skipped { .. } => 3,
-                Outcome::Failed { .. } => 4,
-            }] += 1;
-        }
+    for outcome in plans.outcomes() {
+        counts[match outcome {
+            Outcome::Changed { .. } => 0,
+            Outcome::Unknown { .. } => 1,
+            Outcome::Already { .. } => 2,
+            Outcome::Skipped { .. } => 3,
+            Outcome::Failed { .. } => 4,
+        }] += 1;
     }
     let words = ["to change", "unknown until run", "already", "skipped", "that cannot be planned"];
     let said: Vec<String> = std::iter::zip(counts, words)
@@ -192,8 +129,8 @@ fn summary(plans: &Plans, look: Look) -> String {
     if said.is_empty() {
         return "Nothing to change: no task was planned.".to_owned();
     }
-    let said = format!("{} on {}", said.join(", "), count(hosts, "host"));
-    if counts[0] + counts[1] + counts[4] == 0 {
+    let said = format!("{} on {}", said.join(", "), count(plans.planned(), "host"));
+    if counts[0] + counts[1] + counts[4] == 0 && plans.without.is_empty() {
         return look.paint(Tone::Good, &format!("Nothing to change. Plan: {said}"));
     }
     let legend = "~ change   ? unknown until run   = already   - skipped   ! cannot be planned";
@@ -204,9 +141,10 @@ fn summary(plans: &Plans, look: Look) -> String {
 mod tests {
     use insta::assert_snapshot;
 
-    use super::{Plans, shown};
+    use super::shown;
     use crate::report::look::Look;
-    use crate::report::sample::{Sample, broken_nginx};
+    use crate::report::plans::Plans;
+    use crate::report::sample::{Sample, broken_nginx, unreachable};
     use crate::words::event::{Mode, Outcome, Tally, TextDiff, Verdict};
 
     fn text(sample: &Sample, look: Look) -> String {
@@ -264,6 +202,20 @@ mod tests {
         let sample = (0..200).fold(Sample::new(Mode::Plan, 200), |sample, host| {
             sample.finishes(host, 0, "motd", already("as wanted"))
         });
+        assert_snapshot!(text(&sample, Look::PLAIN));
+    }
+
+    #[test]
+    fn hosts_that_differ_in_diffs_only_are_one_plan() {
+        let sample = (0..3).fold(Sample::new(Mode::Plan, 4), |sample, host| {
+            let name = if host == 2 { "other" } else { "same" };
+            let text = format!("@@ -0,0 +1 @@\n+{name}\n");
+            let diffs = vec![TextDiff { path: "/etc/hostname".into(), text }];
+            sample
+                .finishes(host, 0, "host name", Outcome::Changed { what: vec!["content".into()], diffs })
+                .finishes(host, 1, "motd", already("as wanted"))
+        });
+        let sample = sample.unreachable(3..4, &unreachable()).end(4);
         assert_snapshot!(text(&sample, Look::PLAIN));
     }
 }

@@ -159,7 +159,7 @@ fn flat(line: &str) -> String {
 
 /// Further lines of a text stand under its first word.
 fn indented(label: &str, text: &str, out: &mut String) {
-    for (position, line) in neutralise(text).lines().enumerate() {
+    for (position, line) in neutralise(&bounded(text, 4000)).lines().enumerate() {
         let label = if position == 0 { label.to_owned() } else { " ".repeat(label.len()) };
         let _ = writeln!(out, "  {label}{line}");
     }

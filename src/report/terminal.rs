@@ -23,15 +23,15 @@ struct Shared {
     state: Mutex<State>,
     /// Taken before `state` by everyone who takes both.
     screen: Mutex<Screen>,
-    stage: Mutex<Stage>,
+    drawing: Mutex<Drawing>,
     changed: Condvar,
 }
 
 /// What the drawing thread shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Drawing,
-    Paused,
+enum Drawing {
+    On,
+    Held,
     Over,
 }
 
@@ -42,15 +42,15 @@ pub struct Pause(Option<Arc<Shared>>);
 impl Pause {
     pub fn pause(&self) {
         if let Some(shared) = &self.0 {
-            shared.set(Stage::Paused);
-            // After this nothing is drawn: the thread looks at the stage while it holds the screen.
+            shared.set(Drawing::Held);
+            // After this nothing is drawn: the thread looks at `drawing` while it holds the screen.
             lock(&shared.screen).draw(&[], &[]);
         }
     }
 
     pub fn resume(&self) {
         if let Some(shared) = &self.0 {
-            shared.set(Stage::Drawing);
+            shared.set(Drawing::On);
         }
     }
 }
@@ -73,10 +73,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    fn set(&self, stage: Stage) {
-        let mut now = lock(&self.stage);
-        if *now != Stage::Over {
-            *now = stage;
+    fn set(&self, drawing: Drawing) {
+        let mut now = lock(&self.drawing);
+        if *now != Drawing::Over {
+            *now = drawing;
         }
         drop(now);
         self.changed.notify_all();
@@ -85,7 +85,7 @@ impl Shared {
     /// One drawing. The state is held only while the lines are made, not while they are written.
     fn draw(&self) {
         let mut screen = lock(&self.screen);
-        if *lock(&self.stage) != Stage::Drawing {
+        if *lock(&self.drawing) != Drawing::On {
             return;
         }
         let (width, height) = screen.size();
@@ -98,9 +98,9 @@ impl Shared {
 
     fn run(&self) {
         loop {
-            let stage = lock(&self.stage);
-            let wait = self.changed.wait_timeout_while(stage, PERIOD, |stage| *stage != Stage::Over);
-            if *wait.unwrap_or_else(PoisonError::into_inner).0 == Stage::Over {
+            let drawing = lock(&self.drawing);
+            let wait = self.changed.wait_timeout_while(drawing, PERIOD, |drawing| *drawing != Drawing::Over);
+            if *wait.unwrap_or_else(PoisonError::into_inner).0 == Drawing::Over {
                 return;
             }
             self.draw();
@@ -113,7 +113,7 @@ impl Terminal {
         let shared = Shared {
             state: Mutex::new(State::new(look, verbose, Instant::now())),
             screen: Mutex::new(screen),
-            stage: Mutex::new(Stage::Drawing),
+            drawing: Mutex::new(Drawing::On),
             changed: Condvar::new(),
         };
         Terminal { shared: Arc::new(shared), drawer: None }
@@ -132,11 +132,17 @@ impl Terminal {
     /// Takes the region away and leaves what was said; the recap follows.
     fn end(&mut self) {
         if let Some(drawer) = self.drawer.take() {
-            self.shared.set(Stage::Over);
+            self.shared.set(Drawing::Over);
             let _ = drawer.join();
-            let said = std::mem::take(&mut lock(&self.shared.state).said);
-            lock(&self.shared.screen).draw(&said, &[]);
+            self.say();
         }
+    }
+
+    /// Prints what is to stay, with no region below it.
+    fn say(&self) {
+        let mut screen = lock(&self.shared.screen);
+        let said = std::mem::take(&mut lock(&self.shared.state).said);
+        screen.draw(&said, &[]);
     }
 }
 
@@ -148,6 +154,8 @@ impl Listener for Terminal {
             Event::RunStarted { mode: Mode::Exec, hosts, .. } if hosts.len() == 1 => {}
             Event::RunStarted { .. } => self.begin(),
             Event::RunFinished { .. } => self.end(),
+            // No region: one host's `tow exec`, or no thread to be had.
+            _ if self.drawer.is_none() => self.say(),
             _ => {}
         }
     }

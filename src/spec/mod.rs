@@ -2,4 +2,231 @@
 //!
 //! Nothing here reads the disk (a [`crate::words::content::Files`] is handed in) or knows of a connection.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::spec::inventory::Inventory;
+use crate::spec::load::Sources;
+use crate::spec::mistake::{Mistake, Mistakes};
+use crate::spec::model::{Body, Host, MaxFailures, OnFailure, Project, Stage, TaskSpec};
+use crate::spec::order::Tags;
+use crate::spec::playbook::Playbook;
+use crate::spec::project::{Chosen, Render};
+use crate::spec::secrets::Secrets;
+use crate::spec::source::TextFile;
+use crate::spec::vars::Templates;
+use crate::words::content::Files;
+use crate::words::secret::Mask;
+
+mod args;
+mod build;
+mod filters;
+mod groups;
+mod inventory;
+mod late;
+mod load;
+pub mod mistake;
 pub mod model;
+mod order;
+mod playbook;
+mod project;
+mod range;
+mod read;
+mod secrets;
+mod select;
+pub mod source;
+mod suggest;
+mod tasks;
+mod template;
+mod vars;
+
+/// What to run, where, and with which variables.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Without one there is a single host, `localhost`.
+    pub inventory: Option<TextFile>,
+    pub playbook: TextFile,
+    /// `--limit 'web:&eu:!web3'`.
+    pub limit: Option<String>,
+    pub tags: Vec<String>,
+    pub skip_tags: Vec<String>,
+    /// `--set app.ref=main`: path and value.
+    pub set: Vec<(String, String)>,
+}
+
+/// Reads, checks and renders everything, for every host; or says everything that is wrong.
+pub fn load(
+    request: &Request,
+    files: &Arc<dyn Files + Send + Sync>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Project, Mistakes> {
+    let mut mistakes = Mistakes::default();
+    let inventory = read_inventory(request.inventory.as_ref(), &mut mistakes);
+    // With a broken inventory, the playbook is still checked for what does not depend on it.
+    let sound = mistakes.is_empty();
+    let entries = inventory.secrets.as_slice();
+    let secrets = Secrets::load(&inventory.file, entries, files.as_ref(), env, &mut mistakes);
+    let (mask, templates) = (secrets.mask(), Templates::default());
+    let file = Arc::new(request.playbook.clone());
+    let playbook = Playbook::parse(&file, &templates, &mut mistakes);
+    let tags = Tags { only: &request.tags, skip: &request.skip_tags };
+    tags.check(&playbook, &mut mistakes);
+    let names = order::late_names(&playbook, tags, &mut mistakes);
+    let set = set_values(&request.set, &mut mistakes);
+    let limited = limited(&inventory, request.limit.as_deref(), &mut mistakes);
+    let chosen = choose(&inventory, playbook.stages, &limited, tags, sound, &mut mistakes);
+    let taking_part: Vec<usize> = (0..inventory.hosts.len())
+        .filter(|host| chosen.iter().any(|stage| stage.hosts.contains(host)))
+        .collect();
+    let render = Render {
+        inventory: &inventory,
+        playbook: (&file, playbook.vars.as_ref()),
+        set: &set,
+        sources: Arc::new(Sources { files: files.clone(), templates, secrets }),
+        names,
+    };
+    let stages = render.stages(chosen, &mut mistakes);
+    if !sound {
+        mistakes.list.retain(|mistake| mistake.label != vars::NOT_FOUND);
+    }
+    let hosts = taking_part.iter().map(|host| inventory.resolved(&inventory.hosts[*host])).collect();
+    let project = Project { playbook: file.name.clone(), hosts, stages, mask: mask.clone() };
+    mistakes.finish(taking_part.len(), &mask).or(project)
+}
+
+/// For `tow hosts`: the hosts that `limit` selects.
+pub fn load_inventory(inventory: Option<&TextFile>, limit: Option<&str>) -> Result<Vec<Host>, Mistakes> {
+    let mut mistakes = Mistakes::default();
+    let inventory = read_inventory(inventory, &mut mistakes);
+    let limited = if mistakes.is_empty() { limited(&inventory, limit, &mut mistakes) } else { vec![] };
+    let selected = inventory.hosts.iter().zip(limited).filter(|(_, selected)| *selected);
+    let hosts = selected.map(|(host, _)| inventory.resolved(host)).collect();
+    mistakes.finish(inventory.hosts.len(), &Mask::default()).or(hosts)
+}
+
+/// For `tow exec`: one command on the selected hosts. A single word is a shell line, several are an argv.
+pub fn exec_project(
+    inventory: Option<&TextFile>,
+    limit: Option<&str>,
+    argv: &[String],
+) -> Result<Project, Mistakes> {
+    let hosts = load_inventory(inventory, limit)?;
+    let refused = |message: String| Mistakes { list: vec![Mistake::argument(message)] };
+    let run = match argv {
+        [] => return Err(refused("no command is given: write it behind `--`".into())),
+        [line] => toml::Value::from(line.as_str()),
+        words => toml::Value::from(words.to_vec()),
+    };
+    let table = toml::Value::Table([("run".to_owned(), run)].into_iter().collect());
+    let task = match crate::task::parse("command", table) {
+        Some(Ok(task)) => Body::Ready(Arc::from(task)),
+        Some(Err(error)) => return Err(refused(error.to_string())),
+        None => return Err(refused("there is no kind `command`".into())),
+    };
+    let spec = TaskSpec {
+        name: if let [line] = argv { line.clone() } else { crate::words::shell::join(argv) },
+        kind: "command",
+        origin: "tow exec".into(),
+        body: task,
+        when: None,
+        skip: None,
+        creates: None,
+        unless: None,
+        user: None,
+        register: None,
+        changed_when: None,
+        notify: vec![],
+        timeout: None,
+        retries: 0,
+        delay: Duration::ZERO,
+    };
+    let names: Vec<_> = hosts.iter().map(|host| host.name.clone()).collect();
+    let stage = Stage {
+        name: "exec".into(),
+        waves: vec![names.len()],
+        max_failures: MaxFailures::Count(names.len()),
+        on_failure: OnFailure::Continue,
+        tasks: names.iter().map(|name| (name.clone(), vec![spec.clone()])).collect(),
+        handlers: names.iter().map(|name| (name.clone(), vec![])).collect::<BTreeMap<_, _>>(),
+        hosts: names,
+    };
+    Ok(Project { playbook: "tow exec".into(), hosts, stages: vec![stage], mask: Mask::default() })
+}
+
+fn read_inventory(file: Option<&TextFile>, mistakes: &mut Mistakes) -> Inventory {
+    let Some(file) = file else { return Inventory::localhost() };
+    let file = Arc::new(file.clone());
+    let inventory = Inventory::parse(&file, mistakes);
+    if inventory.hosts.is_empty() && mistakes.is_empty() {
+        let mistake = Mistake::whole_file(&file, "the inventory has no hosts");
+        mistakes
+            .push(mistake.help("add one: [hosts.web1] and, on the next line, address = \"203.0.113.10\""));
+    }
+    inventory
+}
+
+fn limited(inventory: &Inventory, limit: Option<&str>, mistakes: &mut Mistakes) -> Vec<bool> {
+    let all = vec![true; inventory.hosts.len()];
+    // Without hosts every pattern would be wrong, and the reason has been given.
+    let Some(pattern) = limit.filter(|_| !inventory.hosts.is_empty()) else { return all };
+    select::select(inventory, pattern).unwrap_or_else(|wrong| {
+        mistakes.push(Mistake::argument(format!("--limit: {}", wrong.message)).maybe_help(wrong.help));
+        all
+    })
+}
+
+fn choose(
+    inventory: &Inventory,
+    stages: Vec<playbook::StagePlan>,
+    limited: &[bool],
+    tags: Tags<'_>,
+    sound: bool,
+    mistakes: &mut Mistakes,
+) -> Vec<Chosen> {
+    let mut chosen = vec![];
+    let before = mistakes.list.len();
+    for stage in stages {
+        let matched = match select::select(inventory, &stage.hosts.text) {
+            Ok(matched) => matched,
+            Err(wrong) => {
+                if sound {
+                    let start = stage.hosts.span.start + 1;
+                    let span = start + wrong.at.start..start + wrong.at.end;
+                    let file = &stage.tasks.first().map(|task| task.call.file.clone());
+                    let mistake = match file {
+                        Some(file) => Mistake::at(file, span, wrong.message),
+                        None => Mistake::argument(wrong.message),
+                    };
+                    mistakes.push(mistake.label("selects the hosts of the stage").maybe_help(wrong.help));
+                }
+                vec![true; inventory.hosts.len()]
+            }
+        };
+        let both = matched.iter().zip(limited).map(|(matched, limited)| *matched && *limited);
+        let hosts = both.enumerate().filter(|(_, both)| *both).map(|(host, _)| host).collect();
+        chosen.push(Chosen::new(stage, hosts, tags));
+    }
+    let any = chosen.iter().any(|stage| !stage.tasks_empty());
+    chosen.retain(|stage| !stage.is_empty());
+    if any && chosen.is_empty() && sound && mistakes.list.len() == before && mistakes.is_empty() {
+        let message = "no host is left: `--limit` and the `hosts` of the stages have none in common";
+        mistakes.push(Mistake::argument(message));
+    }
+    chosen
+}
+
+fn set_values(set: &[(String, String)], mistakes: &mut Mistakes) -> Vec<(Vec<String>, serde_json::Value)> {
+    let mut values = vec![];
+    for (path, value) in set {
+        let parts: Vec<String> = path.split('.').map(str::to_owned).collect();
+        if parts.iter().any(String::is_empty) || vars::RESERVED.contains(&parts[0].as_str()) {
+            mistakes.push(
+                Mistake::argument(format!("--set: `{path}` cannot be set")).help("write it as app.ref=main"),
+            );
+            continue;
+        }
+        values.push((parts, vars::set_value(value)));
+    }
+    values
+}

@@ -90,12 +90,12 @@ impl Directory {
             let (mode, owner) =
                 if path == self.path { (self.mode, self.target().owner) } else { (None, Owner::default()) };
             let mode = mode.unwrap_or(FileMode(0o755));
-            let made = fresh_in(parent.as_ref(), NodeKind::Dir, mode, facts);
-            let made = with_attributes(&made, None, &owner);
-            parent = Some(made.clone());
+            let new = fresh_in(parent.as_ref(), NodeKind::Dir, mode, facts);
+            let after = with_attributes(&new, None, &owner);
+            parent = Some(after.clone());
             change = change
                 .what(format!("make the folder {path}"))
-                .predict_dir(&path, made)
+                .predict_dir(&path, after)
                 .action(Action::MakeDir { path, mode: Some(mode), owner });
         }
         Ok(Step::Change(change))

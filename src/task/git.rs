@@ -275,10 +275,10 @@ impl Task for Git {
         let what = self.changes(&checkout, target.as_deref());
         if what.is_empty() {
             let at = short(checkout.head.as_deref().unwrap_or_default());
-            let name = self.reference.as_deref().filter(|name| !name.starts_with(at));
+            let name = self.reference.as_deref().filter(|_| self.full_commit().or(self.short_commit()).is_none());
             return Ok(Step::already(match name {
-                Some(name) if self.full_commit().is_none() => format!("{} is at {name} ({at})", self.dest),
-                _ => format!("{} is at {at}", self.dest),
+                Some(name) => format!("{} is at {name} ({at})", self.dest),
+                None => format!("{} is at {at}", self.dest),
             }));
         }
         let command = Command::shell(script::update(self, target.as_deref()));

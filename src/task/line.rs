@@ -25,6 +25,7 @@ use crate::words::step::Step;
 /// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the keys are what users write")]
 pub struct Line {
     /// The file, at most 1 MiB.
     path: RemotePath,

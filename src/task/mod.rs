@@ -106,6 +106,7 @@ tasks! {
     service::Service("name"),
     supervisor::Supervisor,
     template::Template,
+    upload::Upload,
     user::User("name"),
     venv::Venv("path"),
 }

@@ -128,7 +128,7 @@ impl Supervisor {
             stopsignal: &self.stopsignal,
         };
         let file = |name: &str, text: String, mode: u32, secret: bool| {
-            Ok(Wanted { path: self.at(name)?, text, mode: FileMode(mode), secret })
+            Ok::<Wanted, Error>(Wanted { path: self.at(name)?, text, mode: FileMode(mode), secret })
         };
         let start = files::start(&self.environment, self.directory.as_ref(), &command);
         Ok(vec![
@@ -156,7 +156,7 @@ impl Supervisor {
             "bin={} root={} program={}\n\
              command -v \"${{bin}}supervisord\" >/dev/null 2>&1 && command -v \"${{bin}}supervisorctl\" >/dev/null 2>&1 || {{ echo no-supervisor; exit 0; }}\n\
              [ -e \"$root/supervisord.conf\" ] || {{ echo no-configuration; exit 0; }}\n\
-             PYTHONDONTWRITEBYTECODE=1 \"${{bin}}supervisorctl\" -c \"$root/supervisord.conf\" status \"$program\" 2>&1 | tail -n 1\n",
+             PYTHONDONTWRITEBYTECODE=1 \"${{bin}}supervisorctl\" -c \"$root/supervisord.conf\" status \"$program\" 2>&1 | tail -n 1 | sed 's/  *pid .*//'\n",
             quote(&self.bin()),
             quote(self.root.as_str()),
             quote(&self.program),

@@ -2,6 +2,7 @@
 
 pub mod local;
 pub mod runner;
+pub mod server;
 mod ssh;
 
 use std::path::Path;

@@ -6,13 +6,17 @@ use crate::words::names::RemotePath;
 impl Facts {
     /// Takes over what a change predicts, so that the next task plans on the host as it will be then.
     pub fn apply(&mut self, predicts: &[(Probe, Fact)]) {
+        // In order: what goes may come back as something else.
         for (probe, fact) in predicts {
             self.insert(probe.clone(), fact.clone());
-        }
-        for (probe, fact) in predicts {
             match (probe, fact) {
                 (Probe::Path(path), Fact::Path(PathFact::Absent)) => self.gone(path),
                 (Probe::Path(path), Fact::Path(PathFact::Present(stat))) => self.there(path, stat),
+                (Probe::Digest(path), _) => {
+                    if let Ok(Some(stat)) = self.path(path).map(Option::<&Stat>::cloned) {
+                        self.there(path, &stat);
+                    }
+                }
                 _ => {}
             }
         }
@@ -32,7 +36,7 @@ impl Facts {
                     *known = None;
                 }
                 (Probe::Tree(at), Fact::Tree(known)) if at == path || below(at, path).is_some() => {
-                    *known = None
+                    *known = None;
                 }
                 (Probe::Tree(root), Fact::Tree(Some(entries))) => {
                     if let Some(entry) = below(path, root) {

@@ -190,7 +190,7 @@ fn load(kind: &str, table: &toml::Value, local: &Local) -> Result<Box<dyn Task>,
     let whole = |message: String| Mistake { field: None, message, hint: None };
     let mut task = parse(kind, table)
         .ok_or_else(|| whole(format!("no such kind: {kind}")))?
-        .map_err(|error| whole(format!("{}: {}", error.path(), error.inner().to_string().trim())))?;
+        .map_err(|error| whole(format!("{}: {}", error.path(), error.inner().message().trim())))?;
     task.load(local)?;
     Ok(task)
 }

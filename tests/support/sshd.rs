@@ -86,11 +86,16 @@ fn launch(dir: &Path, authorized: &Path, log: &Path, extra: &[&str]) -> Option<(
     let config = format!(
         "{}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\n\
          PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n\
-         KbdInteractiveAuthentication no\nLogLevel VERBOSE\nSubsystem sftp internal-sftp\n",
+         KbdInteractiveAuthentication no\nLogLevel VERBOSE\n{}",
         // The first value of a keyword counts.
         extra.join("\n"),
         dir.join("host_key").display(),
         authorized.display(),
+        if extra.iter().any(|line| line.starts_with("Subsystem")) {
+            ""
+        } else {
+            "Subsystem sftp internal-sftp\n"
+        },
     );
     fs::write(dir.join("sshd_config"), config).unwrap();
     let mut child = Command::new("/usr/sbin/sshd")

@@ -250,7 +250,7 @@ pub fn explain(error: &russh::Error) -> String {
 pub struct Session {
     pub handle: Handle<Client>,
     pub seen: Arc<Seen>,
-    pub leash: Leash,
+    pub _leash: Leash,
     /// The jump host's connection that carries this one.
     pub through: Option<Arc<Session>>,
 }

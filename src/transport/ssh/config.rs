@@ -31,6 +31,14 @@ pub struct Target {
     pub jump: Vec<String>,
     /// Instead of the user's own file.
     pub known_hosts: Option<Vec<PathBuf>>,
+    /// What the inventory says for this host and therefore for the way to it.
+    pub inherited: Inherited,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Inherited {
+    pub key: Option<String>,
+    pub known_hosts: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -120,13 +128,14 @@ pub struct Operator {
 }
 
 impl Operator {
-    pub fn of_this_process(use_agent: bool) -> Operator {
+    pub fn of_this_process(use_agent: bool, socket: Option<PathBuf>) -> Operator {
         let uid = nix::unistd::geteuid();
         let account = nix::unistd::User::from_uid(uid).ok().flatten();
         let home = std::env::home_dir().unwrap_or_else(|| "/".into());
         let user = account.map(|account| account.name).or_else(|| std::env::var("USER").ok());
-        let agent = std::env::var_os("SSH_AUTH_SOCK").filter(|path| use_agent && !path.is_empty());
-        Operator { home, user: user.unwrap_or_default(), agent: agent.map(PathBuf::from), use_agent }
+        let named = || std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let agent = if use_agent { socket.or_else(named) } else { None };
+        Operator { home, user: user.unwrap_or_default(), agent, use_agent }
     }
 }
 
@@ -151,7 +160,8 @@ pub fn target(wanted: &Wanted, answers: &Answers, operator: &Operator) -> Result
         Some(chain) => chain.split(',').map(|hop| hop.trim().to_owned()).collect(),
     };
     let lookup = answers.some("hostkeyalias").map_or_else(|| Name::new(&host, port), Name::alias);
-    Ok(Target { host, port, user, lookup, identities, jump, known_hosts })
+    let inherited = Inherited { key: wanted.key.clone(), known_hosts: wanted.known_hosts.clone() };
+    Ok(Target { host, port, user, lookup, identities, jump, known_hosts, inherited })
 }
 
 fn identities(wanted: &Wanted, answers: &Answers, tokens: &Tokens) -> Identities {

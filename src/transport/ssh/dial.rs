@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::transport::ssh::auth::{Denied, Login};
 use crate::transport::ssh::client::{self, Client, Seen, Session, explain};
-use crate::transport::ssh::config::{Target, hop};
+use crate::transport::ssh::config::{Inherited, Target, Wanted, hop};
 use crate::transport::ssh::known_hosts::Known;
 use crate::transport::ssh::shared::Shared;
 use crate::transport::ssh::trust;
@@ -57,20 +57,31 @@ impl Dial<'_> {
                     return Err(Error::config(format!("{}: too many jump hosts", self.name))
                         .cause("more than 8 in a row: does one name itself?"));
                 }
-                Some((last, before)) => Some(self.jump(last, before, depth).await?),
+                Some((last, before)) => Some(self.jump(last, before, &target.inherited, depth).await?),
             };
             self.with_retries(target, through).await
         })
     }
 
     /// The one connection to a jump host that all hosts behind it share.
-    async fn jump(&self, last: &str, before: &[String], depth: usize) -> Result<Arc<Session>> {
-        let slot = self.shared.jump_slot(&format!("{},{last}", before.join(",")));
+    async fn jump(
+        &self,
+        last: &str,
+        before: &[String],
+        inherited: &Inherited,
+        depth: usize,
+    ) -> Result<Arc<Session>> {
+        let chain = [before, &[last.to_owned()]].concat();
+        let slot = self.shared.jump_slot((chain, inherited.clone()));
         let mut slot = slot.lock().await;
         if let Some(session) = slot.upgrade().filter(|session| session.is_alive()) {
             return Ok(session);
         }
-        let mut target = self.shared.resolve(&hop(last)?).await?;
+        let wanted = Wanted { known_hosts: inherited.known_hosts.clone(), ..hop(last)? };
+        let mut target = self.shared.resolve(&wanted).await?;
+        // Beside its own identities, which a jump host may have in ssh_config, it is offered the host's key.
+        target.identities.files.splice(0..0, inherited.key.as_deref().map(|key| self.shared.expand(key)));
+        target.inherited = inherited.clone();
         if !before.is_empty() {
             target.jump = before.to_vec();
         }
@@ -160,7 +171,7 @@ impl Dial<'_> {
         let config = client::config(known, &target.lookup, self.shared.options.keepalive);
         let client = Client { known: Arc::clone(known), name: target.lookup.clone(), seen: Arc::clone(seen) };
         match connect_stream(Arc::new(config), wire, client).await {
-            Ok(handle) => Ok(Session { handle, seen: Arc::clone(seen), leash, through }),
+            Ok(handle) => Ok(Session { handle, seen: Arc::clone(seen), _leash: leash, through }),
             Err(error) => Err(self.handshake_failure(target, seen, &error)),
         }
     }

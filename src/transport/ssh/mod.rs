@@ -49,6 +49,8 @@ pub struct Options {
     pub ssh_config: bool,
     /// Whether keys of the agent are offered.
     pub agent: bool,
+    /// The agent's socket; `SSH_AUTH_SOCK` when `None`.
+    pub agent_socket: Option<PathBuf>,
     /// The user's own file, which new keys are written to, then others that are only read.
     pub known_hosts: Vec<PathBuf>,
 }
@@ -65,6 +67,7 @@ impl Default for Options {
             handshakes: 48,
             ssh_config: true,
             agent: true,
+            agent_socket: None,
             known_hosts: vec![home.join(".ssh/known_hosts"), "/etc/ssh/ssh_known_hosts".into()],
         }
     }

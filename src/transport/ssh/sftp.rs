@@ -22,8 +22,8 @@ const BLOCK: usize = 255 * 1024;
 const SMALL_BLOCK: usize = 32 * 1024;
 /// Blocks of one file on their way: 16 MB, which at 100 ms is 160 MB/s.
 const IN_FLIGHT: usize = 64;
-/// Files that are open at once; sftp-server may hold as many as its descriptors.
-const OPEN_FILES: usize = 64;
+/// Files that are open at once: OpenSSH's server refuses from about 128 on.
+const OPEN_FILES: usize = 90;
 
 pub enum Trouble {
     /// There is no SFTP, or something else answers in its place.

@@ -7,13 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::transport::ssh::client::Session;
-use crate::transport::ssh::config::{Answers, Operator, Target, Wanted, ask_ssh, target, worth_asking};
+use crate::transport::ssh::config::{
+    Answers, Inherited, Operator, Target, Wanted, ask_ssh, target, worth_asking,
+};
 use crate::transport::ssh::gate::Gates;
 use crate::transport::ssh::keys::Keyring;
 use crate::transport::ssh::known_hosts::Known;
 use crate::transport::ssh::{Ask, Options, UnknownKey};
 use crate::words::error::Result;
 
+/// The hops, nearest first, and what they inherit.
+type Chain = (Vec<String>, Inherited);
 type Slot = Arc<tokio::sync::Mutex<Weak<Session>>>;
 
 pub struct Shared {
@@ -29,7 +33,7 @@ pub struct Shared {
     /// `ssh -G` is a process: a few at once.
     lookups: Semaphore,
     known: Mutex<HashMap<Vec<PathBuf>, Arc<Known>>>,
-    jumps: Mutex<HashMap<String, Slot>>,
+    jumps: Mutex<HashMap<Chain, Slot>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -40,7 +44,7 @@ impl std::fmt::Debug for Shared {
 
 impl Shared {
     pub fn new(options: Options, ask: Arc<dyn Ask>) -> Shared {
-        let operator = Operator::of_this_process(options.agent);
+        let operator = Operator::of_this_process(options.agent, options.agent_socket.clone());
         Shared {
             keyring: Keyring::new(ask),
             gates: Gates::new(options.handshakes),
@@ -92,8 +96,13 @@ impl Shared {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    pub fn jump_slot(&self, chain: &str) -> Slot {
+    /// `~` in a path that the inventory names.
+    pub fn expand(&self, path: &str) -> PathBuf {
+        path.strip_prefix("~/").map_or_else(|| path.into(), |rest| self.operator.home.join(rest))
+    }
+
+    pub fn jump_slot(&self, chain: Chain) -> Slot {
         let mut jumps = self.jumps.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(jumps.entry(chain.to_owned()).or_default())
+        Arc::clone(jumps.entry(chain).or_default())
     }
 }

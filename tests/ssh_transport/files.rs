@@ -1,89 +1,11 @@
-//! The SSH transport against a real OpenSSH server.
-
-mod support;
+//! Shells and files.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use support::sshd::Sshd;
-use towline::spec::model::{Connection, Host, Ssh};
-use towline::transport::{Ask, Chunk, Connector, Link, Options, Shell, Upload};
 use towline::words::content::Content;
-use towline::words::error::Error;
-use towline::words::names::HostName;
-use towline::words::secret::Secret;
 
-struct Nobody;
-
-impl Ask for Nobody {
-    fn secret(&self, _: &str) -> Option<Secret> {
-        None
-    }
-}
-
-fn options(sshd: &Sshd) -> Options {
-    Options {
-        known_hosts: vec![sshd.known_hosts_path.clone()],
-        ssh_config: false,
-        agent: false,
-        ..Options::default()
-    }
-}
-
-fn connector(sshd: &Sshd) -> Connector {
-    Connector::new(options(sshd), Arc::new(Nobody))
-}
-
-fn ssh(sshd: &Sshd) -> Ssh {
-    Ssh {
-        address: "127.0.0.1".into(),
-        port: Some(sshd.port),
-        user: Some("root".into()),
-        key: Some(sshd.key_path.display().to_string()),
-        ..Ssh::default()
-    }
-}
-
-fn host(ssh: Ssh) -> Host {
-    Host { name: HostName::new("web1").unwrap(), groups: vec![], connection: Connection::Ssh(ssh) }
-}
-
-async fn connect(connector: &Connector, ssh: Ssh) -> Result<Arc<dyn Link>, Error> {
-    connector.connect(&host(ssh), &|_| {}).await
-}
-
-struct Ended {
-    out: String,
-    err: String,
-    code: Option<i32>,
-    why: Option<String>,
-}
-
-async fn read(shell: Shell) -> Ended {
-    let Shell { input, mut output } = shell;
-    drop(input);
-    let mut ended = Ended { out: String::new(), err: String::new(), code: None, why: None };
-    while let Some(chunk) = output.recv().await {
-        match chunk {
-            Chunk::Out(bytes) => ended.out += &String::from_utf8_lossy(&bytes),
-            Chunk::Err(bytes) => ended.err += &String::from_utf8_lossy(&bytes),
-            Chunk::End { code, why } => (ended.code, ended.why) = (code, why),
-        }
-    }
-    ended
-}
-
-async fn run(link: &Arc<dyn Link>, script: &str) -> Ended {
-    let shell = tokio::time::timeout(Duration::from_secs(20), async {
-        read(link.shell(script.as_bytes().to_vec()).await.unwrap()).await
-    });
-    shell.await.expect("the shell ends")
-}
-
-fn upload(name: &str, content: Content) -> Upload {
-    Upload { name: name.into(), content }
-}
+use crate::common::{connect, connector, run, ssh, upload};
+use crate::support::sshd::Sshd;
 
 #[tokio::test]
 async fn a_shell_runs_what_it_is_given() {

@@ -1,0 +1,168 @@
+//! The command line. The texts here are the help.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+
+/// Takes Python web applications to servers over plain SSH.
+///
+/// Reads an inventory of hosts and a playbook of tasks (TOML), works on all hosts at once, and says what it did.
+/// Nothing is installed on the servers.
+#[derive(Debug, Parser)]
+#[command(name = "tow", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 ok · 1 a bug · 2 usage or configuration · 3 a task failed · 4 unreachable or not authorised
+            5 locked · 6 state unknown · 7 host key not trusted · 130 interrupted
+
+New here? `tow demo` shows everything on this machine, and leaves nothing behind.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a playbook
+    Run(Playbook),
+    /// Show what `run` would do, and write nothing on any host
+    Plan(Playbook),
+    /// Run one command on many hosts
+    Exec(Exec),
+    /// List the hosts that a selection matches
+    Hosts(Hosts),
+    /// Deploy an example application to three SSH hosts inside this process
+    Demo(Demo),
+    /// Print completions for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Group)]
+pub struct Playbook {
+    /// The playbook: a file, or the name of one in `playbooks/`
+    #[arg(value_name = "PLAYBOOK")]
+    pub playbook: PathBuf,
+    #[command(flatten)]
+    pub target: Target,
+    /// Only tasks with one of these tags (and those tagged `always`)
+    #[arg(short, long, value_delimiter = ',', value_name = "TAGS")]
+    pub tags: Vec<String>,
+    /// Leave out tasks with one of these tags
+    #[arg(long, value_delimiter = ',', value_name = "TAGS")]
+    pub skip_tags: Vec<String>,
+    /// Set a variable, above all other places: `--set app.ref=main`
+    #[arg(short, long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub set: Vec<(String, String)>,
+    /// Show how the content of files changes while running (`plan` always does)
+    #[arg(long)]
+    pub diff: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Group)]
+pub struct Exec {
+    #[command(flatten)]
+    pub target: Target,
+    #[command(flatten)]
+    pub connection: Connection,
+    #[command(flatten)]
+    pub output: Output,
+    /// The command: one word is a shell line, several are a program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+#[derive(Debug, Group)]
+pub struct Hosts {
+    #[command(flatten)]
+    pub target: Target,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Group)]
+pub struct Demo {
+    /// Check the pages and end, instead of serving until Ctrl-C
+    #[arg(long)]
+    pub once: bool,
+    /// Leave the files where they are, to look at
+    #[arg(long)]
+    pub keep: bool,
+    /// Where to put the demo's folder (default: the folder for temporary files)
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Group)]
+pub struct Target {
+    /// The inventory (default: `inventory.toml` here; without one, this machine)
+    #[arg(short, long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// Only these hosts: `web`, `web:&eu:!web3`, `web*`
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+}
+
+#[derive(Clone, Debug, Group)]
+pub struct Connection {
+    /// Hosts to work on at the same time
+    #[arg(short, long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel: u16,
+    /// Ask once for the password that sudo wants
+    #[arg(short = 'K', long)]
+    pub ask_become_pass: bool,
+    /// Give up connecting to a host after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub connect_timeout: u64,
+}
+
+#[derive(Clone, Copy, Debug, Group)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// One JSON event a line on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// No live view, even at a terminal
+    #[arg(long)]
+    pub plain: bool,
+    /// Only failures and the result
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// More: tasks that had nothing to do
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Colours (NO_COLOR is honoured)
+    #[arg(long, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE, such as app.ref=main".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Args;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+}

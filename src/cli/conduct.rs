@@ -1,0 +1,96 @@
+//! From a checked project to a run: reporters, connector, engine, and the end of all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::cli::args::{Colour, Connection, Output};
+use crate::cli::prompt::Prompt;
+use crate::cli::{Ended, stop};
+use crate::engine::{self, Emitter, Options, Pending, Run};
+use crate::report;
+use crate::spec::model::Project;
+use crate::transport::{self, Ask as _, Connector};
+use crate::words::error::{Error, Result};
+use crate::words::event::Mode;
+
+/// How a project is to be run.
+pub struct Conduct<'a> {
+    pub mode: Mode,
+    pub diffs: bool,
+    pub connection: &'a Connection,
+    pub output: Output,
+    pub pending: Option<Arc<dyn Pending>>,
+}
+
+impl Conduct<'_> {
+    /// Runs `project` until it ends or Ctrl-C.
+    pub async fn run(self, project: &Project) -> Ended {
+        self.run_until(project, stop::listen()).await
+    }
+
+    pub async fn run_until(self, project: &Project, cancel: watch::Receiver<bool>) -> Ended {
+        let reporters = report::choose(report_options(self.mode, self.output));
+        let prompt = Prompt::new(reporters.pause());
+        let connector = Arc::new(self.connector(&prompt)?);
+        let (emitter, listening) = Emitter::new(Box::new(reporters), project.mask.clone());
+        let options = Options {
+            mode: self.mode,
+            parallel: usize::from(self.connection.parallel),
+            diffs: self.diffs,
+            run: format!("{:016x}", rand::random::<u64>()),
+        };
+        let mut run = Run::new(connector, emitter, options, cancel);
+        run.pending = self.pending;
+        if Prompt::possible() {
+            run.review = Some(Arc::new(prompt));
+        }
+        let code = engine::run(project, &run).await;
+        // The reporters end when nobody can tell them anything any more.
+        drop(run);
+        let joined = tokio::task::spawn_blocking(move || listening.join()).await;
+        match joined {
+            Ok(Ok(())) => Ok(code),
+            _ => Err(Error::bug("a reporter died").into()),
+        }
+    }
+
+    fn connector(&self, prompt: &Prompt) -> Result<Connector> {
+        let become_password = if self.connection.ask_become_pass {
+            let asked = prompt.secret("sudo password");
+            Some(asked.ok_or_else(|| {
+                Error::config("cannot ask for the sudo password").cause("there is no terminal").hint(
+                    "run at a terminal, or let the login user use sudo without a password (NOPASSWD in sudoers)",
+                )
+            })?)
+        } else {
+            None
+        };
+        let options = transport::Options {
+            connect_timeout: Duration::from_secs(self.connection.connect_timeout),
+            become_password,
+            ..transport::Options::default()
+        };
+        Ok(Connector::new(options, Arc::new(prompt.clone())))
+    }
+}
+
+fn report_options(mode: Mode, output: Output) -> report::Options {
+    report::Options {
+        mode,
+        json: output.json,
+        plain: output.plain,
+        quiet: output.quiet,
+        verbose: output.verbose,
+        colour: colour(output.color),
+    }
+}
+
+pub fn colour(colour: Colour) -> report::Colour {
+    match colour {
+        Colour::Auto => report::Colour::Auto,
+        Colour::Always => report::Colour::Always,
+        Colour::Never => report::Colour::Never,
+    }
+}

@@ -1,0 +1,111 @@
+//! `tow demo`: what a new user sees. The deployment is a run like any other, through the very same engine.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use tokio::sync::watch;
+
+use crate::cli::args::{Connection, Demo as Args, Output, Playbook, Target};
+use crate::cli::conduct::Conduct;
+use crate::cli::demo::{Demo, Page, check_pages, make_folder, prepare};
+use crate::cli::{Ended, Stop, playbook, stop};
+use crate::words::error::{Error, Kind};
+use crate::words::event::Mode;
+
+pub async fn run(args: &Args) -> Ended {
+    let folder = make_folder(args.dir.as_deref())?;
+    let cancel = stop::listen();
+    let demo = match prepare(&folder).await {
+        Ok(demo) => demo,
+        Err(error) => {
+            let _ = tokio::fs::remove_dir_all(&folder).await;
+            return Err(error.into());
+        }
+    };
+    say(&format!("Three SSH hosts run inside this process; everything is in {}\n", demo.folder.display()));
+    let shown = show(args, &demo, cancel.clone()).await;
+    let ended = demo.shutdown(args.keep).await;
+    let code = shown?;
+    ended?;
+    Ok(code)
+}
+
+async fn show(args: &Args, demo: &Demo, mut cancel: watch::Receiver<bool>) -> Ended {
+    say("\nFirst run: deploys examples/pythonweb to all three.\n");
+    let code = deploy(args.output, demo, cancel.clone()).await?;
+    if code != 0 {
+        return Ok(code);
+    }
+    say("\nSecond run: the same again; nothing should change.\n");
+    let code = deploy(args.output, demo, cancel.clone()).await?;
+    if code != 0 {
+        return Ok(code);
+    }
+    let pages = check_pages(demo).await?;
+    tell(demo, &pages);
+    if args.once {
+        return Ok(0);
+    }
+    say("\nServing until Ctrl-C.\n");
+    while !*cancel.borrow_and_update() {
+        if cancel.changed().await.is_err() {
+            break;
+        }
+    }
+    say("\nStopping, and cleaning up.\n");
+    Ok(0)
+}
+
+async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> Ended {
+    let connection = Connection { parallel: 8, ask_become_pass: false, connect_timeout: 10 };
+    let args = Playbook {
+        playbook: demo.playbook.clone(),
+        target: Target { inventory: Some(demo.inventory.clone()), limit: None },
+        tags: vec![],
+        skip_tags: vec![],
+        set: vec![],
+        diff: false,
+        connection,
+        output,
+    };
+    let project = playbook::load(&args, &demo.playbook)?;
+    let conduct =
+        Conduct { mode: Mode::Run, diffs: false, connection: &args.connection, output, pending: None };
+    let code = conduct.run_until(&project, cancel.clone()).await?;
+    if *cancel.borrow() {
+        return Err(Stop::Error(
+            Error::new(Kind::Interrupted, "interrupted").hint("the demo's folder is removed"),
+        ));
+    }
+    Ok(code)
+}
+
+fn tell(demo: &Demo, pages: &[Page]) {
+    let mut text = String::from("\nServed, and checked:\n\n");
+    for page in pages {
+        let _ = writeln!(text, "  {}  {} {}", page.host, page.status, page.url);
+    }
+    let _ = write!(text, "\nOpen one of these:\n\n");
+    for host in &demo.hosts {
+        let _ = writeln!(text, "  {}  {}", host.name, host.url);
+    }
+    let _ = write!(
+        text,
+        "\nWhat was written, to read and to change:\n\n  inventory  {}\n  playbook   {}\n  source     {}\n",
+        demo.inventory.display(),
+        demo.playbook.display(),
+        demo.source.display(),
+    );
+    let _ = write!(
+        text,
+        "\nWhile it serves, from another terminal:\n\n  tow plan -i {0} {1}\n  tow exec -i {0} -- uptime\n",
+        demo.inventory.display(),
+        demo.playbook.display(),
+    );
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Progress goes to stderr, like that of every run.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

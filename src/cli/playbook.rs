@@ -1,0 +1,90 @@
+//! `tow run` and `tow plan`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::args::{Playbook, Target};
+use crate::cli::conduct::Conduct;
+use crate::cli::files::DiskFiles;
+use crate::cli::pending::PendingFile;
+use crate::cli::{Ended, Stop};
+use crate::engine::Pending;
+use crate::spec::mistake::Mistakes;
+use crate::spec::model::Project;
+use crate::spec::source::TextFile;
+use crate::spec::{self, Request};
+use crate::words::content::Files;
+use crate::words::error::{Error, Result};
+use crate::words::event::Mode;
+
+pub async fn run(args: &Playbook) -> Ended {
+    let playbook = find(&args.playbook)?;
+    let project = load(args, &playbook)?;
+    let pending = PendingFile::of(&playbook, args.target.inventory.as_deref());
+    let pending = pending.map(|file| Arc::new(file) as Arc<dyn Pending>);
+    Conduct { mode: Mode::Run, diffs: args.diff, connection: &args.connection, output: args.output, pending }
+        .run(&project)
+        .await
+}
+
+pub async fn plan(args: &Playbook) -> Ended {
+    let playbook = find(&args.playbook)?;
+    let project = load(args, &playbook)?;
+    let pending = PendingFile::of(&playbook, args.target.inventory.as_deref());
+    let pending = pending.map(|file| Arc::new(file) as Arc<dyn Pending>);
+    Conduct { mode: Mode::Plan, diffs: true, connection: &args.connection, output: args.output, pending }
+        .run(&project)
+        .await
+}
+
+/// Reads and checks everything; nothing has been connected to yet.
+pub fn load(args: &Playbook, playbook: &Path) -> Result<Project, Stop> {
+    let request = Request {
+        inventory: inventory(&args.target)?,
+        playbook: text_file(playbook, "playbook")?,
+        limit: args.target.limit.clone(),
+        tags: args.tags.clone(),
+        skip_tags: args.skip_tags.clone(),
+        set: args.set.clone(),
+    };
+    let files: Arc<dyn Files + Send + Sync> = Arc::new(DiskFiles::beside(playbook));
+    spec::load(&request, &files, &|name| std::env::var(name).ok()).map_err(|mistakes| stop(&mistakes))
+}
+
+/// A file, or the name of one in `playbooks/`.
+fn find(named: &Path) -> Result<PathBuf> {
+    let short = Path::new("playbooks").join(named).with_extension("toml");
+    if named.is_file() {
+        return Ok(named.to_owned());
+    }
+    if short.is_file() {
+        return Ok(short);
+    }
+    Err(Error::config(format!("there is no playbook {}", named.display()))
+        .cause(format!("neither {} nor {} is a file", named.display(), short.display()))
+        .hint("name a file, such as `tow run playbooks/site.toml`"))
+}
+
+/// The inventory that was named, or `inventory.toml` here; `None` where there is none.
+pub fn inventory(target: &Target) -> Result<Option<TextFile>> {
+    let here = Path::new("inventory.toml");
+    match &target.inventory {
+        Some(path) => text_file(path, "inventory").map(Some),
+        None if here.is_file() => text_file(here, "inventory").map(Some),
+        None => Ok(None),
+    }
+}
+
+fn text_file(path: &Path, what: &str) -> Result<TextFile> {
+    let text = std::fs::read_to_string(path);
+    let text = text
+        .map_err(|error| Error::config(format!("cannot read the {what} {}", path.display())).cause(error))?;
+    Ok(TextFile::new(path.display().to_string(), text))
+}
+
+pub fn stop(mistakes: &Mistakes) -> Stop {
+    let around = crate::report::choose::Surroundings::here();
+    let width = usize::from(console::Term::stderr().size().1).clamp(40, 120);
+    let width = if around.stderr_terminal { width } else { 100 };
+    Stop::Mistakes(mistakes.render(width, around.stderr_terminal && !around.no_color && !around.dumb))
+}

@@ -1,0 +1,92 @@
+//! Questions to the person at the terminal. Without a terminal there are no questions, and no waiting.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::os::fd::AsFd as _;
+
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+
+use crate::engine::Review;
+use crate::report::Pause;
+use crate::transport::{Ask, UnknownKey};
+use crate::words::plural::count;
+use crate::words::secret::Secret;
+
+/// Holds the live view back while it asks.
+#[derive(Clone)]
+pub struct Prompt {
+    pause: Pause,
+}
+
+impl std::fmt::Debug for Prompt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prompt")
+    }
+}
+
+impl Prompt {
+    pub fn new(pause: Pause) -> Prompt {
+        Prompt { pause }
+    }
+
+    /// Whether there is a person to ask.
+    pub fn possible() -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    fn line(&self, question: &str) -> Option<String> {
+        let mut answer = String::new();
+        write!(std::io::stderr(), "{question}").ok()?;
+        std::io::stderr().flush().ok()?;
+        let read = std::io::stdin().lock().read_line(&mut answer).ok()?;
+        (read > 0).then(|| answer.trim_end_matches(['\r', '\n']).to_owned())
+    }
+}
+
+impl Ask for Prompt {
+    fn secret(&self, prompt: &str) -> Option<Secret> {
+        if !Prompt::possible() {
+            return None;
+        }
+        self.pause.pause();
+        let answer = without_echo(|| self.line(&format!("{prompt}: ")));
+        let _ = writeln!(std::io::stderr());
+        self.pause.resume();
+        answer.map(Secret::new)
+    }
+}
+
+impl Review for Prompt {
+    fn accept(&self, keys: &[UnknownKey]) -> bool {
+        if !Prompt::possible() {
+            return false;
+        }
+        self.pause.pause();
+        let mut text = format!("\nNobody has vouched for the keys of {} yet:\n\n", count(keys.len(), "host"));
+        let width = keys.iter().map(|key| key.host.as_str().len()).max().unwrap_or(0);
+        for key in keys {
+            text.push_str(&format!(
+                "  {:width$}  {}  {} ({})\n",
+                key.host, key.fingerprint, key.address, key.algorithm
+            ));
+        }
+        text.push_str("\nCompare them with what your provider shows, or with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`\non the server. Trust all of them, and remember them? [yes/no] ");
+        let answer = self.line(&text);
+        self.pause.resume();
+        answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
+    }
+}
+
+fn without_echo<T>(ask: impl FnOnce() -> T) -> T {
+    let stdin = std::io::stdin();
+    let before = tcgetattr(stdin.as_fd()).ok();
+    if let Some(before) = &before {
+        let mut silent = before.clone();
+        silent.local_flags.remove(LocalFlags::ECHO);
+        let _ = tcsetattr(stdin.as_fd(), SetArg::TCSANOW, &silent);
+    }
+    let answer = ask();
+    if let Some(before) = &before {
+        let _ = tcsetattr(stdin.as_fd(), SetArg::TCSANOW, before);
+    }
+    answer
+}

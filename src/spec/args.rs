@@ -1,0 +1,291 @@
+//! The table of a task: its templates, its rendering, and reading it into a task kind with every mistake found.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use handlebars::Context;
+use serde_json::Value as Json;
+use serde_path_to_error::Segment;
+
+use crate::spec::mistake::Mistake;
+use crate::spec::source::{Node, Span, TextFile, Value};
+use crate::spec::suggest::advice;
+use crate::spec::template::{Compiled, Fault, Mentions, is_template};
+use crate::spec::vars::{Templates, locate};
+use crate::task::{self, Task};
+
+/// A value of a task, its templates compiled.
+#[derive(Debug)]
+pub enum Arg {
+    Fixed(toml::Value),
+    Text(Arc<Compiled>, Span),
+    Array(Vec<Arg>),
+    Table(Vec<(String, Arg)>),
+}
+
+impl Arg {
+    /// Keeps as `Fixed` what has no template in it.
+    pub fn new(node: &Node, file: &Arc<TextFile>, templates: &Templates, faults: &mut Vec<Mistake>) -> Arg {
+        let arg = match &node.value {
+            Value::String(text) if is_template(text) => match templates.compile(text) {
+                Ok(compiled) => return Arg::Text(compiled, node.span.clone()),
+                Err(fault) => {
+                    faults.push(locate(file, &node.span, &fault));
+                    return Arg::Fixed(toml::Value::String(text.clone()));
+                }
+            },
+            Value::Array(items) => {
+                Arg::Array(items.iter().map(|item| Arg::new(item, file, templates, faults)).collect())
+            }
+            Value::Table(entries) => Arg::Table(
+                entries
+                    .iter()
+                    .map(|entry| (entry.key.clone(), Arg::new(&entry.node, file, templates, faults)))
+                    .collect(),
+            ),
+            _ => return Arg::Fixed(node.toml()),
+        };
+        if arg.mentions().paths.is_empty() && !arg.has_text() { Arg::Fixed(node.toml()) } else { arg }
+    }
+
+    fn has_text(&self) -> bool {
+        match self {
+            Arg::Fixed(_) => false,
+            Arg::Text(..) => true,
+            Arg::Array(items) => items.iter().any(Arg::has_text),
+            Arg::Table(entries) => entries.iter().any(|(_, arg)| arg.has_text()),
+        }
+    }
+
+    pub fn each_text(&self, see: &mut dyn FnMut(&Arc<Compiled>, &Span)) {
+        match self {
+            Arg::Fixed(_) => {}
+            Arg::Text(compiled, span) => see(compiled, span),
+            Arg::Array(items) => items.iter().for_each(|item| item.each_text(see)),
+            Arg::Table(entries) => entries.iter().for_each(|(_, arg)| arg.each_text(see)),
+        }
+    }
+
+    pub fn mentions(&self) -> Mentions {
+        let mut mentions = Mentions::default();
+        self.each_text(&mut |compiled, _| mentions.extend(&compiled.mentions));
+        mentions
+    }
+
+    /// Renders for the variables in `context`; faults are collected and leave an empty text.
+    pub fn render(&self, context: &Context, faults: &mut Vec<(Span, Fault)>) -> toml::Value {
+        match self {
+            Arg::Fixed(value) => value.clone(),
+            Arg::Array(items) => {
+                toml::Value::Array(items.iter().map(|item| item.render(context, faults)).collect())
+            }
+            Arg::Table(entries) => toml::Value::Table(
+                entries.iter().map(|(key, arg)| (key.clone(), arg.render(context, faults))).collect(),
+            ),
+            Arg::Text(compiled, span) => match compiled.render(context) {
+                Err(fault) => {
+                    faults.push((span.clone(), fault));
+                    toml::Value::String(String::new())
+                }
+                Ok(text) => {
+                    // An array or table given whole stays one: nobody wants its text.
+                    let whole = compiled.typed(context).filter(|json| json.is_array() || json.is_object());
+                    whole.and_then(toml_value).unwrap_or(toml::Value::String(text))
+                }
+            },
+        }
+    }
+
+    fn at<'a>(&'a self, path: &[Segment]) -> Option<&'a Arg> {
+        path.iter().try_fold(self, |arg, segment| match (arg, segment) {
+            (Arg::Table(entries), Segment::Map { key }) => {
+                entries.iter().find(|(name, _)| name == key).map(|(_, arg)| arg)
+            }
+            (Arg::Array(items), Segment::Seq { index }) => items.get(*index),
+            _ => None,
+        })
+    }
+}
+
+fn toml_value(json: &Json) -> Option<toml::Value> {
+    toml::Value::try_from(json).ok()
+}
+
+/// A kind and the table that the user gave it.
+#[derive(Debug)]
+pub struct Call {
+    pub kind: &'static str,
+    pub file: Arc<TextFile>,
+    pub kind_span: Span,
+    /// For positions; always a table.
+    pub node: Node,
+    pub args: Arg,
+}
+
+impl Call {
+    /// Reads the rendered table. Keys in `ignored` are left out, and nothing is said about their absence.
+    pub fn parse(
+        &self,
+        mut table: toml::Table,
+        mut ignored: BTreeSet<String>,
+    ) -> Result<Box<dyn Task>, Vec<Mistake>> {
+        table.retain(|key, _| !ignored.contains(key));
+        let mut mistakes = vec![];
+        let mut converted: Vec<String> = vec![];
+        // Each turn removes a key or converts a value, so it ends; the bound is for what we did not think of.
+        for _ in 0..256 {
+            let Some(parsed) = task::parse(self.kind, toml::Value::Table(table.clone())) else { break };
+            let error = match parsed {
+                Ok(task) if mistakes.is_empty() => return Ok(task),
+                Ok(_) => break,
+                Err(error) => error,
+            };
+            let path: Vec<Segment> = error.path().iter().cloned().collect();
+            let message = error.inner().message().to_owned();
+            if let Some(field) = quoted_after(&message, "missing field ") {
+                if !ignored.contains(field) {
+                    mistakes.push(self.lacks(field));
+                }
+                break;
+            }
+            let place = error.path().to_string();
+            if !converted.contains(&place) && self.convert(&path, &mut table) {
+                converted.push(place);
+                continue;
+            }
+            let unknown = quoted_after(&message, "unknown field ").map(str::to_owned);
+            mistakes.push(self.describe(&path, &message, unknown.as_deref()));
+            let first = match path.first() {
+                Some(Segment::Map { key }) => key.clone(),
+                _ => unknown.unwrap_or_default(),
+            };
+            if table.remove(&first).is_none() {
+                break;
+            }
+            ignored.insert(first);
+        }
+        Err(mistakes)
+    }
+
+    /// `port = "{{port}}"`: rendered text at a place that wants a number or a boolean.
+    fn convert(&self, path: &[Segment], table: &mut toml::Table) -> bool {
+        if !matches!(self.args.at(path), Some(Arg::Text(..))) {
+            return false;
+        }
+        let Some((Segment::Map { key }, rest)) = path.split_first() else { return false };
+        let value = table.get_mut(key);
+        let value = rest.iter().fold(value, |value, segment| match (value?, segment) {
+            (toml::Value::Table(table), Segment::Map { key }) => table.get_mut(key),
+            (toml::Value::Array(items), Segment::Seq { index }) => items.get_mut(*index),
+            _ => None,
+        });
+        let Some(value) = value else { return false };
+        let typed = value.as_str().and_then(|text| {
+            let text = text.trim();
+            let integer = text.parse().ok().map(toml::Value::Integer);
+            let boolean = || text.parse().ok().map(toml::Value::Boolean);
+            integer.or_else(boolean).or_else(|| text.parse().ok().map(toml::Value::Float))
+        });
+        typed.map(|typed| *value = typed).is_some()
+    }
+
+    fn lacks(&self, field: &str) -> Mistake {
+        Mistake::at(&self.file, self.kind_span.clone(), format!("`{}` lacks `{field}`", self.kind))
+            .label(format!("expected `{field} = …` in it"))
+    }
+
+    fn describe(&self, path: &[Segment], message: &str, unknown: Option<&str>) -> Mistake {
+        if let Some(field) = unknown {
+            let span = self.node.entry(field).map_or(self.kind_span.clone(), |entry| entry.key_span.clone());
+            let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
+            return Mistake::at(&self.file, span, format!("unknown key `{field}` in `{}`", self.kind))
+                .label("not a key that it has")
+                .maybe_help(advice(field, known, "the keys are"));
+        }
+        let span = self.span_at(path);
+        let key = path.iter().find_map(|segment| match segment {
+            Segment::Map { key } => Some(key.as_str()),
+            _ => None,
+        });
+        let what = key.map_or(self.kind.to_owned(), |key| format!("{}.{key}", self.kind));
+        let (message, expected) = match message.split_once(", expected ") {
+            Some((found, expected)) => (found, format!("expected {expected}")),
+            None => (message, String::new()),
+        };
+        Mistake::at(&self.file, span, format!("`{what}`: {message}")).label(expected)
+    }
+
+    fn span_at(&self, path: &[Segment]) -> Span {
+        let mut node = &self.node;
+        let mut span = self.kind_span.clone();
+        for segment in path {
+            let next = match (&node.value, segment) {
+                (Value::Table(_), Segment::Map { key }) => node.entry(key).map(|entry| &entry.node),
+                (Value::Array(items), Segment::Seq { index }) => items.get(*index),
+                _ => None,
+            };
+            let Some(next) = next else { break };
+            node = next;
+            span = node.span.clone();
+        }
+        span
+    }
+
+    /// What `load` or a later check says about one of the keys.
+    pub fn about(&self, mistake: &task::Mistake) -> Mistake {
+        let entry = mistake.field.and_then(|field| self.node.entry(field));
+        let span = entry.map_or(self.kind_span.clone(), |entry| entry.node.span.clone());
+        Mistake::at(&self.file, span, &mistake.message).maybe_help(mistake.hint.clone())
+    }
+}
+
+/// The name in backquotes behind `before`.
+fn quoted_after<'m>(message: &'m str, before: &str) -> Option<&'m str> {
+    message.strip_prefix(before)?.split('`').nth(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use handlebars::Context;
+    use serde_json::json;
+
+    use super::{Arg, Call};
+    use crate::spec::mistake::Mistakes;
+    use crate::spec::source::{TextFile, parse};
+    use crate::spec::vars::Templates;
+
+    fn read(kind: &'static str, text: &str) -> Result<String, Vec<String>> {
+        let file = Arc::new(TextFile::new("x", text));
+        let node = parse(&file, &mut Mistakes::default());
+        let args = Arg::new(&node, &file, &Templates::default(), &mut vec![]);
+        let context = Context::from(json!({ "code": 3, "codes": [0, 3], "gone": true, "path": "/x" }));
+        let rendered = args.render(&context, &mut vec![]);
+        let toml::Value::Table(table) = rendered else { panic!("a table") };
+        let call = Call { kind, file, kind_span: 0..0, node, args };
+        let parsed = call.parse(table, BTreeSet::new());
+        parsed.map(|task| format!("{task:?}")).map_err(|list| list.into_iter().map(|m| m.message).collect())
+    }
+
+    #[test]
+    fn templates_take_the_type_that_the_field_wants() {
+        let task = read("directory", "path = '{{path}}'\nabsent = '{{gone}}'").unwrap();
+        assert!(task.contains("absent: true"), "{task}");
+        let task = read("command", "run = 'x'\nok_codes = '{{codes}}'").unwrap();
+        assert!(task.contains("ok_codes: [0, 3]"), "{task}");
+        let task = read("command", "run = 'echo {{code}}'\nok_codes = ['{{code}}', 1]").unwrap();
+        assert!(task.contains("ok_codes: [3, 1]") && task.contains("echo 3"), "{task}");
+        assert!(read("directory", "path = '/x'\nabsent = 'true'").is_err(), "only templates are converted");
+    }
+
+    #[test]
+    fn every_mistake_of_a_table_is_found_at_once() {
+        let mistakes = read("directory", "pth = '/x'\nmode = 755\nabsent = 3\nowner = 'a b'").unwrap_err();
+        assert_eq!(mistakes.len(), 5, "{mistakes:#?}");
+        let mistakes = read("directory", "path = 'x'\nmode = '0755'").unwrap_err();
+        assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
+        assert!(mistakes[0].contains("must be absolute"));
+    }
+}

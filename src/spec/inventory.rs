@@ -1,0 +1,297 @@
+//! The inventory: hosts, ranges of hosts, groups of groups, and how to connect to each.
+
+use std::sync::Arc;
+
+use crate::spec::groups;
+use crate::spec::mistake::{Mistake, Mistakes};
+use crate::spec::model::{Connection, Host, Ssh};
+use crate::spec::range;
+use crate::spec::read::{Reader, Word};
+use crate::spec::source::{self, Entry, Node, Span, TextFile, Value};
+use crate::words::names::HostName;
+
+const SECTIONS: &[&str] = &["defaults", "vars", "secrets", "groups", "hosts"];
+const SETTINGS: &[&str] = &["user", "port", "key", "jump", "become", "connection", "known_hosts"];
+
+#[derive(Debug)]
+pub struct Inventory {
+    pub file: Arc<TextFile>,
+    pub vars: Option<Node>,
+    pub secrets: Vec<Entry>,
+    pub groups: Vec<Group>,
+    pub hosts: Vec<Entity>,
+    defaults: Settings,
+}
+
+#[derive(Debug)]
+pub struct Group {
+    pub name: String,
+    pub children: Vec<Word>,
+    pub hosts: Vec<Word>,
+    pub vars: Option<Node>,
+    pub settings: Settings,
+}
+
+/// A host as written; several share their variables when they come from one range.
+#[derive(Debug)]
+pub struct Entity {
+    pub name: HostName,
+    pub span: Span,
+    pub address: String,
+    /// As written, then resolved: every group it is in, outermost first.
+    pub groups: Vec<Word>,
+    pub member_of: Vec<usize>,
+    pub vars: Option<Arc<Node>>,
+    settings: Settings,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    user: Option<String>,
+    port: Option<u16>,
+    key: Option<String>,
+    jump: Option<String>,
+    r#become: Option<bool>,
+    local: Option<bool>,
+    known_hosts: Option<String>,
+}
+
+impl Settings {
+    /// Reads the key when it is one of the settings.
+    fn read(&mut self, entry: &Entry, reader: &mut Reader<'_>) -> bool {
+        match entry.key.as_str() {
+            "user" => self.user = word(entry, reader),
+            "port" => {
+                self.port =
+                    reader.integer(entry, "a port: a number from 1 to 65535").filter(|port| *port > 0);
+            }
+            "key" => self.key = reader.string(entry),
+            "jump" => self.jump = word(entry, reader),
+            "become" => self.r#become = reader.boolean(entry),
+            "known_hosts" => self.known_hosts = reader.string(entry),
+            "connection" => match entry.node.as_str() {
+                Some("ssh") => self.local = Some(false),
+                Some("local") => self.local = Some(true),
+                _ => reader.mistake(
+                    &entry.node.span,
+                    "`connection` is either \"ssh\" or \"local\"",
+                    "expected \"ssh\" or \"local\"",
+                ),
+            },
+            _ => return false,
+        }
+        true
+    }
+    fn overlay(&mut self, over: &Settings) {
+        let over = over.clone();
+        self.user = over.user.or(self.user.take());
+        self.port = over.port.or(self.port);
+        self.key = over.key.or(self.key.take());
+        self.jump = over.jump.or(self.jump.take());
+        self.r#become = over.r#become.or(self.r#become);
+        self.local = over.local.or(self.local);
+        self.known_hosts = over.known_hosts.or(self.known_hosts.take());
+    }
+}
+
+/// What ends up in an argument of ssh: nothing that looks like an option, no spaces, no control characters.
+fn word(entry: &Entry, reader: &mut Reader<'_>) -> Option<String> {
+    let text = reader.string(entry)?;
+    if text.is_empty() || text.starts_with('-') || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        let message = format!("`{}` is not a valid {}", text.escape_debug(), entry.key);
+        reader.mistake(&entry.node.span, message, "expected one word that does not begin with `-`");
+        return None;
+    }
+    Some(text)
+}
+
+impl Inventory {
+    /// The operator's own machine, for when no inventory is given.
+    pub fn localhost() -> Inventory {
+        let file = Arc::new(TextFile::new("(no inventory)", "[hosts.localhost]\nconnection = \"local\"\n"));
+        Inventory::parse(&file, &mut Mistakes::default())
+    }
+
+    pub fn parse(file: &Arc<TextFile>, mistakes: &mut Mistakes) -> Inventory {
+        let root = source::parse(file, mistakes);
+        let mut inventory = Inventory {
+            file: file.clone(),
+            vars: None,
+            secrets: vec![],
+            groups: vec![],
+            hosts: vec![],
+            defaults: Settings::default(),
+        };
+        let mut reader = Reader { file, mistakes };
+        for entry in root.entries() {
+            inventory.section(entry, &mut reader);
+        }
+        groups::resolve(&mut inventory, &mut reader);
+        inventory
+    }
+
+    fn section(&mut self, entry: &Entry, reader: &mut Reader<'_>) {
+        if !SECTIONS.contains(&entry.key.as_str()) {
+            return reader.unknown_key(entry, SECTIONS, "the inventory");
+        }
+        let Some(entries) = reader.table(entry) else { return };
+        match entry.key.as_str() {
+            "vars" => self.vars = Some(entry.node.clone()),
+            "secrets" => self.secrets = entries.to_vec(),
+            "groups" => self.groups = entries.iter().filter_map(|entry| group(entry, reader)).collect(),
+            "hosts" => entries.iter().for_each(|entry| self.host(entry, reader)),
+            _ => {
+                for entry in entries {
+                    if !self.defaults.read(entry, reader) {
+                        reader.unknown_key(entry, SETTINGS, "`[defaults]`");
+                    }
+                }
+            }
+        }
+    }
+
+    fn host(&mut self, entry: &Entry, reader: &mut Reader<'_>) {
+        let Some(entries) = reader.table(entry) else { return };
+        let (mut settings, mut address, mut groups, mut vars) = (Settings::default(), None, vec![], None);
+        for key in entries {
+            match key.key.as_str() {
+                "address" => address = word(key, reader).map(|text| (text, key.node.span.clone())),
+                "groups" => groups = reader.words(key),
+                "vars" => vars = reader.table(key).map(|_| Arc::new(key.node.clone())),
+                _ if settings.read(key, reader) => {}
+                _ => {
+                    let keys = [&["address", "groups", "vars"], SETTINGS].concat();
+                    reader.unknown_key(key, &keys, &format!("host `{}`", entry.key));
+                }
+            }
+        }
+        let Some(names) = expanded(&entry.key, &entry.key_span, reader) else { return };
+        let addresses = match address {
+            Some((text, span)) => addresses(&text, &span, names.len(), reader),
+            None => names.clone(),
+        };
+        for (name, address) in names.into_iter().zip(addresses) {
+            let Some(name) = checked_name(name, &entry.key_span, reader) else { return };
+            self.add(
+                Entity {
+                    name,
+                    span: entry.key_span.clone(),
+                    address,
+                    groups: groups.clone(),
+                    member_of: vec![],
+                    vars: vars.clone(),
+                    settings: settings.clone(),
+                },
+                reader,
+            );
+        }
+    }
+
+    fn add(&mut self, host: Entity, reader: &mut Reader<'_>) {
+        if let Some(first) = self.hosts.iter().find(|known| known.name == host.name) {
+            let line = self.file.line(first.span.start);
+            reader.mistakes.push(
+                Mistake::at(reader.file, host.span, format!("the host `{}` is there twice", host.name))
+                    .label("again here")
+                    .help(format!("the first one is in line {line}: keep one of them")),
+            );
+            return;
+        }
+        self.hosts.push(host);
+    }
+
+    /// The host as the run sees it: defaults, then its groups from the outermost, then its own settings.
+    pub fn resolved(&self, host: &Entity) -> Host {
+        let mut settings = self.defaults.clone();
+        host.member_of.iter().for_each(|group| settings.overlay(&self.groups[*group].settings));
+        settings.overlay(&host.settings);
+        let r#become = settings.r#become.unwrap_or(false);
+        let connection = if settings.local.unwrap_or(false) {
+            Connection::Local { r#become }
+        } else {
+            Connection::Ssh(Ssh {
+                address: host.address.clone(),
+                port: settings.port,
+                user: settings.user,
+                key: settings.key,
+                jump: settings.jump,
+                known_hosts: settings.known_hosts,
+                r#become,
+            })
+        };
+        Host { name: host.name.clone(), groups: self.group_names(host), connection }
+    }
+
+    pub fn group_names(&self, host: &Entity) -> Vec<String> {
+        host.member_of.iter().map(|group| self.groups[*group].name.clone()).collect()
+    }
+}
+
+fn group(entry: &Entry, reader: &mut Reader<'_>) -> Option<Group> {
+    let entries = reader.table(entry)?;
+    if entry.key == "all" {
+        reader.mistake(
+            &entry.key_span,
+            "`all` already stands for every host",
+            "for all hosts, use `[vars]` and `[defaults]`",
+        );
+        return None;
+    }
+    checked_name(entry.key.clone(), &entry.key_span, reader)?;
+    let mut group = Group {
+        name: entry.key.clone(),
+        children: vec![],
+        hosts: vec![],
+        vars: None,
+        settings: Settings::default(),
+    };
+    for key in entries {
+        match key.key.as_str() {
+            "children" => group.children = reader.words(key),
+            "hosts" => group.hosts = reader.words(key),
+            "vars" => group.vars = reader.table(key).map(|_| key.node.clone()),
+            _ if group.settings.read(key, reader) => {}
+            _ => {
+                let keys = [&["children", "hosts", "vars"], SETTINGS].concat();
+                reader.unknown_key(key, &keys, &format!("group `{}`", entry.key));
+            }
+        }
+    }
+    Some(group)
+}
+
+pub fn expanded(pattern: &str, span: &Span, reader: &mut Reader<'_>) -> Option<Vec<String>> {
+    match range::expand(pattern) {
+        Ok(names) => Some(names),
+        Err(why) => {
+            reader.mistake(span, why, "expected a range such as web[01:20]");
+            None
+        }
+    }
+}
+
+fn addresses(text: &str, span: &Span, hosts: usize, reader: &mut Reader<'_>) -> Vec<String> {
+    // `[2001:db8::1]` is an address; a range never has two colons side by side.
+    if text.contains("::") || !text.contains('[') {
+        return vec![text.to_owned(); hosts];
+    }
+    let addresses = expanded(text, span, reader).unwrap_or_default();
+    if !addresses.is_empty() && addresses.len() != hosts {
+        let message = format!("the address stands for {} hosts, the name for {hosts}", addresses.len());
+        reader.mistake(span, message, "expected a range of the same length");
+    }
+    addresses
+}
+
+fn checked_name(name: String, span: &Span, reader: &mut Reader<'_>) -> Option<HostName> {
+    let checked = match name.as_str() {
+        "all" => Err("`all` already stands for every host".to_owned()),
+        _ => HostName::new(name),
+    };
+    checked.map_err(|why| reader.mistake(span, why, "expected a name such as web1")).ok()
+}
+
+/// Whether the node is a table; `vars` of the playbook reads with it too.
+pub fn is_table(node: &Node) -> bool {
+    matches!(node.value, Value::Table(_))
+}

@@ -1,0 +1,176 @@
+//! What only a run can know: conditions and tasks that wait for the host's answers. Answers are values, never text
+//! to render.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use handlebars::Context;
+use serde_json::{Map, Value as Json};
+
+use crate::spec::load::{Loaded, Sources, instantiate};
+use crate::spec::mistake::Mistake;
+use crate::spec::model::{Condition, Late, Live, Registered};
+use crate::spec::tasks::{TaskPlan, Test};
+use crate::spec::template::Mentions;
+use crate::task::Task;
+use crate::words::error::{Error, Result};
+use crate::words::fact::HostFacts;
+
+/// Which names a run gives, and which of those a template mentions.
+#[derive(Clone, Debug, Default)]
+pub struct LateNames {
+    pub registered: BTreeSet<String>,
+}
+
+impl LateNames {
+    /// The registered names that it mentions; `None` when it can be rendered before the run.
+    pub fn needs(&self, mentions: &Mentions) -> Option<Vec<String>> {
+        let mut needs = vec![];
+        let mut late = false;
+        for root in mentions.roots() {
+            late |= root == "os" || root == "result";
+            if self.registered.contains(root) && !needs.iter().any(|known| known == root) {
+                needs.push(root.to_owned());
+            }
+        }
+        (late || !needs.is_empty()).then_some(needs)
+    }
+}
+
+/// Answers as they would look, for checking names before the run.
+pub fn placeholders(names: &LateNames) -> Live {
+    let mut live = Live { os: HostFacts::default(), result: Some(Registered::default()), ..Live::default() };
+    live.registered = names.registered.iter().map(|name| (name.clone(), Registered::default())).collect();
+    live
+}
+
+pub fn add_live(data: &mut Json, live: &Live) {
+    let Json::Object(map) = data else { return };
+    let json = |value: &Registered| serde_json::to_value(value).unwrap_or_default();
+    map.insert("os".into(), serde_json::to_value(&live.os).unwrap_or_default());
+    map.extend(live.registered.iter().map(|(name, value)| (name.clone(), json(value))));
+    if let Some(result) = &live.result {
+        map.insert("result".into(), json(result));
+    }
+}
+
+pub fn remove_live(data: &mut Json, live: &Live) {
+    let Json::Object(map) = data else { return };
+    map.remove("os");
+    map.remove("result");
+    live.registered.keys().for_each(|name| {
+        map.remove(name);
+    });
+}
+
+/// `when` or `changed_when`, with the variables that it mentions and no others.
+pub struct LateTest {
+    test: Test,
+    origin: Arc<str>,
+    vars: Map<String, Json>,
+    needs: Vec<String>,
+}
+
+impl LateTest {
+    pub fn new(test: &Test, origin: &Arc<str>, needs: Vec<String>, context: &Context) -> LateTest {
+        let mut vars = Map::new();
+        if let Json::Object(map) = context.data() {
+            if test.compiled.mentions.everything {
+                vars = map.clone();
+            }
+            for root in test.compiled.mentions.roots() {
+                vars.extend(map.get(root).map(|value| (root.to_owned(), value.clone())));
+            }
+        }
+        LateTest { test: test.clone(), origin: origin.clone(), vars, needs }
+    }
+}
+
+/// Without the variables, which may be secret.
+impl fmt::Debug for LateTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LateTest({})", self.test.text)
+    }
+}
+
+impl Condition for LateTest {
+    fn needs(&self) -> &[String] {
+        &self.needs
+    }
+    fn holds(&self, live: &Live) -> Result<bool> {
+        let mut data = Json::Object(self.vars.clone());
+        add_live(&mut data, live);
+        self.test.compiled.holds(&Context::from(data)).map_err(|fault| {
+            let error = Error::config(format!("cannot decide `{}` ({})", self.test.text, self.origin));
+            with_help(error.cause(fault.message), fault.help)
+        })
+    }
+    fn text(&self) -> &str {
+        &self.test.text
+    }
+}
+
+fn with_help(error: Error, help: Option<String>) -> Error {
+    match help {
+        Some(help) => error.hint(help),
+        None => error,
+    }
+}
+
+/// A task whose arguments mention what only a run can know.
+pub struct LateTask {
+    pub plan: Arc<TaskPlan>,
+    pub sources: Arc<Sources>,
+    /// `hosts`, `groups`, `secrets`.
+    pub shared: Arc<Map<String, Json>>,
+    /// The host's variables, given once all of its tasks have been seen.
+    pub vars: Arc<OnceLock<Map<String, Json>>>,
+    pub item: Option<(Json, Json)>,
+    pub needs: Vec<String>,
+}
+
+impl Late for LateTask {
+    fn needs(&self) -> &[String] {
+        &self.needs
+    }
+    fn render(&self, live: &Live) -> Result<Arc<dyn Task>> {
+        let mut data = Map::clone(&self.shared);
+        data.extend(self.vars.get().cloned().unwrap_or_default());
+        if let Some((item, index)) = &self.item {
+            data.insert("item".into(), item.clone());
+            data.insert("index".into(), index.clone());
+        }
+        let mut data = Json::Object(data);
+        add_live(&mut data, live);
+        match instantiate(&self.plan, &Context::from(data), &[], None, &self.sources) {
+            Ok(Loaded { task, .. }) => Ok(task),
+            Err(failed) => Err(self.error(&failed.mistakes)),
+        }
+    }
+}
+
+impl LateTask {
+    fn error(&self, mistakes: &[Mistake]) -> Error {
+        let what = format!("cannot prepare the {} of {}", self.plan.call.kind, self.plan.origin);
+        let mask = self.sources.secrets.mask();
+        let error = mistakes.iter().fold(Error::config(what), |error, mistake| {
+            let label =
+                if mistake.label.is_empty() { String::new() } else { format!(" ({})", mistake.label) };
+            error.cause(mask.apply(&format!("{}{label}", mistake.message)))
+        });
+        with_help(error, mistakes.iter().find_map(|mistake| mistake.help.clone()))
+    }
+}
+
+/// In place of a task that is skipped: nothing ever asks for it.
+pub struct Skipped;
+
+impl Late for Skipped {
+    fn needs(&self) -> &[String] {
+        &[]
+    }
+    fn render(&self, _live: &Live) -> Result<Arc<dyn Task>> {
+        Err(Error::bug("a skipped task was asked for its actions"))
+    }
+}

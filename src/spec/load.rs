@@ -1,0 +1,143 @@
+//! From a task as written and a host's variables to the typed task: rendered, read, its files loaded.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use handlebars::Context;
+
+use crate::spec::late::LateNames;
+use crate::spec::mistake::Mistake;
+use crate::spec::secrets::Secrets;
+use crate::spec::source::{Span, TextFile};
+use crate::spec::tasks::TaskPlan;
+use crate::spec::template::{At, Fault, Mentions};
+use crate::spec::vars::{Poison, Templates, locate, poisoned};
+use crate::task::{Inputs, Task};
+use crate::words::content::{Content, Files, TreeEntry};
+
+/// What every host shares while tasks are loaded.
+pub struct Sources {
+    pub files: Arc<dyn Files + Send + Sync>,
+    pub templates: Templates,
+    pub secrets: Secrets,
+}
+
+#[derive(Debug)]
+pub struct Loaded {
+    pub task: Arc<dyn Task>,
+    /// What its template files mention.
+    pub mentions: Mentions,
+}
+
+/// Why it was not loaded.
+#[derive(Debug, Default)]
+pub struct Failed {
+    pub mistakes: Vec<Mistake>,
+    /// A template file mentions what only the run knows: registered names, or just `os`.
+    pub late: Option<Vec<String>>,
+}
+
+/// `late` is `None` in a run, when everything is known.
+pub fn instantiate(
+    plan: &TaskPlan,
+    context: &Context,
+    poison: &[Poison],
+    late: Option<&LateNames>,
+    sources: &Sources,
+) -> Result<Loaded, Failed> {
+    let call = &plan.call;
+    let mut faults: Vec<(Span, Fault)> = vec![];
+    let rendered = call.args.render(context, &mut faults);
+    let mut mistakes: Vec<Mistake> =
+        faults.iter().map(|(span, fault)| locate(&call.file, span, fault)).collect();
+    let ignored = faulty_keys(plan, &faults);
+    let toml::Value::Table(table) = rendered else { return Err(Failed { mistakes, late: None }) };
+    let mut task = match call.parse(table, ignored) {
+        Ok(task) if mistakes.is_empty() => task,
+        Ok(_) => return Err(Failed { mistakes, late: None }),
+        Err(more) => {
+            mistakes.extend(more);
+            return Err(Failed { mistakes, late: None });
+        }
+    };
+    let inputs = HostInputs { context, poison, late, sources, seen: Mutex::default() };
+    let loaded = task.load(&inputs);
+    let seen = inputs.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match loaded {
+        _ if seen.late.is_some() => Err(Failed { mistakes, late: seen.late }),
+        Ok(()) => Ok(Loaded { task: Arc::from(task), mentions: seen.mentions }),
+        // The mistake in the template file itself says more than "cannot render".
+        Err(_) if !seen.mistakes.is_empty() => Err(Failed { mistakes: seen.mistakes, late: None }),
+        Err(mistake) => Err(Failed { mistakes: vec![call.about(&mistake)], late: None }),
+    }
+}
+
+/// Keys whose templates failed: nothing more is said about their values.
+pub fn faulty_keys(plan: &TaskPlan, faults: &[(Span, Fault)]) -> BTreeSet<String> {
+    let within =
+        |outer: &Span| faults.iter().any(|(span, _)| outer.start <= span.start && span.end <= outer.end);
+    let entries = plan.call.node.entries().iter();
+    entries.filter(|entry| within(&entry.node.span)).map(|entry| entry.key.clone()).collect()
+}
+
+struct HostInputs<'a> {
+    context: &'a Context,
+    poison: &'a [Poison],
+    late: Option<&'a LateNames>,
+    sources: &'a Sources,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    mentions: Mentions,
+    mistakes: Vec<Mistake>,
+    late: Option<Vec<String>>,
+}
+
+impl Files for HostInputs<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.sources.files.read(path)
+    }
+    fn content(&self, path: &str) -> Result<Content, String> {
+        self.sources.files.content(path)
+    }
+    fn tree(&self, path: &str) -> Result<Vec<TreeEntry>, String> {
+        self.sources.files.tree(path)
+    }
+}
+
+impl Inputs for HostInputs<'_> {
+    fn render(&self, name: &str, text: &str) -> Result<String, String> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = match self.sources.templates.compile(text) {
+            Err(fault) => fault,
+            Ok(compiled) => {
+                seen.mentions.extend(&compiled.mentions);
+                if let Some(needs) = self.late.and_then(|late| late.needs(&compiled.mentions)) {
+                    seen.late.get_or_insert_default().extend(needs);
+                    return Err("known in the run only".into());
+                }
+                if let Some(mistake) = poisoned(self.poison, &compiled.mentions) {
+                    seen.mistakes.push(mistake.clone());
+                    return Err(mistake.message.clone());
+                }
+                match compiled.render(self.context) {
+                    Ok(text) => return Ok(text),
+                    Err(fault) => fault,
+                }
+            }
+        };
+        let file = Arc::new(TextFile::new(name, text));
+        let span = match fault.at {
+            At::Whole => 0..0,
+            _ => fault.span(text),
+        };
+        let mistake = Mistake::at(&file, span, &fault.message).maybe_help(fault.help);
+        seen.mistakes.push(mistake);
+        Err(fault.message)
+    }
+    fn is_secret(&self, text: &str) -> bool {
+        self.sources.secrets.is_in(text)
+    }
+}

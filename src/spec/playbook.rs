@@ -1,0 +1,260 @@
+//! The playbook as written: stages of tasks, every key read and typed, templates compiled, nothing rendered.
+
+use std::sync::Arc;
+
+use crate::spec::mistake::{Mistake, Mistakes};
+use crate::spec::model::{MaxFailures, OnFailure};
+use crate::spec::read::{Reader, Word};
+use crate::spec::source::{self, Entry, Node, Span, TextFile, Value};
+use crate::spec::suggest::advice;
+use crate::spec::tasks::{self, TaskPlan};
+use crate::spec::vars::{Templates, check_reserved};
+
+const SECTIONS: &[&str] = &["name", "vars", "stages", "tasks"];
+const STAGE: &[&str] = &["name", "hosts", "waves", "max_failures", "on_failure", "tasks", "handlers"];
+
+#[derive(Debug)]
+pub struct Playbook {
+    pub file: Arc<TextFile>,
+    pub vars: Option<Node>,
+    pub stages: Vec<StagePlan>,
+}
+
+#[derive(Debug)]
+pub struct StagePlan {
+    pub name: String,
+    pub hosts: Word,
+    pub waves: Vec<Size>,
+    pub max_failures: MaxFailures,
+    pub on_failure: OnFailure,
+    pub tasks: Vec<TaskPlan>,
+    pub handlers: Vec<TaskPlan>,
+}
+
+/// Of a wave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    Hosts(usize),
+    /// Of the stage's hosts, rounded up.
+    Percent(usize),
+}
+
+impl Playbook {
+    pub fn parse(file: &Arc<TextFile>, templates: &Templates, mistakes: &mut Mistakes) -> Playbook {
+        let root = source::parse(file, mistakes);
+        let mut playbook = Playbook { file: file.clone(), vars: None, stages: vec![] };
+        let mut reader = Reader { file, mistakes };
+        for entry in root.entries() {
+            match entry.key.as_str() {
+                "name" => {
+                    reader.string(entry);
+                }
+                "vars" => {
+                    if let Some(entries) = reader.table(entry) {
+                        check_reserved(entries, &mut reader);
+                        playbook.vars = Some(entry.node.clone());
+                    }
+                }
+                "stages" => {
+                    let nodes = reader.tables(entry);
+                    for (index, node) in nodes.into_iter().enumerate() {
+                        let stage = stage(node, index, &entry.key_span, templates, &mut reader);
+                        playbook.stages.push(stage);
+                    }
+                }
+                "tasks" => {
+                    let hosts = Word { text: "all".into(), span: entry.key_span.clone() };
+                    let tasks = tasks::read(entry, templates, &mut reader);
+                    playbook.stages.push(StagePlan { tasks, ..StagePlan::new("main".into(), hosts) });
+                }
+                _ => reader.unknown_key(entry, SECTIONS, "the playbook"),
+            }
+        }
+        let empty = playbook.stages.iter().all(|stage| stage.tasks.is_empty());
+        if empty && reader.mistakes.is_empty() {
+            let mistake = Mistake::whole_file(file, "the playbook has no tasks");
+            reader
+                .mistakes
+                .push(mistake.help("begin with `[[tasks]]`, or with `[[stages]]` and `[[stages.tasks]]`"));
+        }
+        playbook.check_names(&mut reader);
+        playbook
+    }
+
+    fn check_names(&self, reader: &mut Reader<'_>) {
+        for (index, stage) in self.stages.iter().enumerate() {
+            if self.stages[..index].iter().any(|other| other.name == stage.name) {
+                let message = format!("there are two stages `{}`", stage.name);
+                reader.mistake(&stage.hosts.span, message, "expected another name");
+            }
+            let names: Vec<&str> =
+                stage.handlers.iter().filter_map(|h| Some(h.name.as_ref()?.text.as_str())).collect();
+            for handler in &stage.handlers {
+                if handler.name.is_none() {
+                    reader.mistake(
+                        &handler.call.kind_span,
+                        "a handler must have a `name`",
+                        "tasks notify it by its name",
+                    );
+                }
+            }
+            for notified in stage.tasks.iter().chain(&stage.handlers).flat_map(|task| &task.notify) {
+                if names.contains(&notified.text.as_str()) {
+                    continue;
+                }
+                let help = advice(&notified.text, names.iter().copied(), "the handlers are");
+                let help = help.unwrap_or_else(|| "add it as `[[stages.handlers]]`".into());
+                let message = format!("stage `{}` has no handler `{}`", stage.name, notified.text);
+                let mistake = Mistake::at(reader.file, notified.span.clone(), message);
+                reader.mistakes.push(mistake.label("not the name of a handler").help(help));
+            }
+        }
+    }
+}
+
+impl StagePlan {
+    fn new(name: String, hosts: Word) -> StagePlan {
+        StagePlan {
+            name,
+            hosts,
+            waves: vec![],
+            max_failures: MaxFailures::Count(0),
+            on_failure: OnFailure::Stop,
+            tasks: vec![],
+            handlers: vec![],
+        }
+    }
+
+    /// Counts that add up to `hosts`; the last size repeats until every host has its wave.
+    pub fn wave_sizes(&self, hosts: usize) -> Vec<usize> {
+        let Some(last) = self.waves.last() else { return vec![hosts] };
+        let (mut sizes, mut left) = (vec![], hosts);
+        let mut wanted = self.waves.iter().chain(std::iter::repeat(last));
+        while left > 0 {
+            let size = match wanted.next() {
+                Some(Size::Hosts(count)) => *count,
+                Some(Size::Percent(percent)) => (hosts * percent).div_ceil(100),
+                None => left,
+            };
+            let size = size.clamp(1, left);
+            sizes.push(size);
+            left -= size;
+        }
+        sizes
+    }
+}
+
+fn stage(node: &Node, index: usize, at: &Span, templates: &Templates, reader: &mut Reader<'_>) -> StagePlan {
+    let hosts = Word {
+        text: "all".into(),
+        span: node.entries().first().map_or(at.clone(), |first| first.key_span.clone()),
+    };
+    let mut stage = StagePlan::new(format!("stage {}", index + 1), hosts);
+    for entry in node.entries() {
+        match entry.key.as_str() {
+            "name" => stage.name = reader.string(entry).unwrap_or_default(),
+            "hosts" => {
+                if let Some(text) = reader.string(entry) {
+                    stage.hosts = Word { text, span: entry.node.span.clone() };
+                }
+            }
+            "waves" => stage.waves = waves(entry, reader),
+            "max_failures" => stage.max_failures = max_failures(entry, reader),
+            "on_failure" => stage.on_failure = on_failure(entry, reader),
+            "tasks" => stage.tasks = tasks::read(entry, templates, reader),
+            "handlers" => stage.handlers = tasks::read(entry, templates, reader),
+            _ => reader.unknown_key(entry, STAGE, &format!("stage `{}`", stage.name)),
+        }
+    }
+    stage
+}
+
+fn size(node: &Node) -> Option<Size> {
+    match &node.value {
+        Value::Integer(count) => usize::try_from(*count).ok().filter(|count| *count > 0).map(Size::Hosts),
+        Value::String(text) => percent(text).filter(|percent| *percent > 0).map(Size::Percent),
+        _ => None,
+    }
+}
+
+fn percent(text: &str) -> Option<usize> {
+    text.strip_suffix('%')?.trim().parse().ok().filter(|percent| *percent <= 100)
+}
+
+fn waves(entry: &Entry, reader: &mut Reader<'_>) -> Vec<Size> {
+    let nodes = match &entry.node.value {
+        Value::Array(items) => items.as_slice(),
+        _ => std::slice::from_ref(&entry.node),
+    };
+    let mut sizes = vec![];
+    for node in nodes {
+        match size(node) {
+            Some(size) => sizes.push(size),
+            None => reader.mistake(
+                &node.span,
+                "this is not the size of a wave",
+                "expected a number from 1, or \"25%\"",
+            ),
+        }
+    }
+    sizes
+}
+
+fn max_failures(entry: &Entry, reader: &mut Reader<'_>) -> MaxFailures {
+    let found = match &entry.node.value {
+        Value::Integer(count) => usize::try_from(*count).ok().map(MaxFailures::Count),
+        Value::String(text) => {
+            percent(text).and_then(|percent| u8::try_from(percent).ok()).map(MaxFailures::Percent)
+        }
+        _ => None,
+    };
+    found.unwrap_or_else(|| {
+        reader.mistake(
+            &entry.node.span,
+            "`max_failures` is not a number of hosts",
+            "expected a number from 0, or \"10%\"",
+        );
+        MaxFailures::Count(0)
+    })
+}
+
+fn on_failure(entry: &Entry, reader: &mut Reader<'_>) -> OnFailure {
+    match entry.node.as_str() {
+        Some("stop") => return OnFailure::Stop,
+        Some("continue") => return OnFailure::Continue,
+        Some("rollback") => reader.mistakes.push(
+            Mistake::at(
+                reader.file,
+                entry.node.span.clone(),
+                "`on_failure = \"rollback\"` is not available yet",
+            )
+            .label("expected \"stop\" or \"continue\"")
+            .help("\"stop\" leaves the other waves untouched"),
+        ),
+        _ => reader.mistake(
+            &entry.node.span,
+            "`on_failure` is either \"stop\" or \"continue\"",
+            "expected \"stop\" or \"continue\"",
+        ),
+    }
+    OnFailure::Stop
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Size, StagePlan};
+    use crate::spec::read::Word;
+
+    #[test]
+    fn waves_add_up() {
+        let word = Word { text: "all".into(), span: 0..0 };
+        let mut stage = StagePlan::new("x".into(), word);
+        assert_eq!(stage.wave_sizes(7), [7]);
+        stage.waves = vec![Size::Hosts(1), Size::Percent(25), Size::Percent(100)];
+        assert_eq!(stage.wave_sizes(10), [1, 3, 6]);
+        assert_eq!(stage.wave_sizes(1), [1]);
+        stage.waves = vec![Size::Hosts(2)];
+        assert_eq!(stage.wave_sizes(5), [2, 2, 1]);
+        assert_eq!(stage.wave_sizes(0), Vec::<usize>::new());
+    }
+}

@@ -1,0 +1,223 @@
+//! Puts a project together: stages, their hosts and waves, and every host's tasks in the same number and order.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use handlebars::Context;
+use serde_json::{Map, Value as Json, json};
+
+use crate::spec::build::{Builder, Cache};
+use crate::spec::inventory::{Entity, Inventory};
+use crate::spec::late::LateNames;
+use crate::spec::load::Sources;
+use crate::spec::mistake::{Mistake, Mistakes};
+use crate::spec::model::{MaxFailures, OnFailure, Stage, TaskSpec};
+use crate::spec::order::Tags;
+use crate::spec::playbook::StagePlan;
+use crate::spec::tasks::TaskPlan;
+use crate::spec::template::Mentions;
+use crate::spec::vars::{Layer, Merge, Poison};
+use crate::words::names::HostName;
+
+/// A stage with the hosts that take part, by their place in the inventory.
+pub struct Chosen {
+    pub name: String,
+    pub hosts: Vec<usize>,
+    waves: Vec<usize>,
+    max_failures: MaxFailures,
+    on_failure: OnFailure,
+    tasks: Vec<Planned>,
+    handlers: Vec<Planned>,
+}
+
+struct Planned {
+    plan: Arc<TaskPlan>,
+    mentions: Mentions,
+    /// By host, in the order of the stage's hosts.
+    specs: Vec<Vec<TaskSpec>>,
+}
+
+impl Planned {
+    fn all(plans: Vec<TaskPlan>) -> Vec<Planned> {
+        let planned =
+            |plan: TaskPlan| Planned { mentions: plan.mentions(), plan: Arc::new(plan), specs: vec![] };
+        plans.into_iter().map(planned).collect()
+    }
+}
+
+impl Chosen {
+    pub fn new(mut stage: StagePlan, hosts: Vec<usize>, tags: Tags<'_>) -> Chosen {
+        stage.tasks.retain(|task| tags.take(task));
+        Chosen {
+            waves: stage.wave_sizes(hosts.len()),
+            name: stage.name,
+            hosts,
+            max_failures: stage.max_failures,
+            on_failure: stage.on_failure,
+            tasks: Planned::all(stage.tasks),
+            handlers: Planned::all(stage.handlers),
+        }
+    }
+    pub fn tasks_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty() || self.tasks.is_empty()
+    }
+}
+
+/// Everything that rendering needs.
+pub struct Render<'a> {
+    pub inventory: &'a Inventory,
+    pub playbook: (&'a Arc<crate::spec::source::TextFile>, Option<&'a crate::spec::source::Node>),
+    pub set: &'a [(Vec<String>, Json)],
+    pub sources: Arc<Sources>,
+    pub names: LateNames,
+}
+
+impl Render<'_> {
+    pub fn stages(self, mut chosen: Vec<Chosen>, mistakes: &mut Mistakes) -> Vec<Stage> {
+        let shared = shared(self.inventory, &self.sources);
+        let common = self.sources.secrets.poison.clone();
+        let mut builder = Builder {
+            sources: self.sources.clone(),
+            names: self.names.clone(),
+            context: Context::from(Json::Object(shared.clone())),
+            shared: Arc::new(shared),
+            poison: vec![],
+            mistakes,
+            cache: Cache::default(),
+            host: None,
+            vars: Arc::default(),
+        };
+        for (index, host) in self.inventory.hosts.iter().enumerate() {
+            if chosen.iter().any(|stage| stage.hosts.contains(&index)) {
+                self.host(index, host, &common, &mut builder, &mut chosen);
+            }
+        }
+        chosen.into_iter().map(|stage| finish(self.inventory, stage)).collect()
+    }
+
+    fn host(
+        &self,
+        index: usize,
+        host: &Entity,
+        common: &[Poison],
+        builder: &mut Builder<'_>,
+        chosen: &mut [Chosen],
+    ) {
+        let merge = self.merge(host, builder);
+        let (names, own) = merge.resolve(&mut builder.context, common, builder.mistakes);
+        builder.poison = [common, &own].concat();
+        if let Json::Object(data) = builder.context.data_mut() {
+            let hosts = builder.shared.get("hosts").and_then(|hosts| hosts.get(host.name.as_str()));
+            data.insert("host".into(), hosts.cloned().unwrap_or_default());
+        }
+        builder.cache.next_host();
+        builder.host = Some(host.name.clone());
+        builder.vars = Arc::new(OnceLock::new());
+        let mut place = 0;
+        for stage in chosen {
+            let here = stage.hosts.contains(&index);
+            for planned in stage.tasks.iter_mut().chain(&mut stage.handlers) {
+                place += 1;
+                if here {
+                    planned.specs.push(builder.specs(place, &planned.plan, &planned.mentions));
+                }
+            }
+        }
+        let mut vars = Map::new();
+        if let Json::Object(data) = builder.context.data_mut() {
+            vars.extend(
+                names.iter().map(String::as_str).chain(["host"]).filter_map(|name| data.remove_entry(name)),
+            );
+        }
+        // Nobody else fills it: each host has its own.
+        let _ = builder.vars.set(vars);
+    }
+
+    /// `[vars]`, groups from the outermost, the host, the playbook, `--set`.
+    fn merge(&self, host: &Entity, builder: &mut Builder<'_>) -> Merge {
+        let mut merge = Merge::default();
+        let file = &self.inventory.file;
+        let groups = host.member_of.iter().map(|group| self.inventory.groups[*group].vars.as_ref());
+        let inventory =
+            std::iter::once(self.inventory.vars.as_ref()).chain(groups).chain([host.vars.as_deref()]);
+        let layers = inventory.flatten().map(|node| Layer { file, node });
+        let playbook = self.playbook.1.map(|node| Layer { file: self.playbook.0, node });
+        for layer in layers.chain(playbook) {
+            merge.layer(layer, &self.sources.templates, builder.mistakes);
+        }
+        self.set.iter().for_each(|(path, value)| merge.set(path, value));
+        for name in &self.names.registered {
+            if merge.has(name) {
+                let message = format!("`{name}` is a variable and the name of a result");
+                builder.mistakes.push(
+                    Mistake::at(self.playbook.0, 0..0, message)
+                        .help("register the result under another name"),
+                );
+            }
+        }
+        merge
+    }
+}
+
+/// What every host sees alike: `hosts`, `groups` (with `all`) and `secrets`.
+fn shared(inventory: &Inventory, sources: &Sources) -> Map<String, Json> {
+    let mut groups: Map<String, Json> = Map::new();
+    let known = inventory.groups.iter().map(|group| group.name.as_str()).chain(["all"]);
+    groups.extend(known.map(|name| (name.to_owned(), Json::Array(vec![]))));
+    let mut hosts = Map::new();
+    for host in &inventory.hosts {
+        let names = inventory.group_names(host);
+        let short = json!({ "name": host.name, "address": host.address });
+        for name in names.iter().map(String::as_str).chain(["all"]) {
+            if let Some(Json::Array(members)) = groups.get_mut(name) {
+                members.push(short.clone());
+            }
+        }
+        let full = json!({ "name": host.name, "address": host.address, "groups": names });
+        hosts.insert(host.name.to_string(), full);
+    }
+    let secrets = Json::Object(sources.secrets.json.clone());
+    [
+        ("hosts".into(), Json::Object(hosts)),
+        ("groups".into(), Json::Object(groups)),
+        ("secrets".into(), secrets),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn finish(inventory: &Inventory, stage: Chosen) -> Stage {
+    let hosts: Vec<HostName> = stage.hosts.iter().map(|host| inventory.hosts[*host].name.clone()).collect();
+    Stage {
+        name: stage.name,
+        tasks: aligned(stage.tasks, &hosts),
+        handlers: aligned(stage.handlers, &hosts),
+        hosts,
+        waves: stage.waves,
+        max_failures: stage.max_failures,
+        on_failure: stage.on_failure,
+    }
+}
+
+/// The same number and order of tasks on each host, although `for_each` may differ; `once` keeps its first host.
+fn aligned(tasks: Vec<Planned>, hosts: &[HostName]) -> BTreeMap<HostName, Vec<TaskSpec>> {
+    let mut all: Vec<Vec<TaskSpec>> = vec![vec![]; hosts.len()];
+    for planned in tasks {
+        let longest = planned.specs.iter().max_by_key(|specs| specs.len()).cloned().unwrap_or_default();
+        for (index, (list, mut specs)) in all.iter_mut().zip(planned.specs).enumerate() {
+            for extra in longest.iter().skip(specs.len()) {
+                specs.push(TaskSpec { skip: Some("this host has fewer items".into()), ..extra.clone() });
+            }
+            if planned.plan.once && index > 0 {
+                for spec in &mut specs {
+                    spec.skip = Some(format!("it runs once, on {}", hosts[0]));
+                }
+            }
+            list.extend(specs);
+        }
+    }
+    hosts.iter().cloned().zip(all).collect()
+}

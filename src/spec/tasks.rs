@@ -1,0 +1,303 @@
+//! A task as written: its kind, its arguments, and the keys that every task may carry.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::spec::args::{Arg, Call};
+use crate::spec::mistake::Mistake;
+use crate::spec::read::{Reader, Word};
+use crate::spec::source::{Entry, Node, Span, Value};
+use crate::spec::suggest::advice;
+use crate::spec::template::{Compiled, Mentions, is_template};
+use crate::spec::vars::{RESERVED, Templates, locate};
+use crate::task;
+
+const COMMON: &[&str] = &[
+    "name",
+    "when",
+    "for_each",
+    "tags",
+    "as",
+    "register",
+    "creates",
+    "unless",
+    "notify",
+    "timeout",
+    "retries",
+    "delay",
+    "once",
+    "changed_when",
+];
+
+#[derive(Debug)]
+pub struct TaskPlan {
+    pub call: Call,
+    /// `playbooks/site.toml:12`
+    pub origin: Arc<str>,
+    pub name: Option<Text>,
+    pub when: Option<Test>,
+    pub for_each: Option<ForEach>,
+    pub tags: Vec<Word>,
+    pub user: Option<Text>,
+    pub register: Option<Word>,
+    pub creates: Option<Text>,
+    pub unless: Option<Text>,
+    pub notify: Vec<Text>,
+    pub timeout: Option<Duration>,
+    pub retries: u32,
+    pub delay: Duration,
+    pub once: bool,
+    pub changed_when: Option<Test>,
+}
+
+/// A string that may be a template.
+#[derive(Clone, Debug)]
+pub struct Text {
+    pub text: String,
+    pub compiled: Option<Arc<Compiled>>,
+    pub span: Span,
+}
+
+/// A condition.
+#[derive(Clone, Debug)]
+pub struct Test {
+    pub text: Arc<str>,
+    pub compiled: Arc<Compiled>,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub enum ForEach {
+    Given(Arg),
+    /// The name of a variable that is an array or a table.
+    Variable(Word),
+}
+
+/// `[[tasks]]`, `[[stages.tasks]]` or `[[stages.handlers]]`.
+pub fn read(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Vec<TaskPlan> {
+    let nodes = reader.tables(entry);
+    nodes.into_iter().filter_map(|node| task(node, &entry.key_span, templates, reader)).collect()
+}
+
+fn task(node: &Node, at: &Span, templates: &Templates, reader: &mut Reader<'_>) -> Option<TaskPlan> {
+    let entries = node.entries();
+    let mut kinds = vec![];
+    for entry in entries.iter().filter(|entry| !COMMON.contains(&entry.key.as_str())) {
+        match task::KINDS.iter().find(|kind| **kind == entry.key) {
+            Some(kind) => kinds.push((*kind, entry)),
+            None => unknown_key(entry, reader),
+        }
+    }
+    let known = entries.iter().all(|entry| COMMON.contains(&entry.key.as_str()));
+    let first = match kinds.as_slice() {
+        [only] => *only,
+        [] => {
+            if known {
+                let span = entries.first().map_or(at.clone(), |entry| entry.key_span.clone());
+                let mistake = Mistake::at(reader.file, span, "the task does not say what to do");
+                reader.mistakes.push(
+                    mistake
+                        .label("expected one task kind")
+                        .help(format!("the kinds are: {}", task::KINDS.join(", "))),
+                );
+            }
+            return None;
+        }
+        [first, (second, entry), ..] => {
+            let message = format!("a task does one thing: `{}` and `{second}` are two", first.0);
+            reader.mistake(&entry.key_span, message, "expected in a task of its own");
+            *first
+        }
+    };
+    let call = call(first.0, first.1, templates, reader)?;
+    let origin = format!("{}:{}", reader.file.name, reader.file.line(node_start(node, at)));
+    let mut plan = TaskPlan {
+        call,
+        origin: origin.into(),
+        name: None,
+        when: None,
+        for_each: None,
+        tags: vec![],
+        user: None,
+        register: None,
+        creates: None,
+        unless: None,
+        notify: vec![],
+        timeout: None,
+        retries: 0,
+        delay: Duration::from_secs(1),
+        once: false,
+        changed_when: None,
+    };
+    for entry in entries {
+        plan.common(entry, templates, reader);
+    }
+    Some(plan)
+}
+
+fn node_start(node: &Node, at: &Span) -> usize {
+    node.entries().first().map_or(at.start, |entry| entry.key_span.start)
+}
+
+fn unknown_key(entry: &Entry, reader: &mut Reader<'_>) {
+    let kinds = task::KINDS.iter().copied();
+    let message = format!("unknown key `{}` in a task", entry.key);
+    // A table is most likely meant as a kind.
+    let help = match &entry.node.value {
+        Value::Table(_) => advice(&entry.key, kinds.chain(COMMON.iter().copied()), "the kinds are"),
+        _ => advice(&entry.key, COMMON.iter().copied().chain(kinds), "the keys and kinds are"),
+    };
+    reader.mistakes.push(
+        Mistake::at(reader.file, entry.key_span.clone(), message)
+            .label("neither a task kind nor a key of tasks")
+            .maybe_help(help),
+    );
+}
+
+fn call(kind: &'static str, entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option<Call> {
+    let node = match (&entry.node.value, task::shorthand(kind)) {
+        (Value::Table(_), _) => entry.node.clone(),
+        (_, Some(key)) => {
+            let only =
+                Entry { key: key.to_owned(), key_span: entry.key_span.clone(), node: entry.node.clone() };
+            Node { span: entry.node.span.clone(), value: Value::Table(vec![only]) }
+        }
+        _ => {
+            reader.wrong_type(&format!("`{kind}`"), &entry.node, "a table: { … }");
+            return None;
+        }
+    };
+    let mut faults = vec![];
+    let args = Arg::new(&node, reader.file, templates, &mut faults);
+    faults.into_iter().for_each(|fault| reader.mistakes.push(fault));
+    Some(Call { kind, file: reader.file.clone(), kind_span: entry.key_span.clone(), node, args })
+}
+
+impl TaskPlan {
+    fn common(&mut self, entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) {
+        match entry.key.as_str() {
+            "name" => self.name = text(entry, templates, reader),
+            "when" => self.when = test(entry, reader),
+            "changed_when" => self.changed_when = test(entry, reader),
+            "for_each" => self.for_each = for_each(entry, templates, reader),
+            "tags" => self.tags = reader.words(entry),
+            "as" => self.user = text(entry, templates, reader),
+            "register" => self.register = register(entry, reader),
+            "creates" => self.creates = text(entry, templates, reader),
+            "unless" => self.unless = text(entry, templates, reader),
+            "notify" => {
+                let words = reader.words(entry);
+                self.notify =
+                    words.into_iter().filter_map(|word| word_text(word, templates, reader)).collect();
+            }
+            "timeout" => self.timeout = reader.duration(entry),
+            "delay" => self.delay = reader.duration(entry).unwrap_or(self.delay),
+            "retries" => self.retries = reader.integer(entry, "a number from 0").unwrap_or(0),
+            "once" => self.once = reader.boolean(entry).unwrap_or(false),
+            _ => {}
+        }
+    }
+
+    /// Texts that are rendered before the run.
+    pub fn texts(&self) -> impl Iterator<Item = &Text> {
+        [&self.name, &self.user, &self.creates, &self.unless].into_iter().flatten().chain(&self.notify)
+    }
+
+    /// Everything that is needed to render the task before the run.
+    pub fn mentions(&self) -> Mentions {
+        let mut mentions = self.call.args.mentions();
+        self.texts()
+            .filter_map(|text| text.compiled.as_ref())
+            .for_each(|text| mentions.extend(&text.mentions));
+        for test in [&self.when, &self.changed_when].into_iter().flatten() {
+            mentions.extend(&test.compiled.mentions);
+        }
+        match &self.for_each {
+            Some(ForEach::Given(arg)) => mentions.extend(&arg.mentions()),
+            Some(ForEach::Variable(word)) => {
+                mentions.paths.insert(variable_path(&word.text));
+            }
+            None => {}
+        }
+        mentions
+    }
+
+    /// `directory /srv/app`, before rendering.
+    pub fn main_value(&self) -> Option<&Arg> {
+        let Arg::Table(entries) = &self.call.args else { return None };
+        let wanted = [task::shorthand(self.call.kind), Some("path"), Some("dest"), Some("name"), Some("url")];
+        let find = |key| entries.iter().find(|(name, _)| name == key).map(|(_, arg)| arg);
+        wanted.into_iter().flatten().find_map(find)
+    }
+}
+
+pub fn variable_path(text: &str) -> Vec<String> {
+    text.trim().split('.').map(str::to_owned).collect()
+}
+
+fn text(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {
+    let text = reader.string(entry)?;
+    word_text(Word { text, span: entry.node.span.clone() }, templates, reader)
+}
+
+fn word_text(word: Word, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {
+    if !is_template(&word.text) {
+        return Some(Text { text: word.text, compiled: None, span: word.span });
+    }
+    match templates.compile(&word.text) {
+        Ok(compiled) => Some(Text { text: word.text, compiled: Some(compiled), span: word.span }),
+        Err(fault) => {
+            reader.mistakes.push(locate(reader.file, &word.span, &fault));
+            None
+        }
+    }
+}
+
+fn test(entry: &Entry, reader: &mut Reader<'_>) -> Option<Test> {
+    let text = match &entry.node.value {
+        Value::Bool(yes) => yes.to_string(),
+        _ => reader.string(entry)?,
+    };
+    match Compiled::condition(&text) {
+        Ok(compiled) => Some(Test { text: text.trim().into(), compiled, span: entry.node.span.clone() }),
+        Err(fault) => {
+            reader.mistakes.push(locate(reader.file, &entry.node.span, &fault));
+            None
+        }
+    }
+}
+
+fn for_each(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option<ForEach> {
+    if let Value::String(text) = &entry.node.value {
+        let name = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
+        return Some(ForEach::Variable(Word { text: name.to_owned(), span: entry.node.span.clone() }));
+    }
+    if !matches!(entry.node.value, Value::Array(_) | Value::Table(_)) {
+        reader.wrong_type(
+            "`for_each`",
+            &entry.node,
+            "an array, a table, or the name of a variable that is one",
+        );
+        return None;
+    }
+    let mut faults = vec![];
+    let arg = Arg::new(&entry.node, reader.file, templates, &mut faults);
+    faults.into_iter().for_each(|fault| reader.mistakes.push(fault));
+    Some(ForEach::Given(arg))
+}
+
+fn register(entry: &Entry, reader: &mut Reader<'_>) -> Option<Word> {
+    let text = reader.string(entry)?;
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let named = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(letter);
+    if RESERVED.contains(&text.as_str()) || !named {
+        let message = format!("`{}` cannot be the name of a result", text.escape_debug());
+        reader.mistake(
+            &entry.node.span,
+            message,
+            "expected a name of letters, digits and `_` that is not taken",
+        );
+        return None;
+    }
+    Some(Word { text, span: entry.node.span.clone() })
+}
