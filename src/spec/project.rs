@@ -107,12 +107,12 @@ impl Render<'_> {
         chosen: &mut [Chosen],
     ) {
         let merge = self.merge(host, builder);
-        let (names, own) = merge.resolve(&mut builder.context, common, builder.mistakes);
-        builder.poison = [common, &own].concat();
         if let Json::Object(data) = builder.context.data_mut() {
             let hosts = builder.shared.get("hosts").and_then(|hosts| hosts.get(host.name.as_str()));
             data.insert("host".into(), hosts.cloned().unwrap_or_default());
         }
+        let (names, own) = merge.resolve(&mut builder.context, common, builder.mistakes);
+        builder.poison = [common, &own].concat();
         builder.cache.next_host();
         builder.host = Some(host.name.clone());
         builder.vars = Arc::new(OnceLock::new());
