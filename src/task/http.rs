@@ -220,7 +220,7 @@ impl Task for Http {
         let accepted: Vec<String> = self.status.iter().map(ToString::to_string).collect();
         let mut what = format!("wait until {} answers {}", self.url, plural::list(&accepted, "or"));
         if let Some(text) = &self.contains {
-            what += &format!(" with {text:?}");
+            what = format!("{what} with {text:?}");
         }
         let limit = self.timeout.whole_seconds().clamp(1, 10);
         let patience = self.timeout.whole_seconds();

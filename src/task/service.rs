@@ -151,19 +151,20 @@ impl Service {
     /// The verb of systemctl for the state, and the line for people.
     fn transition(&self, unit: &Unit) -> Option<(&'static str, String)> {
         let name = self.unit();
-        match self.state()? {
-            State::Started if unit.is_up() => None,
-            State::Started if unit.active == "activating" => Some(("start", format!("wait until {name} is up ({})", unit.sub))),
-            State::Started if unit.active == "failed" => Some(("start", format!("start {name}, which has failed"))),
-            State::Started => Some(("start", format!("start {name}"))),
-            State::Stopped if unit.is_down() => None,
-            State::Stopped => Some(("stop", format!("stop {name}"))),
-            State::Restarted if unit.is_up() => Some(("restart", format!("restart {name}"))),
-            State::Restarted => Some(("restart", format!("start {name}"))),
-            // A unit that is down has nothing to reload, but is meant to be up.
-            State::Reloaded if unit.is_up() => Some(("reload", format!("reload {name}"))),
-            State::Reloaded => Some(("start", format!("start {name}"))),
-        }
+        let verb = match (self.state()?, unit.is_up()) {
+            (State::Started, true) => return None,
+            (State::Stopped, _) if unit.is_down() => return None,
+            (State::Stopped, _) => "stop",
+            (State::Restarted, true) => "restart",
+            (State::Reloaded, true) => "reload",
+            // What is down has nothing to reload, but is meant to be up.
+            (_, false) => "start",
+        };
+        Some(match (verb, unit.active.as_str()) {
+            ("start", "activating") => (verb, format!("wait until {name} is up ({})", unit.sub)),
+            ("start", "failed") => (verb, format!("start {name}, which has failed")),
+            _ => (verb, format!("{verb} {name}")),
+        })
     }
 
     fn boot(&self, unit: &Unit) -> Option<&'static str> {

@@ -54,6 +54,15 @@ fn series(version: &str) -> &str {
     &version[..end]
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Absent,
+    Venv,
+    /// Something else is there.
+    Foreign,
+}
+
 /// What a host says about the environment and its Python.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct State {
@@ -62,8 +71,7 @@ struct State {
     wanted: Option<Python>,
     /// The modules `venv` and `ensurepip` are there; Debian has them in a package of their own.
     has_module: bool,
-    is_venv: bool,
-    is_foreign: bool,
+    place: Place,
     /// The version that it was made with.
     made: Option<String>,
     system: bool,
@@ -80,7 +88,7 @@ fn parse(stdout: &str) -> State {
             "python" => state.found = Some(value.to_owned()),
             "wanted" => state.wanted = Some(Python::parse(value)),
             "module" => state.has_module = true,
-            "place" => (state.is_venv, state.is_foreign) = (value == "venv", value == "foreign"),
+            "place" => state.place = if value == "venv" { Place::Venv } else { Place::Foreign },
             "made" => state.made = Some(value.to_owned()),
             "system" => state.system = value.trim() == "true",
             "runs" => state.runs = Some(Python::parse(value)),
@@ -128,7 +136,7 @@ impl Venv {
     fn obstacle(&self, state: &State, facts: &Facts) -> Option<Error> {
         let failed = || Error::failed(format!("cannot make the virtual environment {}", self.path));
         let debian = facts.host.family == "debian";
-        if state.is_foreign {
+        if state.place == Place::Foreign {
             return Some(
                 failed()
                     .cause("something is there that is not a virtual environment")
@@ -179,7 +187,7 @@ impl Task for Venv {
     fn plan(&self, facts: &Facts) -> Result<Step> {
         let state = parse(&facts.output(&self.probe())?.stdout);
         let fault = match &state.wanted {
-            Some(wanted) if state.is_venv => match self.fault(&state, wanted) {
+            Some(wanted) if state.place == Place::Venv => match self.fault(&state, wanted) {
                 Some(fault) => Some(fault),
                 None => return Ok(Step::already(format!("{} has Python {}", self.path, wanted.version))),
             },
@@ -205,7 +213,7 @@ impl Task for Venv {
 
 #[cfg(test)]
 mod tests {
-    use super::{Python, State, Venv, parse, series};
+    use super::{Place, Python, State, Venv, parse, series};
 
     fn venv() -> Venv {
         toml::from_str("path = '/srv/v'").unwrap()
@@ -220,13 +228,13 @@ mod tests {
             "python /usr/bin/python3\nwanted 3.11.2 /usr\nmodule\nplace venv\nsystem false\nmade 3.11.2\nruns 3.11.2 /usr\npip\n",
         );
         assert_eq!(state.wanted, Some(python("3.11.2")));
-        assert!(state.has_module && state.is_venv && !state.system && state.has_pip);
+        assert!(state.has_module && state.place == Place::Venv && !state.system && state.has_pip);
         assert_eq!(venv().fault(&state, &python("3.11.4")), None);
     }
 
     #[test]
     fn names_what_is_broken() {
-        let good = State { is_venv: true, made: Some("3.11.2".into()), runs: Some(python("3.11.2")), has_pip: true, ..State::default() };
+        let good = State { place: Place::Venv, made: Some("3.11.2".into()), runs: Some(python("3.11.2")), has_pip: true, ..State::default() };
         let upgraded = State { runs: Some(python("3.13.1")), ..good.clone() };
         let dead = State { runs: None, ..good.clone() };
         let fault = |state: &State| venv().fault(state, &python("3.13.1")).unwrap();

@@ -1,5 +1,7 @@
 //! The shell of `git`: how to ask, how to update, with which credentials; and what the answer means.
 
+use std::fmt::Write as _;
+
 use crate::task::git::{Checkout, Git, Place, Remote};
 use crate::words::shell::quote;
 
@@ -26,13 +28,13 @@ pub(crate) fn probe(git: &Git) -> String {
     if git.key_text.is_some() {
         script += "command -v ssh-agent >/dev/null 2>&1 && echo agent\n";
     }
-    script += &format!("dest={}\nexport GIT_OPTIONAL_LOCKS=0\n{LOOK}", quote(git.dest.as_str()));
+    let _ = write!(script, "dest={}\nexport GIT_OPTIONAL_LOCKS=0\n{LOOK}", quote(git.dest.as_str()));
     if git.submodules {
         script += "git -C \"$dest\" submodule status --recursive 2>/dev/null | grep -q '^[-+U]' && echo submodules-off\n";
     }
     if let Some(short) = git.short_commit() {
         let commit = quote(&format!("{short}^{{commit}}"));
-        script += &format!("git -C \"$dest\" rev-parse -q --verify {commit} 2>/dev/null | sed 's/^/local /'\n");
+        let _ = writeln!(script, "git -C \"$dest\" rev-parse -q --verify {commit} 2>/dev/null | sed 's/^/local /'");
     }
     if git.full_commit().is_some() {
         return script;
@@ -44,13 +46,12 @@ pub(crate) fn probe(git: &Git) -> String {
             .join(" "),
     };
     for (name, value) in environment(git) {
-        script += &format!("export {name}={}\n", quote(&value));
+        let _ = writeln!(script, "export {name}={}", quote(&value));
     }
     // What an unknown server says of itself is kept nowhere: a plan writes nothing.
-    script += &format!("export GIT_SSH_COMMAND={}\n", quote(&ssh(git, true)));
+    let _ = writeln!(script, "export GIT_SSH_COMMAND={}", quote(&ssh(git, true)));
     let ask = format!("git {}ls-remote -- {} {patterns}", credentials(git), quote(&git.repo));
-    script += &format!(
-        "if said=$({{ {}; }} 2>&1 </dev/null); then\n  echo reached\n  printf '%s\\n' \"$said\" | grep -E '^[0-9a-f]{{40}}' | sed 's/^/remote /'\nelse\n  printf '%s\\n' \"$said\" | tail -n 10 | sed 's/^/failed /'\nfi\n",
+    let _ = write!(script, "if said=$({{ {}; }} 2>&1 </dev/null); then\n  echo reached\n  printf '%s\\n' \"$said\" | grep -E '^[0-9a-f]{{40}}' | sed 's/^/remote /'\nelse\n  printf '%s\\n' \"$said\" | tail -n 10 | sed 's/^/failed /'\nfi\n",
         with_agent(git, &ask)
     );
     script
@@ -82,8 +83,7 @@ pub(crate) fn update(git: &Git, target: Option<&str>) -> String {
          git -c advice.detachedHead=false checkout {force}--detach \"$commit\" --\n"
     );
     if git.submodules {
-        script += &format!(
-            "git submodule sync --recursive\ngit {with}submodule update --init --recursive {force}{depth}\n",
+        let _ = write!(script, "git submodule sync --recursive\ngit {with}submodule update --init --recursive {force}{depth}\n",
         );
     }
     with_agent(git, &script)

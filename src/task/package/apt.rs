@@ -100,11 +100,11 @@ fn quiet(script: String) -> Command {
     Command::shell(script).env("DEBIAN_FRONTEND", "noninteractive").env("NEEDRESTART_MODE", "l")
 }
 
-/// `name|architecture|version|status|provides`
+/// `name|architecture|version|status|offers`
 fn note(inventory: &mut Inventory, wanted: &[Wanted], record: &str) {
     let mut fields = record.splitn(5, '|');
     let mut next = || fields.next().unwrap_or_default();
-    let (name, architecture, version, status, provides) = (next(), next(), next(), next(), next());
+    let (name, architecture, version, status, offers) = (next(), next(), next(), next(), next());
     let state = status.as_bytes();
     if matches!(state.get(1), Some(b'U' | b'F' | b'H')) || state.get(2) == Some(&b'R') {
         inventory.broken.push(name.to_owned());
@@ -114,11 +114,11 @@ fn note(inventory: &mut Inventory, wanted: &[Wanted], record: &str) {
         return;
     }
     let qualified = format!("{name}:{architecture}");
-    let provided = |wanted: &str| provides.split(',').any(|part| part.split([' ', ':']).find(|w| !w.is_empty()) == Some(wanted));
+    let offered = |wanted: &str| offers.split(',').any(|part| part.split([' ', ':']).find(|w| !w.is_empty()) == Some(wanted));
     for wanted in wanted {
         if wanted.name == name || wanted.name == qualified {
             inventory.installed.insert(wanted.name.clone(), version.to_owned());
-        } else if wanted.version.is_none() && provided(&wanted.name) {
+        } else if wanted.version.is_none() && offered(&wanted.name) {
             inventory.installed.entry(wanted.name.clone()).or_insert_with(|| format!("(as {name})"));
         }
     }
