@@ -4,8 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::words::content::Digest;
-use crate::words::names::RemotePath;
+use crate::words::names::{FileMode, RemotePath};
 use crate::words::shell::quote;
+
+/// A file that Supervisor reads.
+pub struct Wanted {
+    pub path: RemotePath,
+    pub text: String,
+    pub mode: FileMode,
+    pub secret: bool,
+}
 
 /// Socket paths end at 104 bytes on macOS (108 on Linux), and Supervisor first binds the name with `.` and its
 /// process id added.
@@ -83,7 +91,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{daemon, line, socket_folder, start};
-    use crate::words::names::RemotePath;
+    use crate::words::names::{FileMode, RemotePath};
 
     #[test]
     fn a_deep_root_has_its_socket_elsewhere() {
