@@ -191,7 +191,7 @@ fn inventory(demo: &Demo, python: &str) -> String {
         "# The hosts of this demo: SSH servers inside of the `tow` that wrote this file, gone when it ends.\n\n\
          [defaults]\nuser = \"demo\"\nkey = {}\nknown_hosts = {}\n\n\
          [secrets]\nsecret_key = {{ file = {} }}\n\n[vars]\npython = {}\n\n\
-         [vars.app]\nname = \"pythonweb\"\nsource = {}\nrevision = \"{}\"\n",
+         [vars.app]\nname = \"pythonweb\"\nsource = {}\nrevision = \"{}\"\n\n[groups.web]\n",
         quoted(&demo.key),
         quoted(&demo.known_hosts),
         quoted(&demo.folder.join(SECRET)),

@@ -2,7 +2,7 @@
 
 mod args;
 mod conduct;
-mod demo;
+pub mod demo;
 mod exec;
 mod files;
 mod hosts;

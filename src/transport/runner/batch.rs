@@ -1,5 +1,6 @@
 //! A batch: actions streamed to the host in one go, their output and endings as they come.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -103,11 +104,17 @@ impl Runner {
         ready: &(dyn Fn() -> BoxFuture<'static, ()> + Send + Sync),
     ) -> Result<Ending> {
         let mut run = Run::new(actions);
+        let mut early = VecDeque::new();
         while run.ended != (true, true) {
             let deadline = run.deadline.unwrap_or_else(|| Instant::now() + SMALL);
             tokio::select! {
                 piece = self.piece() => {
                     let (stream, piece) = piece?;
+                    if run.ended.0 && stream == Stream::Stdout {
+                        // The answers to the probes behind the batch overtook the end of stderr.
+                        early.push_back((stream, piece));
+                        continue;
+                    }
                     let data = matches!(piece, Piece::Data(_));
                     run.take(stream, piece, sink);
                     if data {
@@ -130,6 +137,8 @@ impl Runner {
                 }
             }
         }
+        early.append(&mut self.pieces);
+        self.pieces = early;
         Ok(run.ending())
     }
 
