@@ -1,5 +1,7 @@
 //! From inventory and playbook to the project that the engine runs.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ fn loaded(request: &Request) -> Project {
 }
 
 fn wrong(request: &Request) -> String {
-    try_load(request).map(|_| ()).expect_err("mistakes").render(100, false)
+    try_load(request).map(|_| ()).unwrap_err().render(100, false)
 }
 
 fn on<'p>(project: &'p Project, stage: usize, host: &str) -> &'p [TaskSpec] {
@@ -65,7 +67,7 @@ fn line(spec: &TaskSpec, live: &Live) -> String {
     let step = task.plan(&Facts::default()).unwrap();
     match &step.change().unwrap().actions[0] {
         Action::Run(command) => match &command.program {
-            Program::Shell(line) => line.clone(),
+            Program::Shell(script) => script.clone(),
             Program::Argv(argv) => argv.join("|"),
             Program::Script { .. } => panic!("a script"),
         },
@@ -287,6 +289,12 @@ fn tags_and_limits_select() {
     assert!(wrong(&asked).contains("none in common"));
     asked.limit = Some("wbe1".into());
     assert!(wrong(&asked).contains("did you mean `web1`?"));
+}
+
+#[test]
+fn a_task_without_a_kind_lists_the_kinds() {
+    let shown = wrong(&request("", "[[tasks]]\nname = \"nothing\"\n"));
+    assert!(shown.contains("does not say what to do") && shown.contains("the kinds are: "), "{shown}");
 }
 
 #[test]

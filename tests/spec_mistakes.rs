@@ -3,6 +3,8 @@
 //! lie beside it as `NAME.hosts`, and a first line `# tow run … --limit X` gives arguments. `NAME.snap` is what
 //! is shown; `INSTA_UPDATE=always` writes it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,9 +50,10 @@ fn arguments(text: &str, request: &mut Request) {
 fn shown(folder: &Path, name: &str) -> String {
     let text = std::fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap();
     let beside = std::fs::read_to_string(folder.join(format!("{name}.hosts"))).ok();
-    let (inventory, playbook) = match name.starts_with("inventory") {
-        true => (Some(text.clone()), "[[tasks]]\ncommand = \"true\"\n".to_owned()),
-        false => (beside, text.clone()),
+    let (inventory, playbook) = if name.starts_with("inventory") {
+        (Some(text.clone()), "[[tasks]]\ncommand = \"true\"\n".to_owned())
+    } else {
+        (beside, text.clone())
     };
     let mut request = Request {
         inventory: inventory.map(|text| TextFile::new("inventory.toml", text)),

@@ -7,10 +7,12 @@ use handlebars::Context;
 use serde_json::Value as Json;
 use serde_path_to_error::Segment;
 
+use crate::spec::fault::Fault;
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::source::{Node, Span, TextFile, Value};
 use crate::spec::suggest::advice;
-use crate::spec::template::{Compiled, Fault, Mentions, is_template};
+use crate::spec::template::{Compiled, is_template};
 use crate::spec::vars::{Templates, locate};
 use crate::task::{self, Task};
 
@@ -45,7 +47,7 @@ impl Arg {
             ),
             _ => return Arg::Fixed(node.toml()),
         };
-        if arg.mentions().paths.is_empty() && !arg.has_text() { Arg::Fixed(node.toml()) } else { arg }
+        if arg.has_text() { arg } else { Arg::Fixed(node.toml()) }
     }
 
     fn has_text(&self) -> bool {
@@ -84,7 +86,9 @@ impl Arg {
             ),
             Arg::Text(compiled, span) => match compiled.render(context) {
                 Err(fault) => {
-                    faults.push((span.clone(), fault));
+                    let all = compiled.faults(context);
+                    let all = if all.is_empty() { vec![fault] } else { all };
+                    faults.extend(all.into_iter().map(|fault| (span.clone(), fault)));
                     toml::Value::String(String::new())
                 }
                 Ok(text) => {
@@ -120,6 +124,7 @@ pub struct Call {
     /// For positions; always a table.
     pub node: Node,
     pub args: Arg,
+    pub mentions: Mentions,
 }
 
 impl Call {
@@ -153,12 +158,9 @@ impl Call {
                 converted.push(place);
                 continue;
             }
-            let unknown = quoted_after(&message, "unknown field ").map(str::to_owned);
-            mistakes.push(self.describe(&path, &message, unknown.as_deref()));
-            let first = match path.first() {
-                Some(Segment::Map { key }) => key.clone(),
-                _ => unknown.unwrap_or_default(),
-            };
+            let unknown = quoted_after(&message, "unknown field ");
+            mistakes.push(self.describe(&path, &message, unknown));
+            let first = key_of(path.first()).or(unknown).unwrap_or_default().to_owned();
             if table.remove(&first).is_none() {
                 break;
             }
@@ -203,13 +205,17 @@ impl Call {
                 .maybe_help(advice(field, known, "the keys are"));
         }
         let span = self.span_at(path);
-        let key = path.iter().find_map(|segment| match segment {
-            Segment::Map { key } => Some(key.as_str()),
-            _ => None,
-        });
+        let key = key_of(path.first());
         let what = key.map_or(self.kind.to_owned(), |key| format!("{}.{key}", self.kind));
         let (message, expected) = match message.split_once(", expected ") {
             Some((found, expected)) => (found, format!("expected {expected}")),
+            // An untagged enum says only what it wants, or nothing at all.
+            None if message.starts_with("a ") && !message.contains(" is ") => {
+                ("wrong type", format!("expected {message}"))
+            }
+            None if message.starts_with("data did not match any variant") => {
+                ("wrong type", "expected a string or an array of strings".to_owned())
+            }
             None => (message, String::new()),
         };
         Mistake::at(&self.file, span, format!("`{what}`: {message}")).label(expected)
@@ -239,6 +245,13 @@ impl Call {
     }
 }
 
+fn key_of(segment: Option<&Segment>) -> Option<&str> {
+    match segment {
+        Some(Segment::Map { key }) => Some(key),
+        _ => None,
+    }
+}
+
 /// The name in backquotes behind `before`.
 fn quoted_after<'m>(message: &'m str, before: &str) -> Option<&'m str> {
     message.strip_prefix(before)?.split('`').nth(1)
@@ -264,7 +277,8 @@ mod tests {
         let context = Context::from(json!({ "code": 3, "codes": [0, 3], "gone": true, "path": "/x" }));
         let rendered = args.render(&context, &mut vec![]);
         let toml::Value::Table(table) = rendered else { panic!("a table") };
-        let call = Call { kind, file, kind_span: 0..0, node, args };
+        let mentions = args.mentions();
+        let call = Call { kind, file, kind_span: 0..0, node, args, mentions };
         let parsed = call.parse(table, BTreeSet::new());
         parsed.map(|task| format!("{task:?}")).map_err(|list| list.into_iter().map(|m| m.message).collect())
     }

@@ -1,19 +1,21 @@
-//! Renders every task for every host. What does not differ between hosts is rendered once.
+//! Renders every task for one host after the other.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use handlebars::Context;
 use serde_json::{Map, Value as Json};
 
-use crate::spec::late::{LateNames, LateTask, LateTest, Skipped, add_live, placeholders, remove_live};
-use crate::spec::load::{Failed, Sources, faulty_keys, instantiate};
+use crate::spec::cache::Cache;
+use crate::spec::fault::{At, Fault};
+use crate::spec::late::{LateNames, LateTest, Skipped};
+use crate::spec::load::Sources;
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::{Mistake, Mistakes};
-use crate::spec::model::{Body, TaskSpec};
+use crate::spec::model::{Body, Registered, TaskSpec};
+use crate::spec::resolve::{Poison, poisoned};
 use crate::spec::source::Span;
 use crate::spec::tasks::{ForEach, TaskPlan, Test, Text, variable_path};
-use crate::spec::template::{At, Compiled, Fault, Mentions};
-use crate::spec::vars::{Poison, locate, poisoned};
+use crate::spec::vars::locate;
 use crate::words::names::{HostName, RemotePath, UserName};
 
 /// Renders for one host after the other.
@@ -31,10 +33,10 @@ pub struct Builder<'a> {
     pub vars: Arc<OnceLock<Map<String, Json>>>,
 }
 
-type Item = Option<(Json, Json)>;
+pub type Item = Option<(Json, Json)>;
 
 /// A mistake was recorded; there is no task to show for it.
-struct Reported;
+pub struct Reported;
 
 impl Builder<'_> {
     /// The task's specs for the host whose turn it is: one, or one for each item.
@@ -76,7 +78,7 @@ impl Builder<'_> {
         }
     }
 
-    fn report(&mut self, mistake: Mistake) -> Reported {
+    pub fn report(&mut self, mistake: Mistake) -> Reported {
         let mistake = match &self.host {
             Some(host) => mistake.on(host),
             None => mistake,
@@ -85,18 +87,24 @@ impl Builder<'_> {
         Reported
     }
 
-    fn fault(&mut self, plan: &TaskPlan, span: &Span, fault: &Fault) -> Reported {
+    pub fn fault(&mut self, plan: &TaskPlan, span: &Span, fault: &Fault) -> Reported {
         self.report(locate(&plan.call.file, span, fault))
     }
 
-    fn check_poison(&mut self, mentions: &Mentions) -> Result<(), Reported> {
-        let mistake = poisoned(&self.poison, mentions).cloned();
-        mistake.map_or(Ok(()), |mistake| Err(self.report(mistake)))
+    pub fn check_poison(&mut self, mentions: &Mentions) -> Result<(), Reported> {
+        let mistakes: Vec<Mistake> = poisoned(&self.poison, mentions).cloned().collect();
+        let mut checked = Ok(());
+        for mistake in mistakes {
+            checked = Err(self.report(mistake));
+        }
+        checked
     }
 
     fn items(&mut self, plan: &Arc<TaskPlan>) -> Result<Vec<Item>, Reported> {
         let (value, span) = match &plan.for_each {
             None => return Ok(vec![None]),
+            // Reported when it was read.
+            Some(ForEach::Broken) => return Err(Reported),
             Some(ForEach::Variable(word)) => {
                 (self.list_variable(plan, &word.text, &word.span)?, word.span.clone())
             }
@@ -134,15 +142,11 @@ impl Builder<'_> {
     }
 
     fn list_variable(&mut self, plan: &TaskPlan, name: &str, span: &Span) -> Result<Json, Reported> {
-        let compiled = match self.sources.templates.compile(&format!("{{{{#if {name}}}}}{{{{/if}}}}")) {
-            Ok(compiled) => compiled,
-            Err(_) => {
-                let mistake =
-                    Mistake::at(&plan.call.file, span.clone(), "this is not the name of a variable");
-                return Err(
-                    self.report(mistake.label("expected an array, or the name of a variable that is one"))
-                );
-            }
+        let Ok(compiled) = self.sources.templates.compile(&format!("{{{{#if {name}}}}}{{{{/if}}}}")) else {
+            let mistake = Mistake::at(&plan.call.file, span.clone(), "this is not the name of a variable");
+            return Err(
+                self.report(mistake.label("expected an array, or the name of a variable that is one"))
+            );
         };
         self.check_poison(&compiled.mentions)?;
         self.check_early(plan, &compiled.mentions, span)?;
@@ -160,17 +164,16 @@ impl Builder<'_> {
         }
         let late = |root: &&str| *root == "os" || *root == "result" || self.names.registered.contains(*root);
         let name = mentions.roots().find(late).unwrap_or("os").to_owned();
-        let fault = Fault {
-            message: format!("`{name}` is only known in the run, and this is needed before"),
-            help: Some("mention it in `when` or in the arguments of the task".into()),
-            at: At::Word(name),
-        };
+        let message = format!("`{name}` is only known in the run, and this is needed before");
+        let fault = Fault::new(message, At::Word(name))
+            .label("known in the run only")
+            .help("mention it in `when` or in the arguments of the task");
         Err(self.fault(plan, span, &fault))
     }
 
     fn text(&mut self, plan: &TaskPlan, text: Option<&Text>) -> Result<Option<String>, Reported> {
         let Some(text) = text else { return Ok(None) };
-        let Some(compiled) = &text.compiled else { return Ok(Some(text.text.clone())) };
+        let Some(compiled) = &text.compiled else { return Ok(Some(text.raw.clone())) };
         self.check_poison(&compiled.mentions)?;
         self.check_early(plan, &compiled.mentions, &text.span)?;
         let rendered = compiled.render(&self.context);
@@ -182,7 +185,7 @@ impl Builder<'_> {
         if let Some(when) = &plan.when {
             match self.names.needs(&when.compiled.mentions) {
                 Some(needs) => {
-                    self.check_late(plan, &when.compiled, &when.span)?;
+                    self.check_late(plan, when, None)?;
                     spec.when = Some(Arc::new(LateTest::new(when, &plan.origin, needs, &self.context)));
                 }
                 None if !self.holds(plan, when)? => {
@@ -226,7 +229,7 @@ impl Builder<'_> {
         }
         if let Some(test) = &plan.changed_when {
             let needs = self.names.needs(&test.compiled.mentions).unwrap_or_default();
-            self.check_late(plan, &test.compiled, &test.span)?;
+            self.check_late(plan, test, Some(Registered::default()))?;
             spec.changed_when = Some(Arc::new(LateTest::new(test, &plan.origin, needs, &self.context)));
         }
         Ok(())
@@ -235,203 +238,14 @@ impl Builder<'_> {
     fn checked<T>(&mut self, plan: &TaskPlan, span: &Span, value: Result<T, String>) -> Result<T, Reported> {
         value.map_err(|why| self.report(Mistake::at(&plan.call.file, span.clone(), why)))
     }
-
-    /// The given name, or kind and main value; `None` when it cannot be rendered before the run.
-    fn name(&self, plan: &TaskPlan) -> Option<String> {
-        if let Some(name) = &plan.name {
-            let Some(compiled) = &name.compiled else { return Some(name.text.clone()) };
-            let late = self.names.needs(&compiled.mentions).is_some();
-            return if late { Some(name.text.clone()) } else { compiled.render(&self.context).ok() };
-        }
-        let value = match plan.main_value()?.render(&self.context, &mut vec![]) {
-            toml::Value::Array(words) => {
-                words.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(" ")
-            }
-            other => other.as_str()?.to_owned(),
-        };
-        let line = value.trim().lines().next().unwrap_or("");
-        let short: String = line.chars().take(60).collect();
-        let cut = if short.len() < value.trim().len() { "…" } else { "" };
-        // A command line may hold what nobody should see.
-        Some(
-            format!("{} {}{cut}", plan.call.kind, self.sources.secrets.mask().apply(&short))
-                .trim()
-                .to_owned(),
-        )
-    }
-
-    fn body(&mut self, plan: &Arc<TaskPlan>, item: &Item) -> Result<(Body, Mentions), Reported> {
-        let mentions = plan.call.args.mentions();
-        self.check_poison(&mentions)?;
-        if let Some(needs) = self.names.needs(&mentions) {
-            self.check_late_args(plan)?;
-            return Ok((self.late(plan, item, needs), Mentions::default()));
-        }
-        match instantiate(plan, &self.context, &self.poison, Some(&self.names), &self.sources) {
-            Ok(loaded) => Ok((Body::Ready(loaded.task), loaded.mentions)),
-            Err(Failed { mistakes, late: Some(needs) }) if mistakes.is_empty() => {
-                Ok((self.late(plan, item, needs), Mentions::default()))
-            }
-            Err(failed) => {
-                for mistake in failed.mistakes {
-                    self.report(mistake);
-                }
-                Err(Reported)
-            }
-        }
-    }
-
-    fn late(&self, plan: &Arc<TaskPlan>, item: &Item, needs: Vec<String>) -> Body {
-        Body::Late(Arc::new(LateTask {
-            plan: plan.clone(),
-            sources: self.sources.clone(),
-            shared: self.shared.clone(),
-            vars: self.vars.clone(),
-            item: item.clone(),
-            needs,
-        }))
-    }
-
-    fn with_placeholders<T>(&mut self, look: impl FnOnce(&Context) -> T) -> T {
-        let live = placeholders(&self.names);
-        add_live(self.context.data_mut(), &live);
-        let seen = look(&self.context);
-        remove_live(self.context.data_mut(), &live);
-        seen
-    }
-
-    /// Only names can be checked before the run, so only they are.
-    fn check_late(&mut self, plan: &TaskPlan, compiled: &Compiled, span: &Span) -> Result<(), Reported> {
-        self.check_poison(&compiled.mentions)?;
-        let fault = self.with_placeholders(|context| compiled.render(context).err());
-        match fault.filter(|fault| matches!(fault.at, At::Word(_))) {
-            Some(fault) => Err(self.fault(plan, span, &fault)),
-            None => Ok(()),
-        }
-    }
-
-    /// Names in all arguments, types in those that are known already.
-    fn check_late_args(&mut self, plan: &TaskPlan) -> Result<(), Reported> {
-        let mut late: Vec<(Span, Fault)> = vec![];
-        let nothing = Fault { message: String::new(), help: None, at: At::Whole };
-        plan.call.args.each_text(&mut |compiled, span| {
-            if self.names.needs(&compiled.mentions).is_some() {
-                late.push((span.clone(), nothing.clone()));
-            }
-        });
-        let mut faults = vec![];
-        let rendered = self.with_placeholders(|context| plan.call.args.render(context, &mut faults));
-        faults.retain(|(_, fault)| matches!(fault.at, At::Word(_)));
-        late.extend(faults.iter().cloned());
-        let mut ok = Ok(());
-        for (span, fault) in &faults {
-            ok = Err(self.fault(plan, span, fault));
-        }
-        let ignored: BTreeSet<String> = faulty_keys(plan, &late);
-        if let toml::Value::Table(table) = rendered {
-            for mistake in plan.call.parse(table, ignored).err().unwrap_or_default() {
-                ok = Err(self.report(mistake));
-            }
-        }
-        ok
-    }
 }
 
 fn blank(plan: &TaskPlan) -> TaskSpec {
     TaskSpec {
-        name: plan.call.kind.to_owned(),
-        kind: plan.call.kind,
-        origin: plan.origin.clone(),
-        body: Body::Late(Arc::new(Skipped)),
-        when: None,
-        skip: None,
-        creates: None,
-        unless: None,
-        user: None,
         register: plan.register.as_ref().map(|word| word.text.clone()),
-        changed_when: None,
-        notify: vec![],
         timeout: plan.timeout,
         retries: plan.retries,
         delay: plan.delay,
-    }
-}
-
-/// Specs by the values of the variables that they were rendered from.
-#[derive(Default)]
-pub struct Cache {
-    values: HashMap<String, u32>,
-    /// Of the host whose turn it is.
-    roots: HashMap<String, u32>,
-    lines: HashMap<(usize, Vec<u32>), Line>,
-}
-
-#[derive(Default)]
-struct Line {
-    /// Variables that only the template files mention.
-    roots: Vec<String>,
-    specs: HashMap<Vec<u32>, Vec<TaskSpec>>,
-}
-
-impl Cache {
-    pub fn next_host(&mut self) {
-        self.roots.clear();
-    }
-
-    fn key(
-        &mut self,
-        mentions: &Mentions,
-        context: &Context,
-        shared: &Map<String, Json>,
-    ) -> Option<Vec<u32>> {
-        if mentions.everything {
-            return None;
-        }
-        let mut roots: Vec<&str> = mentions.roots().collect();
-        roots.dedup();
-        Some(roots.into_iter().map(|root| self.id(root, context, shared)).collect())
-    }
-
-    fn id(&mut self, root: &str, context: &Context, shared: &Map<String, Json>) -> u32 {
-        if shared.contains_key(root) {
-            return 1;
-        }
-        if let Some(id) = self.roots.get(root) {
-            return *id;
-        }
-        let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX - 2) + 2;
-        let id =
-            context.data().get(root).map_or(0, |value| *self.values.entry(value.to_string()).or_insert(next));
-        self.roots.insert(root.to_owned(), id);
-        id
-    }
-
-    fn find(
-        &mut self,
-        place: usize,
-        key: &[u32],
-        context: &Context,
-        shared: &Map<String, Json>,
-    ) -> Option<Vec<TaskSpec>> {
-        let roots = self.lines.get(&(place, key.to_vec()))?.roots.clone();
-        let more: Vec<u32> = roots.iter().map(|root| self.id(root, context, shared)).collect();
-        self.lines.get(&(place, key.to_vec()))?.specs.get(&more).cloned()
-    }
-
-    fn keep(
-        &mut self,
-        place: usize,
-        key: Vec<u32>,
-        seen: &Mentions,
-        specs: &[TaskSpec],
-        context: &Context,
-        shared: &Map<String, Json>,
-    ) {
-        let mut roots: Vec<String> = seen.roots().map(str::to_owned).collect();
-        roots.dedup();
-        let more: Vec<u32> = roots.iter().map(|root| self.id(root, context, shared)).collect();
-        let line = self.lines.entry((place, key)).or_default();
-        line.roots = roots;
-        line.specs.insert(more, specs.to_vec());
+        ..TaskSpec::new(plan.call.kind, plan.origin.clone(), Body::Late(Arc::new(Skipped)))
     }
 }

@@ -21,18 +21,7 @@ pub fn resolve(inventory: &mut Inventory, reader: &mut Reader<'_>) {
             reader.mistake(&host.span, message, "expected a name that no group has");
         }
     }
-    for (index, group) in inventory.groups.iter().enumerate() {
-        for word in &group.hosts {
-            for name in expanded(&word.text, &word.span, reader).unwrap_or_default() {
-                match inventory.hosts.iter().position(|host| host.name.as_str() == name) {
-                    Some(host) => {
-                        direct[host].insert(index);
-                    }
-                    None => unknown_host(inventory, &name, word, reader),
-                }
-            }
-        }
-    }
+    listed(inventory, &mut direct, reader);
     for (host, mut groups) in inventory.hosts.iter_mut().zip(direct) {
         // Until nothing is added: a parent of every group that it is in.
         loop {
@@ -48,6 +37,22 @@ pub fn resolve(inventory: &mut Inventory, reader: &mut Reader<'_>) {
         }
         host.member_of = groups.into_iter().collect();
         host.member_of.sort_by_key(|group| (depth[*group], *group));
+    }
+}
+
+/// Hosts that groups list themselves.
+fn listed(inventory: &Inventory, direct: &mut [BTreeSet<usize>], reader: &mut Reader<'_>) {
+    for (index, group) in inventory.groups.iter().enumerate() {
+        for word in &group.hosts {
+            for name in expanded(&word.text, &word.span, reader).unwrap_or_default() {
+                match inventory.hosts.iter().position(|host| host.name.as_str() == name) {
+                    Some(host) => {
+                        direct[host].insert(index);
+                    }
+                    None => unknown_host(inventory, &name, word, reader),
+                }
+            }
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::{Connection, Host, Ssh};
 use crate::spec::range;
 use crate::spec::read::{Reader, Word};
-use crate::spec::source::{self, Entry, Node, Span, TextFile, Value};
+use crate::spec::source::{self, Entry, Node, Span, TextFile};
+use crate::spec::vars::check_reserved;
 use crate::words::names::HostName;
 
 const SECTIONS: &[&str] = &["defaults", "vars", "secrets", "groups", "hosts"];
@@ -136,7 +137,10 @@ impl Inventory {
         }
         let Some(entries) = reader.table(entry) else { return };
         match entry.key.as_str() {
-            "vars" => self.vars = Some(entry.node.clone()),
+            "vars" => {
+                check_reserved(entries, reader);
+                self.vars = Some(entry.node.clone());
+            }
             "secrets" => self.secrets = entries.to_vec(),
             "groups" => self.groups = entries.iter().filter_map(|entry| group(entry, reader)).collect(),
             "hosts" => entries.iter().for_each(|entry| self.host(entry, reader)),
@@ -157,7 +161,7 @@ impl Inventory {
             match key.key.as_str() {
                 "address" => address = word(key, reader).map(|text| (text, key.node.span.clone())),
                 "groups" => groups = reader.words(key),
-                "vars" => vars = reader.table(key).map(|_| Arc::new(key.node.clone())),
+                "vars" => vars = vars_table(key, reader).map(Arc::new),
                 _ if settings.read(key, reader) => {}
                 _ => {
                     let keys = [&["address", "groups", "vars"], SETTINGS].concat();
@@ -249,7 +253,7 @@ fn group(entry: &Entry, reader: &mut Reader<'_>) -> Option<Group> {
         match key.key.as_str() {
             "children" => group.children = reader.words(key),
             "hosts" => group.hosts = reader.words(key),
-            "vars" => group.vars = reader.table(key).map(|_| key.node.clone()),
+            "vars" => group.vars = vars_table(key, reader),
             _ if group.settings.read(key, reader) => {}
             _ => {
                 let keys = [&["children", "hosts", "vars"], SETTINGS].concat();
@@ -291,7 +295,8 @@ fn checked_name(name: String, span: &Span, reader: &mut Reader<'_>) -> Option<Ho
     checked.map_err(|why| reader.mistake(span, why, "expected a name such as web1")).ok()
 }
 
-/// Whether the node is a table; `vars` of the playbook reads with it too.
-pub fn is_table(node: &Node) -> bool {
-    matches!(node.value, Value::Table(_))
+fn vars_table(entry: &Entry, reader: &mut Reader<'_>) -> Option<Node> {
+    let entries = reader.table(entry)?;
+    check_reserved(entries, reader);
+    Some(entry.node.clone())
 }

@@ -9,10 +9,10 @@ use handlebars::Context;
 use serde_json::{Map, Value as Json};
 
 use crate::spec::load::{Loaded, Sources, instantiate};
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::model::{Condition, Late, Live, Registered};
 use crate::spec::tasks::{TaskPlan, Test};
-use crate::spec::template::Mentions;
 use crate::task::Task;
 use crate::words::error::{Error, Result};
 use crate::words::fact::HostFacts;
@@ -38,9 +38,9 @@ impl LateNames {
     }
 }
 
-/// Answers as they would look, for checking names before the run.
-pub fn placeholders(names: &LateNames) -> Live {
-    let mut live = Live { os: HostFacts::default(), result: Some(Registered::default()), ..Live::default() };
+/// Answers as they would look, for checking names before the run. `result` is for `changed_when` only.
+pub fn placeholders(names: &LateNames, result: Option<Registered>) -> Live {
+    let mut live = Live { os: HostFacts::default(), result, ..Live::default() };
     live.registered = names.registered.iter().map(|name| (name.clone(), Registered::default())).collect();
     live
 }
@@ -77,7 +77,7 @@ impl LateTest {
         let mut vars = Map::new();
         if let Json::Object(map) = context.data() {
             if test.compiled.mentions.everything {
-                vars = map.clone();
+                vars.clone_from(map);
             }
             for root in test.compiled.mentions.roots() {
                 vars.extend(map.get(root).map(|value| (root.to_owned(), value.clone())));
@@ -153,7 +153,7 @@ impl Late for LateTask {
 impl LateTask {
     fn error(&self, mistakes: &[Mistake]) -> Error {
         let what = format!("cannot prepare the {} of {}", self.plan.call.kind, self.plan.origin);
-        let mask = self.sources.secrets.mask();
+        let mask = &self.sources.mask;
         let error = mistakes.iter().fold(Error::config(what), |error, mistake| {
             let label =
                 if mistake.label.is_empty() { String::new() } else { format!(" ({})", mistake.label) };

@@ -5,21 +5,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use handlebars::Context;
 
+use crate::spec::fault::{At, Fault};
 use crate::spec::late::LateNames;
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
+use crate::spec::resolve::{Poison, poisoned};
 use crate::spec::secrets::Secrets;
 use crate::spec::source::{Span, TextFile};
 use crate::spec::tasks::TaskPlan;
-use crate::spec::template::{At, Fault, Mentions};
-use crate::spec::vars::{Poison, Templates, locate, poisoned};
+use crate::spec::vars::{Templates, locate};
 use crate::task::{Inputs, Task};
 use crate::words::content::{Content, Files, TreeEntry};
+use crate::words::secret::Mask;
 
 /// What every host shares while tasks are loaded.
 pub struct Sources {
     pub files: Arc<dyn Files + Send + Sync>,
     pub templates: Templates,
     pub secrets: Secrets,
+    pub mask: Mask,
 }
 
 #[derive(Debug)]
@@ -110,32 +114,39 @@ impl Files for HostInputs<'_> {
 impl Inputs for HostInputs<'_> {
     fn render(&self, name: &str, text: &str) -> Result<String, String> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let fault = match self.sources.templates.compile(text) {
-            Err(fault) => fault,
+        let faults = match self.sources.templates.compile(text) {
+            Err(fault) => vec![fault],
             Ok(compiled) => {
                 seen.mentions.extend(&compiled.mentions);
                 if let Some(needs) = self.late.and_then(|late| late.needs(&compiled.mentions)) {
                     seen.late.get_or_insert_default().extend(needs);
                     return Err("known in the run only".into());
                 }
-                if let Some(mistake) = poisoned(self.poison, &compiled.mentions) {
-                    seen.mistakes.push(mistake.clone());
-                    return Err(mistake.message.clone());
+                let poisoned: Vec<Mistake> = poisoned(self.poison, &compiled.mentions).cloned().collect();
+                if let Some(first) = poisoned.first() {
+                    let message = first.message.clone();
+                    seen.mistakes.extend(poisoned);
+                    return Err(message);
                 }
                 match compiled.render(self.context) {
                     Ok(text) => return Ok(text),
-                    Err(fault) => fault,
+                    Err(fault) => {
+                        let all = compiled.faults(self.context);
+                        if all.is_empty() { vec![fault] } else { all }
+                    }
                 }
             }
         };
         let file = Arc::new(TextFile::new(name, text));
-        let span = match fault.at {
-            At::Whole => 0..0,
-            _ => fault.span(text),
-        };
-        let mistake = Mistake::at(&file, span, &fault.message).maybe_help(fault.help);
-        seen.mistakes.push(mistake);
-        Err(fault.message)
+        for fault in &faults {
+            let span = match fault.at {
+                At::Whole => 0..0,
+                _ => fault.span(text),
+            };
+            let mistake = Mistake::at(&file, span, &fault.message).label(fault.label);
+            seen.mistakes.push(mistake.maybe_help(fault.help.clone()));
+        }
+        Err(faults.first().map_or_else(String::new, |fault| fault.message.clone()))
     }
     fn is_secret(&self, text: &str) -> bool {
         self.sources.secrets.is_in(text)

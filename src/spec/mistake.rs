@@ -90,6 +90,11 @@ impl Mistakes {
             None => self.list.push(mistake),
         }
     }
+    pub fn extend(&mut self, mistakes: impl IntoIterator<Item = Mistake>) {
+        for mistake in mistakes {
+            self.push(mistake);
+        }
+    }
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::spec::inventory::Inventory;
 use crate::spec::load::Sources;
@@ -20,12 +19,16 @@ use crate::words::content::Files;
 use crate::words::secret::Mask;
 
 mod args;
+mod bodies;
 mod build;
+mod cache;
+mod fault;
 mod filters;
 mod groups;
 mod inventory;
 mod late;
 mod load;
+mod mentions;
 pub mod mistake;
 pub mod model;
 mod order;
@@ -33,6 +36,7 @@ mod playbook;
 mod project;
 mod range;
 mod read;
+mod resolve;
 mod secrets;
 mod select;
 pub mod source;
@@ -65,6 +69,7 @@ pub fn load(
     let inventory = read_inventory(request.inventory.as_ref(), &mut mistakes);
     // With a broken inventory, the playbook is still checked for what does not depend on it.
     let sound = mistakes.is_empty();
+    let inventory = if !sound && inventory.hosts.is_empty() { Inventory::localhost() } else { inventory };
     let entries = inventory.secrets.as_slice();
     let secrets = Secrets::load(&inventory.file, entries, files.as_ref(), env, &mut mistakes);
     let (mask, templates) = (secrets.mask(), Templates::default());
@@ -75,20 +80,21 @@ pub fn load(
     let names = order::late_names(&playbook, tags, &mut mistakes);
     let set = set_values(&request.set, &mut mistakes);
     let limited = limited(&inventory, request.limit.as_deref(), &mut mistakes);
-    let chosen = choose(&inventory, playbook.stages, &limited, tags, sound, &mut mistakes);
+    let vars = playbook.vars.clone();
+    let chosen = choose(&inventory, playbook, (&limited, tags), sound, &mut mistakes);
     let taking_part: Vec<usize> = (0..inventory.hosts.len())
         .filter(|host| chosen.iter().any(|stage| stage.hosts.contains(host)))
         .collect();
     let render = Render {
         inventory: &inventory,
-        playbook: (&file, playbook.vars.as_ref()),
+        playbook: (&file, vars.as_ref()),
         set: &set,
-        sources: Arc::new(Sources { files: files.clone(), templates, secrets }),
+        sources: Arc::new(Sources { files: files.clone(), templates, secrets, mask: mask.clone() }),
         names,
     };
     let stages = render.stages(chosen, &mut mistakes);
     if !sound {
-        mistakes.list.retain(|mistake| mistake.label != vars::NOT_FOUND);
+        mistakes.list.retain(|mistake| mistake.label != fault::NOT_FOUND);
     }
     let hosts = taking_part.iter().map(|host| inventory.resolved(&inventory.hosts[*host])).collect();
     let project = Project { playbook: file.name.clone(), hosts, stages, mask: mask.clone() };
@@ -124,23 +130,8 @@ pub fn exec_project(
         Some(Err(error)) => return Err(refused(error.to_string())),
         None => return Err(refused("there is no kind `command`".into())),
     };
-    let spec = TaskSpec {
-        name: if let [line] = argv { line.clone() } else { crate::words::shell::join(argv) },
-        kind: "command",
-        origin: "tow exec".into(),
-        body: task,
-        when: None,
-        skip: None,
-        creates: None,
-        unless: None,
-        user: None,
-        register: None,
-        changed_when: None,
-        notify: vec![],
-        timeout: None,
-        retries: 0,
-        delay: Duration::ZERO,
-    };
+    let name = if let [line] = argv { line.clone() } else { crate::words::shell::join(argv) };
+    let spec = TaskSpec { name, ..TaskSpec::new("command", "tow exec".into(), task) };
     let names: Vec<_> = hosts.iter().map(|host| host.name.clone()).collect();
     let stage = Stage {
         name: "exec".into(),
@@ -178,9 +169,8 @@ fn limited(inventory: &Inventory, limit: Option<&str>, mistakes: &mut Mistakes) 
 
 fn choose(
     inventory: &Inventory,
-    stages: Vec<playbook::StagePlan>,
-    limited: &[bool],
-    tags: Tags<'_>,
+    Playbook { file, stages, .. }: Playbook,
+    (limited, tags): (&[bool], Tags<'_>),
     sound: bool,
     mistakes: &mut Mistakes,
 ) -> Vec<Chosen> {
@@ -193,11 +183,7 @@ fn choose(
                 if sound {
                     let start = stage.hosts.span.start + 1;
                     let span = start + wrong.at.start..start + wrong.at.end;
-                    let file = &stage.tasks.first().map(|task| task.call.file.clone());
-                    let mistake = match file {
-                        Some(file) => Mistake::at(file, span, wrong.message),
-                        None => Mistake::argument(wrong.message),
-                    };
+                    let mistake = Mistake::at(&file, span, wrong.message);
                     mistakes.push(mistake.label("selects the hosts of the stage").maybe_help(wrong.help));
                 }
                 vec![true; inventory.hosts.len()]

@@ -125,6 +125,29 @@ pub struct TaskSpec {
     pub delay: Duration,
 }
 
+impl TaskSpec {
+    /// A task without any of the keys that every task may carry.
+    pub fn new(kind: &'static str, origin: Arc<str>, body: Body) -> TaskSpec {
+        TaskSpec {
+            name: kind.to_owned(),
+            kind,
+            origin,
+            body,
+            when: None,
+            skip: None,
+            creates: None,
+            unless: None,
+            user: None,
+            register: None,
+            changed_when: None,
+            notify: vec![],
+            timeout: None,
+            retries: 0,
+            delay: Duration::ZERO,
+        }
+    }
+}
+
 /// A task's own part.
 #[derive(Clone)]
 pub enum Body {

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::spec::fault::{At, Fault};
 use crate::spec::late::LateNames;
 use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::playbook::Playbook;
 use crate::spec::suggest::advice;
 use crate::spec::tasks::TaskPlan;
-use crate::spec::template::At;
-use crate::spec::template::Fault;
 use crate::spec::vars::locate;
 
 /// `--tags` and `--skip-tags`. `always` runs unless it is skipped by name; `never` runs when it is asked for.
@@ -86,10 +85,9 @@ pub fn late_names(playbook: &Playbook, tags: Tags<'_>, mistakes: &mut Mistakes) 
             } else {
                 continue;
             };
-            let fault =
-                Fault { message: format!("`{root}` {wrong}"), help: None, at: At::Word(root.to_owned()) };
-            mistakes
-                .push(locate(&task.call.file, &mention_span(task, root), &fault).label("not known yet here"));
+            let fault = Fault::new(format!("`{root}` {wrong}"), At::Word(root.to_owned()))
+                .label("not known yet here");
+            mistakes.push(locate(&task.call.file, &mention_span(task, root), &fault));
         }
     }
     LateNames { registered: origins.into_keys().map(str::to_owned).collect() }
@@ -104,7 +102,7 @@ fn mention_span(task: &TaskPlan, root: &str) -> std::ops::Range<usize> {
     });
     let tests = [&task.when, &task.changed_when].into_iter().flatten();
     let tests = tests.map(|test| (&test.compiled, &test.span));
-    let texts = task.texts().filter_map(|text| Some((text.compiled.as_ref()?, &text.span)));
-    let other = tests.chain(texts).find(|(compiled, _)| compiled.mentions.roots().any(|name| name == root));
+    let others = task.texts().filter_map(|text| Some((text.compiled.as_ref()?, &text.span)));
+    let other = tests.chain(others).find(|(compiled, _)| compiled.mentions.roots().any(|name| name == root));
     found.or_else(|| other.map(|(_, span)| span.clone())).unwrap_or_else(|| task.call.kind_span.clone())
 }

@@ -88,7 +88,7 @@ impl Playbook {
                 reader.mistake(&stage.hosts.span, message, "expected another name");
             }
             let names: Vec<&str> =
-                stage.handlers.iter().filter_map(|h| Some(h.name.as_ref()?.text.as_str())).collect();
+                stage.handlers.iter().filter_map(|h| Some(h.name.as_ref()?.raw.as_str())).collect();
             for handler in &stage.handlers {
                 if handler.name.is_none() {
                     reader.mistake(
@@ -99,12 +99,12 @@ impl Playbook {
                 }
             }
             for notified in stage.tasks.iter().chain(&stage.handlers).flat_map(|task| &task.notify) {
-                if names.contains(&notified.text.as_str()) {
+                if names.contains(&notified.raw.as_str()) {
                     continue;
                 }
-                let help = advice(&notified.text, names.iter().copied(), "the handlers are");
+                let help = advice(&notified.raw, names.iter().copied(), "the handlers are");
                 let help = help.unwrap_or_else(|| "add it as `[[stages.handlers]]`".into());
-                let message = format!("stage `{}` has no handler `{}`", stage.name, notified.text);
+                let message = format!("stage `{}` has no handler `{}`", stage.name, notified.raw);
                 let mistake = Mistake::at(reader.file, notified.span.clone(), message);
                 reader.mistakes.push(mistake.label("not the name of a handler").help(help));
             }

@@ -6,17 +6,19 @@ use std::sync::{Arc, OnceLock};
 use handlebars::Context;
 use serde_json::{Map, Value as Json, json};
 
-use crate::spec::build::{Builder, Cache};
+use crate::spec::build::Builder;
+use crate::spec::cache::Cache;
 use crate::spec::inventory::{Entity, Inventory};
 use crate::spec::late::LateNames;
 use crate::spec::load::Sources;
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::{MaxFailures, OnFailure, Stage, TaskSpec};
 use crate::spec::order::Tags;
 use crate::spec::playbook::StagePlan;
+use crate::spec::resolve::Poison;
 use crate::spec::tasks::TaskPlan;
-use crate::spec::template::Mentions;
-use crate::spec::vars::{Layer, Merge, Poison};
+use crate::spec::vars::{Layer, Merge};
 use crate::words::names::HostName;
 
 /// A stage with the hosts that take part, by their place in the inventory.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::read::Reader;
+use crate::spec::resolve::Poison;
 use crate::spec::source::{Entry, TextFile};
-use crate::spec::vars::Poison;
 use crate::words::content::Files;
 use crate::words::secret::{Mask, Secret};
 
@@ -60,15 +60,16 @@ impl Secrets {
                 self.json.insert(entry.key.clone(), value.as_str().into());
                 self.values.push(Secret::new(value));
             }
-            Err(why) => self.poison.push(Poison {
-                path: vec!["secrets".into(), entry.key.clone()],
-                mistake: Mistake::at(
-                    file,
-                    entry.node.span.clone(),
-                    format!("the secret `{}` cannot be had: {why}", entry.key),
-                )
-                .label("needed by this playbook"),
-            }),
+            Err(why) => {
+                // There for "did you mean"; never rendered.
+                self.json.insert(entry.key.clone(), Json::Null);
+                let message = format!("the secret `{}` cannot be had: {why}", entry.key);
+                self.poison.push(Poison {
+                    path: vec!["secrets".into(), entry.key.clone()],
+                    mistake: Mistake::at(file, entry.node.span.clone(), message)
+                        .label("needed by this playbook"),
+                });
+            }
         }
     }
 

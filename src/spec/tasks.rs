@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::spec::args::{Arg, Call};
+use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::read::{Reader, Word};
 use crate::spec::source::{Entry, Node, Span, Value};
 use crate::spec::suggest::advice;
-use crate::spec::template::{Compiled, Mentions, is_template};
+use crate::spec::template::{Compiled, is_template};
 use crate::spec::vars::{RESERVED, Templates, locate};
 use crate::task;
 
@@ -53,7 +54,7 @@ pub struct TaskPlan {
 /// A string that may be a template.
 #[derive(Clone, Debug)]
 pub struct Text {
-    pub text: String,
+    pub raw: String,
     pub compiled: Option<Arc<Compiled>>,
     pub span: Span,
 }
@@ -71,6 +72,8 @@ pub enum ForEach {
     Given(Arg),
     /// The name of a variable that is an array or a table.
     Variable(Word),
+    /// Neither, and reported.
+    Broken,
 }
 
 /// `[[tasks]]`, `[[stages.tasks]]` or `[[stages.handlers]]`.
@@ -80,63 +83,41 @@ pub fn read(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Ve
 }
 
 fn task(node: &Node, at: &Span, templates: &Templates, reader: &mut Reader<'_>) -> Option<TaskPlan> {
-    let entries = node.entries();
-    let mut kinds = vec![];
-    for entry in entries.iter().filter(|entry| !COMMON.contains(&entry.key.as_str())) {
-        match task::KINDS.iter().find(|kind| **kind == entry.key) {
-            Some(kind) => kinds.push((*kind, entry)),
-            None => unknown_key(entry, reader),
-        }
-    }
-    let known = entries.iter().all(|entry| COMMON.contains(&entry.key.as_str()));
-    let first = match kinds.as_slice() {
-        [only] => *only,
-        [] => {
-            if known {
-                let span = entries.first().map_or(at.clone(), |entry| entry.key_span.clone());
-                let mistake = Mistake::at(reader.file, span, "the task does not say what to do");
-                reader.mistakes.push(
-                    mistake
-                        .label("expected one task kind")
-                        .help(format!("the kinds are: {}", task::KINDS.join(", "))),
-                );
-            }
-            return None;
-        }
-        [first, (second, entry), ..] => {
-            let message = format!("a task does one thing: `{}` and `{second}` are two", first.0);
-            reader.mistake(&entry.key_span, message, "expected in a task of its own");
-            *first
-        }
-    };
-    let call = call(first.0, first.1, templates, reader)?;
-    let origin = format!("{}:{}", reader.file.name, reader.file.line(node_start(node, at)));
-    let mut plan = TaskPlan {
-        call,
-        origin: origin.into(),
-        name: None,
-        when: None,
-        for_each: None,
-        tags: vec![],
-        user: None,
-        register: None,
-        creates: None,
-        unless: None,
-        notify: vec![],
-        timeout: None,
-        retries: 0,
-        delay: Duration::from_secs(1),
-        once: false,
-        changed_when: None,
-    };
-    for entry in entries {
+    let (kind, entry) = kind(node, at, reader)?;
+    let call = call(kind, entry, templates, reader)?;
+    let start = node.entries().first().map_or(at.start, |entry| entry.key_span.start);
+    let origin = format!("{}:{}", reader.file.name, reader.file.line(start));
+    let mut plan = TaskPlan::new(call, origin.into());
+    for entry in node.entries() {
         plan.common(entry, templates, reader);
     }
     Some(plan)
 }
 
-fn node_start(node: &Node, at: &Span) -> usize {
-    node.entries().first().map_or(at.start, |entry| entry.key_span.start)
+/// The one key that is a task kind.
+fn kind<'n>(node: &'n Node, at: &Span, reader: &mut Reader<'_>) -> Option<(&'static str, &'n Entry)> {
+    let mut kinds = vec![];
+    let mut unknown = false;
+    for entry in node.entries().iter().filter(|entry| !COMMON.contains(&entry.key.as_str())) {
+        if let Some(kind) = task::KINDS.iter().find(|kind| **kind == entry.key) {
+            kinds.push((*kind, entry));
+        } else {
+            unknown = true;
+            unknown_key(entry, reader);
+        }
+    }
+    if let [_, (second, entry), ..] = kinds.as_slice() {
+        let message = format!("a task does one thing: `{}` and `{second}` are two", kinds[0].0);
+        reader.mistake(&entry.key_span, message, "expected in a task of its own");
+    }
+    // An unknown key was most likely meant as the kind.
+    if kinds.is_empty() && !unknown {
+        let span = node.entries().first().map_or(at.clone(), |entry| entry.key_span.clone());
+        let mistake = Mistake::at(reader.file, span, "the task does not say what to do");
+        let help = format!("the kinds are: {}", task::KINDS.join(", "));
+        reader.mistakes.push(mistake.label("expected one task kind").help(help));
+    }
+    kinds.first().copied()
 }
 
 fn unknown_key(entry: &Entry, reader: &mut Reader<'_>) {
@@ -169,17 +150,39 @@ fn call(kind: &'static str, entry: &Entry, templates: &Templates, reader: &mut R
     };
     let mut faults = vec![];
     let args = Arg::new(&node, reader.file, templates, &mut faults);
-    faults.into_iter().for_each(|fault| reader.mistakes.push(fault));
-    Some(Call { kind, file: reader.file.clone(), kind_span: entry.key_span.clone(), node, args })
+    reader.mistakes.extend(faults);
+    let mentions = args.mentions();
+    Some(Call { kind, file: reader.file.clone(), kind_span: entry.key_span.clone(), node, args, mentions })
 }
 
 impl TaskPlan {
+    fn new(call: Call, origin: Arc<str>) -> TaskPlan {
+        TaskPlan {
+            call,
+            origin,
+            name: None,
+            when: None,
+            for_each: None,
+            tags: vec![],
+            user: None,
+            register: None,
+            creates: None,
+            unless: None,
+            notify: vec![],
+            timeout: None,
+            retries: 0,
+            delay: Duration::from_secs(1),
+            once: false,
+            changed_when: None,
+        }
+    }
+
     fn common(&mut self, entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) {
         match entry.key.as_str() {
             "name" => self.name = text(entry, templates, reader),
             "when" => self.when = test(entry, reader),
             "changed_when" => self.changed_when = test(entry, reader),
-            "for_each" => self.for_each = for_each(entry, templates, reader),
+            "for_each" => self.for_each = Some(for_each(entry, templates, reader)),
             "tags" => self.tags = reader.words(entry),
             "as" => self.user = text(entry, templates, reader),
             "register" => self.register = register(entry, reader),
@@ -205,7 +208,7 @@ impl TaskPlan {
 
     /// Everything that is needed to render the task before the run.
     pub fn mentions(&self) -> Mentions {
-        let mut mentions = self.call.args.mentions();
+        let mut mentions = self.call.mentions.clone();
         self.texts()
             .filter_map(|text| text.compiled.as_ref())
             .for_each(|text| mentions.extend(&text.mentions));
@@ -217,7 +220,7 @@ impl TaskPlan {
             Some(ForEach::Variable(word)) => {
                 mentions.paths.insert(variable_path(&word.text));
             }
-            None => {}
+            Some(ForEach::Broken) | None => {}
         }
         mentions
     }
@@ -242,10 +245,10 @@ fn text(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option
 
 fn word_text(word: Word, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {
     if !is_template(&word.text) {
-        return Some(Text { text: word.text, compiled: None, span: word.span });
+        return Some(Text { raw: word.text, compiled: None, span: word.span });
     }
     match templates.compile(&word.text) {
-        Ok(compiled) => Some(Text { text: word.text, compiled: Some(compiled), span: word.span }),
+        Ok(compiled) => Some(Text { raw: word.text, compiled: Some(compiled), span: word.span }),
         Err(fault) => {
             reader.mistakes.push(locate(reader.file, &word.span, &fault));
             None
@@ -267,10 +270,10 @@ fn test(entry: &Entry, reader: &mut Reader<'_>) -> Option<Test> {
     }
 }
 
-fn for_each(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option<ForEach> {
+fn for_each(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> ForEach {
     if let Value::String(text) = &entry.node.value {
         let name = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
-        return Some(ForEach::Variable(Word { text: name.to_owned(), span: entry.node.span.clone() }));
+        return ForEach::Variable(Word { text: name.to_owned(), span: entry.node.span.clone() });
     }
     if !matches!(entry.node.value, Value::Array(_) | Value::Table(_)) {
         reader.wrong_type(
@@ -278,12 +281,12 @@ fn for_each(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Op
             &entry.node,
             "an array, a table, or the name of a variable that is one",
         );
-        return None;
+        return ForEach::Broken;
     }
     let mut faults = vec![];
     let arg = Arg::new(&entry.node, reader.file, templates, &mut faults);
-    faults.into_iter().for_each(|fault| reader.mistakes.push(fault));
-    Some(ForEach::Given(arg))
+    reader.mistakes.extend(faults);
+    ForEach::Given(arg)
 }
 
 fn register(entry: &Entry, reader: &mut Reader<'_>) -> Option<Word> {

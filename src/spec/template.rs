@@ -1,16 +1,14 @@
 //! Templates: compiled once, rendered for each host, strict everywhere, aware of the variables they mention.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
-use handlebars::{
-    Context, Handlebars, Path, PathSeg, RenderContext, RenderErrorReason, Renderable as _, Template,
-};
+use handlebars::template::{Parameter, TemplateElement};
+use handlebars::{Context, Handlebars, Path, RenderContext, Renderable as _, StringOutput, Template};
 use serde_json::Value as Json;
 
+use crate::spec::fault::{At, Fault, of_render, unreadable};
 use crate::spec::filters;
-use crate::spec::suggest::advice;
+use crate::spec::mentions::{Mentions, mentions, seg_name};
 
 const MAX_NESTING: usize = 32;
 
@@ -19,76 +17,10 @@ static REGISTRY: LazyLock<Handlebars<'static>> = LazyLock::new(filters::registry
 /// A template that compiles and calls only what exists.
 #[derive(Debug)]
 pub struct Compiled {
-    pub text: String,
     pub mentions: Mentions,
     /// The path, when the text is one variable and nothing else: it then keeps the variable's type.
     pub single: Option<Vec<String>>,
     template: Template,
-}
-
-/// The variables that a template looks at. May hold more than it uses, never fewer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mentions {
-    /// `{{json this}}`: any of them.
-    pub everything: bool,
-    pub paths: BTreeSet<Vec<String>>,
-}
-
-impl Mentions {
-    pub fn roots(&self) -> impl Iterator<Item = &str> {
-        self.paths.iter().filter_map(|path| path.first().map(String::as_str))
-    }
-    pub fn extend(&mut self, other: &Mentions) {
-        self.everything |= other.everything;
-        self.paths.extend(other.paths.iter().cloned());
-    }
-}
-
-/// Why a template does not compile or render.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub message: String,
-    pub help: Option<String>,
-    /// What to point at in the text.
-    pub at: At,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum At {
-    Whole,
-    /// From 1.
-    LineColumn(usize, usize),
-    Word(String),
-}
-
-impl Fault {
-    fn new(message: impl Into<String>, at: At) -> Fault {
-        Fault { message: message.into(), help: None, at }
-    }
-    /// The bytes of `text` to point at.
-    pub fn span(&self, text: &str) -> std::ops::Range<usize> {
-        match &self.at {
-            At::Whole => 0..text.len(),
-            At::Word(word) => find_word(text, word).unwrap_or(0..text.len()),
-            At::LineColumn(line, column) => {
-                let start: usize =
-                    text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-                let at = start + column.saturating_sub(1);
-                at.min(text.len())..(at + 2).min(text.len())
-            }
-        }
-    }
-}
-
-/// The first place where `word` stands inside of `{{ … }}` or alone.
-fn find_word(text: &str, word: &str) -> Option<std::ops::Range<usize>> {
-    let edge = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || "_-.".contains(c)));
-    let mut hits = text.match_indices(word).filter(|(at, _)| {
-        edge(text[..*at].chars().next_back()) && edge(text[at + word.len()..].chars().next())
-    });
-    let first = hits.clone().next();
-    let inside = hits.find(|(at, _)| text[..*at].rfind("{{") > text[..*at].rfind("}}"));
-    inside.or(first).map(|(at, _)| at..at + word.len())
 }
 
 /// Whether handlebars would do anything with it.
@@ -101,18 +33,12 @@ impl Compiled {
         check_nesting(text)?;
         let mut template = Template::compile(text).map_err(|error| {
             let at = error.pos().map_or(At::Whole, |(line, column)| At::LineColumn(line, column));
-            let reason = error.reason().to_string();
-            let reason = reason.lines().last().unwrap_or("").trim_start_matches([' ', '=']).to_owned();
-            Fault::new(format!("the template cannot be read: {reason}"), at)
+            Fault::new(format!("the template cannot be read: {}", unreadable(text, error.reason())), at)
         })?;
-        let mut walk = Walk::default();
-        walk.template(&template);
-        if let Some(fault) = walk.fault {
-            return Err(fault);
-        }
+        let mentions = mentions(&template)?;
         let single = single(&template);
         guard(&mut template);
-        Ok(Arc::new(Compiled { text: text.to_owned(), mentions: walk.mentions, single, template }))
+        Ok(Arc::new(Compiled { mentions, single, template }))
     }
 
     /// `(eq os.family "debian")` or a bare variable, as `when` has it.
@@ -123,7 +49,12 @@ impl Compiled {
             fault.help = Some(format!("write: {inner}"));
             return Err(fault);
         }
-        let compiled = Compiled::new(&format!("{{{{#if {}}}}}1{{{{/if}}}}", text.trim()));
+        let bare = text.trim();
+        if !bare.starts_with('(') && bare.contains(char::is_whitespace) {
+            let fault = Fault::new("a call in a condition stands in parentheses", At::Whole);
+            return Err(fault.help(format!("write: ({bare})")));
+        }
+        let compiled = Compiled::new(&format!("{{{{#if {bare}}}}}1{{{{/if}}}}"));
         // Positions would be those of the text that we made.
         compiled.map_err(|fault| match fault.at {
             At::LineColumn(..) => {
@@ -139,13 +70,20 @@ impl Compiled {
     pub fn render(&self, context: &Context) -> Result<String, Fault> {
         let registry: &Handlebars<'static> = &REGISTRY;
         let rendered = self.template.renders(registry, context, &mut RenderContext::new(None));
-        rendered.map_err(|error| match error.reason() {
-            RenderErrorReason::MissingVariable(Some(path)) => missing(path, context.data()),
-            RenderErrorReason::InvalidJsonIndex(key) => {
-                Fault::new(format!("an array has no entry `{key}`"), At::Word(key.clone()))
-            }
-            other => Fault::new(other.to_string(), At::Whole),
-        })
+        rendered.map_err(|error| of_render(&error, context))
+    }
+
+    /// Everything that is wrong, when `render` has failed: each part of the text is tried alone.
+    pub fn faults(&self, context: &Context) -> Vec<Fault> {
+        let registry: &Handlebars<'static> = &REGISTRY;
+        let mut faults: Vec<Fault> = vec![];
+        for element in &self.template.elements {
+            let mut output = StringOutput::new();
+            let rendered = element.render(registry, context, &mut RenderContext::new(None), &mut output);
+            let fault = rendered.err().map(|error| of_render(&error, context));
+            faults.extend(fault.filter(|fault| !faults.contains(fault)));
+        }
+        faults
     }
 
     pub fn holds(&self, context: &Context) -> Result<bool, Fault> {
@@ -164,25 +102,6 @@ pub fn value_at<'j>(json: &'j Json, path: &[String]) -> Option<&'j Json> {
         Json::Array(items) => items.get(part.parse::<usize>().ok()?),
         _ => None,
     })
-}
-
-fn missing(path: &str, root: &Json) -> Fault {
-    let clean = path.trim_start_matches("@root.").trim_start_matches("@root/").trim_start_matches("../");
-    let parts: Vec<String> = clean.split(['.', '/']).map(str::to_owned).collect();
-    if value_at(root, &parts).is_some() {
-        return Fault::new(format!("`{path}` is neither an array nor a table"), At::Word(path.to_owned()));
-    }
-    let known = (0..parts.len()).rev().find_map(|n| value_at(root, &parts[..n]).map(|json| (n, json)));
-    let mut fault = Fault::new(format!("the variable `{clean}` is not defined"), At::Word(path.to_owned()));
-    if let Some((n, Json::Object(map))) = known {
-        let prefix = parts[..n].iter().fold(String::new(), |text, part| text + part + ".");
-        let names: Vec<String> = map.keys().map(|key| format!("{prefix}{key}")).collect();
-        let what =
-            if n == 0 { "the variables are".to_owned() } else { format!("`{}` has", parts[..n].join(".")) };
-        let wrong = parts[..=n].join(".");
-        fault.help = advice(&wrong, names.iter().map(String::as_str), &what);
-    }
-    fault
 }
 
 fn check_nesting(text: &str) -> Result<(), Fault> {
@@ -219,13 +138,6 @@ fn single(template: &Template) -> Option<Vec<String>> {
     names.filter(|names| plain && !names.is_empty() && !filters::names().any(|name| *name == names[0]))
 }
 
-fn seg_name(seg: &PathSeg) -> Option<String> {
-    match seg {
-        PathSeg::Named(name) => Some(name.trim_matches(['[', ']', '\'']).to_owned()),
-        _ => None,
-    }
-}
-
 /// Puts a check for missing arguments before every block; what handlebars does with them there differs.
 fn guard(template: &mut Template) {
     static PROTOTYPE: LazyLock<Option<Template>> =
@@ -251,109 +163,6 @@ fn guard(template: &mut Template) {
             at += 1;
         }
         at += 1;
-    }
-}
-
-/// Collects what a template mentions, and the first thing in it that does not exist.
-#[derive(Default)]
-struct Walk {
-    mentions: Mentions,
-    fault: Option<Fault>,
-    /// Names that blocks give: `as |user|`.
-    params: Vec<String>,
-    /// How many `each` and `with` are around.
-    depth: usize,
-}
-
-impl Walk {
-    fn template(&mut self, template: &Template) {
-        for element in &template.elements {
-            match element {
-                TemplateElement::Expression(ht) | TemplateElement::HtmlExpression(ht) => self.expression(ht),
-                TemplateElement::HelperBlock(ht) => self.call(ht),
-                TemplateElement::DecoratorExpression(dt)
-                | TemplateElement::DecoratorBlock(dt)
-                | TemplateElement::PartialExpression(dt)
-                | TemplateElement::PartialBlock(dt) => {
-                    let name = dt.name.as_name().unwrap_or("?");
-                    let mut fault = Fault::new(
-                        format!("partials and decorators are not available: `{name}`"),
-                        At::Word(name.to_owned()),
-                    );
-                    fault.help = Some("write the text here, or in a template file of its own".into());
-                    self.fault.get_or_insert(fault);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn expression(&mut self, ht: &HelperTemplate) {
-        let name_only = ht.params.is_empty() && ht.hash.is_empty();
-        let called = ht.name.as_name().is_some_and(|name| filters::names().any(|known| known == name));
-        if name_only && !called {
-            self.param(&ht.name);
-        } else {
-            self.call(ht);
-        }
-    }
-
-    fn call(&mut self, ht: &HelperTemplate) {
-        let name = ht.name.as_name().unwrap_or("");
-        if !filters::names().any(|known| known == name) {
-            let mut fault = Fault::new(format!("there is no function `{name}`"), At::Word(name.to_owned()));
-            let known = filters::names().filter(|name| *name != filters::GUARD);
-            fault.help = advice(name, known, "the functions are");
-            self.fault.get_or_insert(fault);
-        }
-        ht.params.iter().chain(ht.hash.values()).for_each(|param| self.param(param));
-        let (params, depth) = (self.params.len(), self.depth);
-        self.params.extend(block_params(ht));
-        if let Some(body) = &ht.template {
-            self.depth += usize::from(name == "each" || name == "with");
-            self.template(body);
-        }
-        (self.depth, _) = (depth, self.params.truncate(params));
-        if let Some(inverse) = &ht.inverse {
-            self.template(inverse);
-        }
-    }
-
-    fn param(&mut self, param: &Parameter) {
-        match param {
-            Parameter::Name(name) => self.path(vec![name.clone()], name),
-            Parameter::Path(Path::Relative((segs, raw))) => {
-                self.path(segs.iter().filter_map(seg_name).collect(), raw);
-            }
-            Parameter::Subexpression(sub) => {
-                if let TemplateElement::Expression(ht) = sub.as_element() {
-                    self.call(ht);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn path(&mut self, names: Vec<String>, raw: &str) {
-        let of_item = self.depth > 0 && (raw == "." || raw.starts_with("this"));
-        match names.first() {
-            Some(first) if self.params.contains(first) => {}
-            _ if of_item => {}
-            Some(_) => {
-                self.mentions.paths.insert(names);
-            }
-            None => self.mentions.everything = true,
-        }
-    }
-}
-
-fn block_params(ht: &HelperTemplate) -> Vec<String> {
-    use handlebars::template::BlockParam;
-    let name = |param: &Parameter| param.as_name().map(str::to_owned);
-    match &ht.block_param {
-        Some(BlockParam::Single(one)) => name(one).into_iter().collect(),
-        Some(BlockParam::Pair((one, two))) => [name(one), name(two)].into_iter().flatten().collect(),
-        _ => vec![],
     }
 }
 

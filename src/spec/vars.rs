@@ -1,21 +1,20 @@
 //! Variables: layers merged deeply, templates within them resolved in the order in which they need each other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use handlebars::Context;
 use serde_json::{Map, Value as Json};
 
+use crate::spec::fault::{At, Fault};
 use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::read::Reader;
+use crate::spec::resolve::{Leaf, Leaves, Poison, resolve};
 use crate::spec::source::{Entry, Node, Span, TextFile, Value};
-use crate::spec::template::{At, Compiled, Fault, Mentions, is_template, value_at};
+use crate::spec::template::{Compiled, is_template};
 
 /// Names that towline gives; a variable of the user's must not hide them.
 pub const RESERVED: &[&str] = &["host", "hosts", "groups", "os", "item", "index", "result", "secrets"];
-
-/// The label of mistakes that may only follow from a broken inventory.
-pub const NOT_FOUND: &str = "not found";
 
 /// Every template of a project, each compiled once.
 #[derive(Debug, Default)]
@@ -41,15 +40,7 @@ pub fn locate(file: &Arc<TextFile>, span: &Span, fault: &Fault) -> Mistake {
         _ => 0..raw.len(),
     };
     let at = span.start + inner.start..span.start + inner.end;
-    let label = if matches!(fault.at, At::Word(_)) { NOT_FOUND } else { "" };
-    Mistake::at(file, at, &fault.message).label(label).maybe_help(fault.help.clone())
-}
-
-/// A value that could not be had; a mistake only for who uses it.
-#[derive(Clone, Debug)]
-pub struct Poison {
-    pub path: Vec<String>,
-    pub mistake: Mistake,
+    Mistake::at(file, at, &fault.message).label(fault.label).maybe_help(fault.help.clone())
 }
 
 /// One layer of variables, as some file gives it.
@@ -59,18 +50,11 @@ pub struct Layer<'a> {
     pub node: &'a Node,
 }
 
-#[derive(Clone)]
-struct Leaf {
-    file: Arc<TextFile>,
-    span: Span,
-    compiled: Arc<Compiled>,
-}
-
 /// Variables while they are merged.
 #[derive(Default)]
 pub struct Merge {
     map: Map<String, Json>,
-    templates: BTreeMap<Vec<String>, Leaf>,
+    templates: Leaves,
 }
 
 /// Says which names are taken.
@@ -118,17 +102,12 @@ impl Merge {
         if let Json::Object(data) = context.data_mut() {
             data.extend(self.map);
         }
-        let mut resolving =
-            Resolving { leaves: &self.templates, done: BTreeMap::new(), poison: poison.to_vec(), mistakes };
-        for path in self.templates.keys() {
-            resolving.visit(path, context);
-        }
-        let poison = resolving.poison.split_off(poison.len());
+        let poison = resolve(&self.templates, context, poison, mistakes);
         (names, poison)
     }
 }
 
-fn forget(leaves: &mut BTreeMap<Vec<String>, Leaf>, path: &[String]) {
+fn forget(leaves: &mut Leaves, path: &[String]) {
     leaves.retain(|leaf, _| !leaf.starts_with(path) && !path.starts_with(leaf));
 }
 
@@ -136,22 +115,22 @@ struct Adding<'a> {
     file: &'a Arc<TextFile>,
     templates: &'a Templates,
     mistakes: &'a mut Mistakes,
-    leaves: &'a mut BTreeMap<Vec<String>, Leaf>,
+    leaves: &'a mut Leaves,
 }
 
 impl Adding<'_> {
     fn table(&mut self, map: &mut Map<String, Json>, entries: &[Entry], path: &mut Vec<String>) {
         for entry in entries {
             path.push(entry.key.clone());
-            match (&entry.node.value, map.get_mut(&entry.key)) {
-                (Value::Table(entries), Some(Json::Object(inner))) => self.table(inner, entries, path),
-                _ => {
-                    if !self.leaves.is_empty() {
-                        forget(self.leaves, path);
-                    }
-                    map.insert(entry.key.clone(), entry.node.json());
-                    self.leaves(&entry.node, path);
+            let inner = map.get_mut(&entry.key);
+            if let (Value::Table(entries), Some(Json::Object(inner))) = (&entry.node.value, inner) {
+                self.table(inner, entries, path);
+            } else {
+                if !self.leaves.is_empty() {
+                    forget(self.leaves, path);
                 }
+                map.insert(entry.key.clone(), entry.node.json());
+                self.leaves(&entry.node, path);
             }
             path.pop();
         }
@@ -179,11 +158,10 @@ impl Adding<'_> {
                 if let Some(late) =
                     compiled.mentions.roots().find(|root| ["os", "item", "index", "result"].contains(root))
                 {
-                    let fault = Fault {
-                        message: format!("`{late}` is not known where variables are made"),
-                        help: Some("mention it in the task itself".into()),
-                        at: At::Word(late.to_owned()),
-                    };
+                    let message = format!("`{late}` is not known where variables are made");
+                    let fault = Fault::new(message, At::Word(late.to_owned()))
+                        .label("known in tasks only")
+                        .help("mention it in the task itself");
                     self.mistakes.push(locate(self.file, span, &fault));
                     return;
                 }
@@ -193,78 +171,6 @@ impl Adding<'_> {
             Err(fault) => self.mistakes.push(locate(self.file, span, &fault)),
         }
     }
-}
-
-struct Resolving<'a> {
-    leaves: &'a BTreeMap<Vec<String>, Leaf>,
-    /// False while being resolved: meeting it again closes a circle.
-    done: BTreeMap<Vec<String>, bool>,
-    poison: Vec<Poison>,
-    mistakes: &'a mut Mistakes,
-}
-
-impl Resolving<'_> {
-    fn visit(&mut self, path: &Vec<String>, context: &mut Context) {
-        let Some(leaf) = self.leaves.get(path) else { return };
-        match self.done.get(path) {
-            Some(true) => return,
-            Some(false) => {
-                let name = path.join(".");
-                let mistake =
-                    Mistake::at(&leaf.file, leaf.span.clone(), format!("the variable `{name}` needs itself"))
-                        .label("part of a circle");
-                self.mistakes.push(mistake);
-                return;
-            }
-            None => {}
-        }
-        self.done.insert(path.clone(), false);
-        for mention in &leaf.compiled.mentions.paths {
-            let needed: Vec<&Vec<String>> =
-                self.leaves.keys().filter(|other| related(other, mention)).collect();
-            needed.into_iter().for_each(|other| self.visit(other, context));
-        }
-        self.done.insert(path.clone(), true);
-        let poisoned = poisoned(&self.poison, &leaf.compiled.mentions).cloned();
-        let value = match poisoned {
-            Some(mistake) => Err(mistake),
-            None => rendered(&leaf.compiled, context).map_err(|fault| locate(&leaf.file, &leaf.span, &fault)),
-        };
-        match value {
-            Ok(value) => put(context.data_mut(), path, value),
-            Err(mistake) => self.poison.push(Poison { path: path.clone(), mistake }),
-        }
-    }
-}
-
-fn put(json: &mut Json, path: &[String], value: Json) {
-    let at = path.iter().try_fold(json, |json, part| match json {
-        Json::Object(map) => map.get_mut(part),
-        Json::Array(items) => items.get_mut(part.parse::<usize>().ok()?),
-        _ => None,
-    });
-    if let Some(at) = at {
-        *at = value;
-    }
-}
-
-/// A template that is one variable keeps that variable's type.
-fn rendered(compiled: &Compiled, context: &Context) -> Result<Json, Fault> {
-    let text = compiled.render(context)?;
-    let single = compiled.single.as_ref().and_then(|path| value_at(context.data(), path));
-    Ok(single.cloned().unwrap_or(Json::String(text)))
-}
-
-fn related(a: &[String], b: &[String]) -> bool {
-    a.starts_with(b) || b.starts_with(a)
-}
-
-/// Why something that is mentioned cannot be had.
-pub fn poisoned<'p>(poison: &'p [Poison], mentions: &Mentions) -> Option<&'p Mistake> {
-    let hit = |poison: &&Poison| {
-        mentions.everything || mentions.paths.iter().any(|mention| related(&poison.path, mention))
-    };
-    poison.iter().find(hit).map(|poison| &poison.mistake)
 }
 
 /// The value of `--set`: true, false, a whole number, an array, a table, "quoted"; anything else is text.

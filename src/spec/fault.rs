@@ -1,0 +1,110 @@
+//! Why a template does not compile or render, and where in it.
+
+use handlebars::{Context, RenderError, RenderErrorReason, TemplateErrorReason};
+use serde_json::Value as Json;
+
+use crate::spec::suggest::advice;
+use crate::spec::template::value_at;
+
+/// Why a template does not compile or render.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub message: String,
+    pub help: Option<String>,
+    /// What to point at in the text.
+    pub at: At,
+    /// Beside the caret.
+    pub label: &'static str,
+}
+
+/// The label of faults that may only follow from a broken inventory.
+pub const NOT_FOUND: &str = "not found";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum At {
+    Whole,
+    /// From 1.
+    LineColumn(usize, usize),
+    Word(String),
+}
+
+impl Fault {
+    pub fn new(message: impl Into<String>, at: At) -> Fault {
+        Fault { message: message.into(), help: None, at, label: "" }
+    }
+    #[must_use]
+    pub fn label(mut self, label: &'static str) -> Fault {
+        self.label = label;
+        self
+    }
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Fault {
+        self.help = Some(help.into());
+        self
+    }
+    /// The bytes of `text` to point at.
+    pub fn span(&self, text: &str) -> std::ops::Range<usize> {
+        match &self.at {
+            At::Whole => 0..text.len(),
+            At::Word(word) => find_word(text, word).unwrap_or(0..text.len()),
+            At::LineColumn(line, column) => {
+                let start: usize =
+                    text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+                let at = start + column.saturating_sub(1);
+                at.min(text.len())..(at + 2).min(text.len())
+            }
+        }
+    }
+}
+
+/// The parser's own words name the rules of its grammar, which help nobody.
+pub fn unreadable(text: &str, reason: &TemplateErrorReason) -> String {
+    match reason {
+        TemplateErrorReason::MismatchingClosedHelper(open, close) => {
+            format!("`{{{{#{open}}}}}` is closed by `{{{{/{close}}}}}`")
+        }
+        _ if text.matches("{{").count() > text.matches("}}").count() => "a `{{` lacks its `}}`".into(),
+        _ => "it is no valid handlebars here".into(),
+    }
+}
+
+/// The first place where `word` stands inside of `{{ … }}` or alone.
+fn find_word(text: &str, word: &str) -> Option<std::ops::Range<usize>> {
+    let edge = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || "_-.".contains(c)));
+    let mut hits = text.match_indices(word).filter(|(at, _)| {
+        edge(text[..*at].chars().next_back()) && edge(text[at + word.len()..].chars().next())
+    });
+    let first = hits.clone().next();
+    let inside = hits.find(|(at, _)| text[..*at].rfind("{{") > text[..*at].rfind("}}"));
+    inside.or(first).map(|(at, _)| at..at + word.len())
+}
+
+pub fn of_render(error: &RenderError, context: &Context) -> Fault {
+    match error.reason() {
+        RenderErrorReason::MissingVariable(Some(path)) => missing(path, context.data()),
+        RenderErrorReason::InvalidJsonIndex(key) => {
+            Fault::new(format!("an array has no entry `{key}`"), At::Word(key.clone()))
+        }
+        other => Fault::new(other.to_string(), At::Whole),
+    }
+}
+
+fn missing(path: &str, root: &Json) -> Fault {
+    let clean = path.trim_start_matches("@root.").trim_start_matches("@root/").trim_start_matches("../");
+    let parts: Vec<String> = clean.split(['.', '/']).map(str::to_owned).collect();
+    if value_at(root, &parts).is_some() {
+        return Fault::new(format!("`{path}` is neither an array nor a table"), At::Word(path.to_owned()));
+    }
+    let known = (0..parts.len()).rev().find_map(|n| value_at(root, &parts[..n]).map(|json| (n, json)));
+    let mut fault = Fault::new(format!("the variable `{clean}` is not defined"), At::Word(path.to_owned()))
+        .label(NOT_FOUND);
+    if let Some((n, Json::Object(map))) = known {
+        let prefix = parts[..n].iter().fold(String::new(), |text, part| text + part + ".");
+        let names: Vec<String> = map.keys().map(|key| format!("{prefix}{key}")).collect();
+        let what =
+            if n == 0 { "the variables are".to_owned() } else { format!("`{}` has", parts[..n].join(".")) };
+        let wrong = parts[..=n].join(".");
+        fault.help = advice(&wrong, names.iter().map(String::as_str), &what);
+    }
+    fault
+}
