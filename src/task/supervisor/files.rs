@@ -91,7 +91,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{daemon, line, socket_folder, start};
-    use crate::words::names::{FileMode, RemotePath};
+    use crate::words::names::RemotePath;
 
     #[test]
     fn a_deep_root_has_its_socket_elsewhere() {
