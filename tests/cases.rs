@@ -3,6 +3,7 @@
 //! ```toml
 //! task = { path = "/etc/motd", content = "hi {{name}}\n" }   # the kind's own table (or a shorthand's value)
 //! before = [{ directory = { path = "/srv/a" } }]             # tasks planned before, whose predictions are seen
+//! after = [{ line = { path = "/x", line = "a" } }]           # tasks after it, whose questions are asked too
 //! host = { user = "root", family = "debian" }                # any of HostFacts; these are the defaults
 //! vars = { name = "x" }                                      # what template files may mention
 //! secrets = ["hunter2"]                                      # text that holds one of these is secret
@@ -10,6 +11,7 @@
 //! [files]                                                    # the operator's files
 //! "motd.hbs" = "hi {{name}}\n"
 //! "site/run.sh" = { content = "#!/bin/sh\n", executable = true }
+//! "site/large" = { content = "x", unread = true }             # as one that is too large to be kept in memory
 //! "site/empty" = { dir = true }
 //! "site/now" = { link = "run.sh" }
 //!

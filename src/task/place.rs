@@ -27,6 +27,12 @@ pub fn needs_parent(verb: &str, path: &RemotePath, facts: &Facts) -> Result<()> 
     }
 }
 
+/// Whether a task of this stage asks for bytes at `path` that are not in memory here: then nobody can foretell them.
+pub fn is_asked_for_unread(path: &RemotePath, content: &Content, facts: &Facts) -> bool {
+    let unread = content.as_bytes().is_none() && content.len <= CONTENT_LIMIT;
+    unread && facts.contains(&Probe::Content(path.clone()))
+}
+
 /// What something that the acting user makes at `path` looks like at first.
 pub fn fresh(node: NodeKind, mode: FileMode, path: &RemotePath, facts: &Facts) -> Stat {
     let parent = path.parent().and_then(|parent| facts.path(&parent).ok().flatten());
@@ -66,7 +72,7 @@ impl Change {
             .predict_attributes(path, Stat { size: content.len, ..stat });
         let probe = Probe::Content(path.clone());
         // All probes of a stage travel together: what nobody has asked for by now, nobody will.
-        if !facts.contains(&probe) {
+        if !facts.contains(&probe) || is_asked_for_unread(path, content, facts) {
             return change;
         }
         let bytes = content.as_bytes().filter(|_| content.len <= CONTENT_LIMIT);

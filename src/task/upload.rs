@@ -98,6 +98,8 @@ fn is_secret(content: &Content, inputs: &dyn Inputs) -> bool {
 impl Task for Upload {
     fn load(&mut self, inputs: &dyn Inputs) -> Result<(), Mistake> {
         let no_tree = match inputs.tree(&self.src) {
+            // The file itself, where there is no folder.
+            Ok(entries) if entries.iter().any(|entry| entry.path.is_empty()) => String::new(),
             Ok(entries) => {
                 let wanted = entries.into_iter().filter(|entry| !excluded(&self.exclude, &entry.path));
                 let items = wanted.map(|entry| self.item(entry.path, entry.node, inputs));
@@ -107,7 +109,8 @@ impl Task for Upload {
             Err(why) => why,
         };
         let content = inputs.content(&self.src).map_err(|why| {
-            Mistake::new("src", format!("neither a folder ({no_tree}) nor a file ({why})"))
+            let both = format!("neither a folder ({no_tree}) nor a file ({why})");
+            Mistake::new("src", if no_tree == why || no_tree.is_empty() { why } else { both })
         })?;
         if self.delete {
             return Err(Mistake::new("delete", format!("{} is a file: there is nothing to delete", self.src))

@@ -1,7 +1,7 @@
 //! Writing a file: the step that `file`, `template`, `upload`, `env` and `line` share.
 
 use crate::task::common::{attribute_changes, with_attributes};
-use crate::task::place::{fresh, needs_parent, probes};
+use crate::task::place::{fresh, is_asked_for_unread, needs_parent, probes};
 use crate::words::action::{Action, Owner};
 use crate::words::content::Content;
 use crate::words::error::{Error, Result};
@@ -40,12 +40,18 @@ pub fn plan_content(target: &Target, wanted: &Wanted, facts: &Facts) -> Result<S
     let file = stat.filter(|stat| stat.node == NodeKind::File);
     let Some(file) = file else {
         needs_parent("write", path, facts)?;
-        return Ok(Step::Change(install(target, None, wanted, facts)));
+        return Ok(written(target, None, wanted, facts));
     };
     if facts.digest(path)? != Some(&wanted.content.digest) {
-        return Ok(Step::Change(install(target, Some(file), wanted, facts)));
+        return Ok(written(target, Some(file), wanted, facts));
     }
     Ok(attributes(target, file).map_or_else(|| Step::already(format!("{path} is as wanted")), Step::Change))
+}
+
+fn written(target: &Target, file: Option<&Stat>, wanted: &Wanted, facts: &Facts) -> Step {
+    let change = install(target, file, wanted, facts);
+    let foretold = !is_asked_for_unread(target.path, &wanted.content, facts);
+    if foretold { Step::Change(change) } else { Step::effects(change) }
 }
 
 pub fn refuse_unless_file(path: &RemotePath, stat: Option<&Stat>) -> Result<()> {

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use towline::task::Inputs;
-use towline::words::content::{Content, Files, Node, TreeEntry};
-use towline::words::fact::TreeFact;
+use towline::words::content::{Content, Files, Node, Source, TreeEntry};
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -15,6 +14,9 @@ pub enum Entry {
         content: String,
         #[serde(default)]
         executable: bool,
+        /// Not read into memory, as a large file.
+        #[serde(default)]
+        unread: bool,
     },
     Link {
         link: String,
@@ -26,19 +28,15 @@ pub enum Entry {
 }
 
 impl Entry {
-    pub fn tree_fact(&self) -> TreeFact {
-        match self.node() {
-            Node::Dir => TreeFact::Dir,
-            Node::File { content, executable } => TreeFact::File { digest: content.digest, executable },
-            Node::Link { target } => TreeFact::Link { target },
-        }
-    }
-
-    fn node(&self) -> Node {
+    pub fn node(&self) -> Node {
         match self {
             Entry::Text(text) => Node::File { content: Content::text(text), executable: false },
-            Entry::File { content, executable } => {
-                Node::File { content: Content::text(content), executable: *executable }
+            Entry::File { content, executable, unread } => {
+                let mut content = Content::text(content);
+                if *unread {
+                    content.source = Source::Local("(large)".into());
+                }
+                Node::File { content, executable: *executable }
             }
             Entry::Link { link } => Node::Link { target: link.clone() },
             Entry::Dir { .. } => Node::Dir,
@@ -69,8 +67,8 @@ impl Files for Local<'_> {
 
     fn tree(&self, path: &str) -> Result<Vec<TreeEntry>, String> {
         let found = self.below(path);
-        if self.files.contains_key(path) {
-            return Err(format!("{path} is not a folder"));
+        if let Some(entry) = self.files.get(path) {
+            return Ok(vec![TreeEntry { path: String::new(), node: entry.node() }]);
         }
         if found.is_empty() {
             return Err(format!("cannot read {path}: no such folder"));

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use towline::words::content::Digest;
+use towline::words::content::{Digest, Node};
 use towline::words::fact::{Fact, Facts, NodeKind, Output, PathFact, Probe, Stat, TreeFact, UserFact};
 use towline::words::names::{FileMode, RemotePath};
 
@@ -173,8 +173,12 @@ impl Entry {
     }
 
     fn tree(&self) -> BTreeMap<String, TreeFact> {
-        let facts = self.entries.iter().map(|(path, entry)| (path.clone(), entry.tree_fact()));
-        facts.collect()
+        let fact = |node: Node| match node {
+            Node::Dir => TreeFact::Dir,
+            Node::File { content, executable } => TreeFact::File { digest: content.digest, executable },
+            Node::Link { target } => TreeFact::Link { target },
+        };
+        self.entries.iter().map(|(path, entry)| (path.clone(), fact(entry.node()))).collect()
     }
 
     fn account(&self) -> UserFact {

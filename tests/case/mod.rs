@@ -22,6 +22,8 @@ pub struct Case {
     #[serde(default)]
     before: Vec<BTreeMap<String, toml::Value>>,
     #[serde(default)]
+    after: Vec<BTreeMap<String, toml::Value>>,
+    #[serde(default)]
     host: Host,
     #[serde(default)]
     vars: toml::Table,
@@ -91,20 +93,25 @@ impl Case {
         for (kind, table) in self.before.iter().flatten() {
             tasks.push(load(kind, table, &local).map_err(|mistake| format!("before: {mistake:?}"))?);
         }
+        let mut later = vec![];
+        for (kind, table) in self.after.iter().flatten() {
+            later.push(load(kind, table, &local).map_err(|mistake| format!("after: {mistake:?}"))?);
+        }
         let outcome = match load(kind, &self.task, &local) {
             Err(mistake) => Outcome::Mistake(mistake),
             Ok(task) => {
                 tasks.push(task);
-                self.plan(&tasks)?
+                self.plan(&tasks, &later)?
             }
         };
         self.compare(&outcome)
     }
 
     /// Plans all tasks in their order; the last one is what the case is about.
-    fn plan(&self, tasks: &[Box<dyn Task>]) -> Result<Outcome, String> {
+    fn plan(&self, tasks: &[Box<dyn Task>], later: &[Box<dyn Task>]) -> Result<Outcome, String> {
         let mut facts = Facts::new(self.host.facts());
-        Known::new(&self.facts).answer(tasks.iter().flat_map(|task| task.probes()), &mut facts)?;
+        Known::new(&self.facts)
+            .answer(tasks.iter().chain(later).flat_map(|task| task.probes()), &mut facts)?;
         let (last, before) = tasks.split_last().ok_or("no task")?;
         for task in before {
             match task.plan(&facts) {

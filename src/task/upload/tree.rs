@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::task::common::with_attributes;
-use crate::task::place::{fresh, needs_parent};
+use crate::task::place::{fresh, is_asked_for_unread, needs_parent};
 use crate::task::upload::Upload;
 use crate::task::upload::glob::excluded;
 use crate::task::write::{Target, Wanted, attributes, install};
@@ -77,7 +77,12 @@ impl Tree<'_> {
         if change.what.len() > LINES {
             change.what = vec![self.summary(&change)];
         }
-        Ok(Step::Change(change.predict(Probe::Tree(self.dest.clone()), Fact::Tree(Some(after)))))
+        let change = change.predict(Probe::Tree(self.dest.clone()), Fact::Tree(Some(after)));
+        let unforetold = |(path, item): &(RemotePath, Item)| match &item.node {
+            Node::File { content, .. } => is_asked_for_unread(path, content, self.facts),
+            _ => false,
+        };
+        Ok(if self.items.iter().any(unforetold) { Step::effects(change) } else { Step::Change(change) })
     }
 
     /// The folder itself.

@@ -48,6 +48,15 @@ pub fn hello(text: &str) -> Hello {
 
 /// Facts for `probes` from the answers to `script::probes(probes)`.
 pub fn parse(probes: &[Probe], answers: &[Answer]) -> Result<Vec<Fact>> {
+    // Silence about paths would look like a host on which nothing exists.
+    let silent = |mark: &str, path: fn(&Probe) -> bool| {
+        probes.iter().any(path) && !answers.iter().any(|(given, _)| given == mark)
+    };
+    if silent("s", |probe| matches!(probe, Probe::Path(_)))
+        || silent("d", |probe| matches!(probe, Probe::Digest(_)))
+    {
+        return Err(Error::bug("the host left the questions about paths without an answer"));
+    }
     let mut paths = Paths::default();
     let mut single: HashMap<(char, usize), (&[u8], &str)> = HashMap::new();
     for (mark, data) in answers {
