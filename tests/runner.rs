@@ -1,5 +1,7 @@
 //! The remote runner against a real shell: what it asks, does, streams and kills.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 

@@ -68,7 +68,8 @@ async fn hashed_names_are_known() {
 #[tokio::test]
 async fn an_unknown_key_is_refused_until_it_is_trusted() {
     let sshd = Sshd::start(&[]);
-    let said = refused(with_known(&sshd, "[127.0.0.1]:1 {key}\n!127.0.0.1,* {key}\n").await, &sshd);
+    let said =
+        refused(with_known(&sshd, "[127.0.0.1]:1 {key}\n![127.0.0.1]:*,!127.0.0.1,* {key}\n").await, &sshd);
     assert!(said.contains("is unknown: it shows ssh-ed25519 SHA256:"), "{said}");
     let connector = connector(&sshd);
     for _ in 0..2 {

@@ -9,7 +9,7 @@ use russh::client::{ChannelOpenHandle, Handle, Msg};
 use russh::client::{Config, DisconnectReason, Handler, Session as Protocol};
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, HashAlg, PublicKeyOrCertificate};
-use russh::{Channel, ChannelId, Preferred, cipher};
+use russh::{Channel, Preferred, cipher};
 
 use crate::transport::ssh::known_hosts::{Known, Name, Verdict};
 use crate::transport::ssh::wire::Leash;
@@ -148,11 +148,6 @@ impl Handler for Client {
             DisconnectReason::ReceivedDisconnect(_) => Ok(()),
             DisconnectReason::Error(error) => Err(error),
         }
-    }
-
-    /// A refused request (there is no SFTP) would leave its channel open, and whoever reads it waiting.
-    async fn channel_failure(&mut self, id: ChannelId, session: &mut Protocol) -> Result<(), russh::Error> {
-        session.close(id)
     }
 
     async fn server_channel_open_forwarded_tcpip(

@@ -53,42 +53,41 @@ impl SshLink {
         Error::unreachable(format!("lost the connection to {}", self.name)).cause(why)
     }
 
-    /// A channel, and the session that it belongs to.
-    async fn channel(&self) -> Result<(Channel<Msg>, Arc<Session>)> {
+    /// A channel of this session; `None` when it has as many as the server allows.
+    async fn channel_of(&self, session: &Session) -> Result<Option<Channel<Msg>>> {
         // Channels that were closed a moment ago may still count.
-        for pause in [20, 60, 180] {
-            if self.crowded.load(Ordering::Relaxed) {
-                break;
-            }
-            match self.session.handle.channel_open_session().await {
-                Ok(channel) => return Ok((channel, Arc::clone(&self.session))),
+        for pause in [10, 20, 40, 80, 160, 0] {
+            match session.handle.channel_open_session().await {
+                Ok(channel) => return Ok(Some(channel)),
                 Err(russh::Error::ChannelOpenFailure(_)) => {
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
-                Err(error) => return Err(self.lost(&self.session, &error)),
+                Err(error) => return Err(self.lost(session, &error)),
             }
         }
-        self.crowded.store(true, Ordering::Relaxed);
-        self.spare_channel().await
+        Ok(None)
     }
 
-    async fn spare_channel(&self) -> Result<(Channel<Msg>, Arc<Session>)> {
+    /// A channel, and the session that it belongs to.
+    async fn channel(&self) -> Result<(Channel<Msg>, Arc<Session>)> {
+        if !self.crowded.load(Ordering::Relaxed) {
+            if let Some(channel) = self.channel_of(&self.session).await? {
+                return Ok((channel, Arc::clone(&self.session)));
+            }
+            self.crowded.store(true, Ordering::Relaxed);
+        }
         let mut spare = self.spare.lock().await;
         if let Some(session) = spare.as_ref().filter(|session| session.is_alive())
-            && let Ok(channel) = session.handle.channel_open_session().await
+            && let Some(channel) = self.channel_of(session).await?
         {
             return Ok((channel, Arc::clone(session)));
         }
         let dial = Dial { shared: &self.shared, name: &self.name, notice: &|_| {} };
         let session = dial.session(&self.target).await?;
-        let channel = match session.handle.channel_open_session().await {
-            Ok(channel) => channel,
-            Err(russh::Error::ChannelOpenFailure(why)) => {
-                return Err(Error::unreachable(format!("{} opens no session", self.name))
-                    .cause(format!("{why:?}"))
-                    .hint("MaxSessions in its sshd_config must be 1 or more"));
-            }
-            Err(error) => return Err(self.lost(&session, &error)),
+        let Some(channel) = self.channel_of(&session).await? else {
+            return Err(Error::unreachable(format!("{} opens no session", self.name))
+                .cause("it refuses every channel")
+                .hint("MaxSessions in its sshd_config must be 1 or more"));
         };
         *spare = Some(Arc::clone(&session));
         Ok((channel, session))
@@ -140,6 +139,7 @@ impl SshLink {
         &self,
         dir: &str,
         files: &[Upload],
+        begun: bool,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<()> {
         let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/-".contains(&b));
@@ -147,7 +147,14 @@ impl SshLink {
         if !plain(dir) || !files.iter().all(|file| plain(&file.name)) {
             return Err(Error::bug(format!("{dir}: not a name that every login shell understands")));
         }
-        let make = format!("exec /bin/sh -c 'umask 077; mkdir {dir}'");
+        let mut make = format!("mkdir {dir}");
+        if begun {
+            // SFTP may have done what it was asked, although its answers were lost in noise.
+            let paths = files.iter().take(sftp::OPEN_FILES).map(|file| format!("{dir}/{}", file.name));
+            let paths = paths.collect::<Vec<_>>().join(" ");
+            make = format!("rm -f {paths}; rmdir {dir} 2>/dev/null; {make}");
+        }
+        let make = format!("exec /bin/sh -c 'umask 077; {make}'");
         let made = self.run(&make, sftp::Input::none()).await;
         made.map_err(|why| failed(format!("cannot make the folder {dir} on {}", self.name), why))?;
         for file in files {
@@ -175,9 +182,11 @@ impl Link for SshLink {
         let (channel, session) = self.channel().await?;
         match sftp::upload(channel, &self.shared.blocks, dir, files, progress).await {
             Ok(()) => Ok(()),
-            Err(Trouble::NoSftp) if session.is_alive() => self.upload_by_cat(dir, files, progress).await,
+            Err(Trouble::NoSftp { refused }) if session.is_alive() => {
+                self.upload_by_cat(dir, files, !refused, progress).await
+            }
             Err(_) if !session.is_alive() => Err(self.lost(&session, &russh::Error::Disconnect)),
-            Err(Trouble::NoSftp) => Err(Error::failed(format!("no SFTP on {}", self.name))),
+            Err(Trouble::NoSftp { .. }) => Err(Error::failed(format!("no SFTP on {}", self.name))),
             Err(Trouble::With(what, why)) => {
                 Err(Error::failed(format!("{what} on {}", self.name)).cause(why))
             }
@@ -189,9 +198,11 @@ impl Link for SshLink {
         match sftp::download(channel, &self.shared.blocks, path, to).await {
             Ok(()) => Ok(()),
             Err(_) if !session.is_alive() => Err(self.lost(&session, &russh::Error::Disconnect)),
-            Err(Trouble::NoSftp) => Err(Error::failed(format!("cannot copy {path} from {}", self.name))
-                .cause("the server has no working SFTP")
-                .hint("its sshd_config needs a line `Subsystem sftp internal-sftp`")),
+            Err(Trouble::NoSftp { .. }) => {
+                Err(Error::failed(format!("cannot copy {path} from {}", self.name))
+                    .cause("the server has no working SFTP")
+                    .hint("its sshd_config needs a line `Subsystem sftp internal-sftp`"))
+            }
             Err(Trouble::With(what, why)) => {
                 Err(Error::failed(format!("{what} on {}", self.name)).cause(why))
             }

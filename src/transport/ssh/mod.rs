@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod dial;
 mod gate;
+mod incoming;
 mod keys;
 mod known_hosts;
 mod link;

@@ -1,6 +1,8 @@
 //! Files over SFTP: everything that need not wait is sent at once, with a bounded number of blocks in memory.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::{FutureExt as _, join, try_join};
@@ -15,6 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use crate::transport::Upload;
+use crate::transport::ssh::incoming::Incoming;
 use crate::words::content::{Content, Source};
 
 /// The largest that OpenSSH's server takes in one message is 256 KB with headers.
@@ -23,11 +26,11 @@ const SMALL_BLOCK: usize = 32 * 1024;
 /// Blocks of one file on their way: 16 MB, which at 100 ms is 160 MB/s.
 const IN_FLIGHT: usize = 64;
 /// Files that are open at once: OpenSSH's server refuses from about 128 on.
-const OPEN_FILES: usize = 90;
+pub const OPEN_FILES: usize = 90;
 
 pub enum Trouble {
-    /// There is no SFTP, or something else answers in its place.
-    NoSftp,
+    /// There is no SFTP, or something else answers in its place; then what was asked may still have been done.
+    NoSftp { refused: bool },
     /// What failed, and why.
     With(String, String),
 }
@@ -56,22 +59,36 @@ fn permissions(mode: u32) -> FileAttributes {
     FileAttributes { permissions: Some(mode), ..FileAttributes::empty() }
 }
 
-/// Sends the request for SFTP and its greeting; neither is waited for here.
-async fn start(channel: Channel<Msg>) -> Result<RawSftpSession, Trouble> {
-    // With a reply: a refusal closes the channel (see `client`), so that nobody waits for a greeting in vain.
-    channel.request_subsystem(true, "sftp").await.map_err(|_| Trouble::NoSftp)?;
-    // The timeout of a request runs while its bytes still wait to leave.
-    let config = Config { request_timeout_secs: 120, max_packet_len: 1 << 19, ..Config::default() };
-    Ok(RawSftpSession::new_with_config(channel.into_stream(), config))
+/// SFTP on a channel.
+struct Sftp {
+    raw: RawSftpSession,
+    refused: Arc<AtomicBool>,
 }
 
-/// The size of blocks that this server takes; waits for its greeting.
-async fn greet(sftp: &RawSftpSession) -> Result<usize, Trouble> {
-    let patience = Duration::from_secs(20);
-    match tokio::time::timeout(patience, sftp.init()).await {
-        Ok(Ok(version)) if version.extensions.keys().any(|name| name.ends_with("@openssh.com")) => Ok(BLOCK),
-        Ok(Ok(_)) => Ok(SMALL_BLOCK),
-        Ok(Err(_)) | Err(_) => Err(Trouble::NoSftp),
+impl Sftp {
+    /// Sends the request; the answer is not waited for here.
+    async fn start(channel: Channel<Msg>) -> Result<Sftp, Trouble> {
+        // With a reply: a refusal ends [`Incoming`], so that nobody waits for a greeting in vain.
+        let requested = channel.request_subsystem(true, "sftp").await;
+        requested.map_err(|_| Trouble::NoSftp { refused: true })?;
+        let (from, to) = channel.split();
+        let from = Incoming::of(from);
+        let refused = from.refused();
+        // The timeout of a request runs while its bytes still wait to leave.
+        let config = Config { request_timeout_secs: 120, max_packet_len: 1 << 19, ..Config::default() };
+        let stream = tokio::io::join(from, to.make_writer());
+        Ok(Sftp { raw: RawSftpSession::new_with_config(stream, config), refused })
+    }
+
+    /// The size of blocks that this server takes; waits for its greeting.
+    async fn greet(&self) -> Option<usize> {
+        let greeting = tokio::time::timeout(Duration::from_secs(20), self.raw.init()).await.ok()?.ok()?;
+        let is_openssh = greeting.extensions.keys().any(|name| name.ends_with("@openssh.com"));
+        Some(if is_openssh { BLOCK } else { SMALL_BLOCK })
+    }
+
+    fn absent(&self) -> Trouble {
+        Trouble::NoSftp { refused: self.refused.load(Ordering::Relaxed) }
     }
 }
 
@@ -82,9 +99,10 @@ pub async fn upload(
     files: &[Upload],
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<(), Trouble> {
-    let sftp = &start(channel).await?;
+    let session = Sftp::start(channel).await?;
+    let sftp = &session.raw;
     // All three are sent before the first is answered; the server takes them in this order.
-    let greeting = async { greet(sftp).await.map_err(|_| ()) }.shared();
+    let greeting = session.greet().shared();
     let making = async { sftp.mkdir(dir, permissions(0o700)).await.map(drop) }.shared();
     let one = |file: &Upload| {
         let (greeting, making) = (greeting.clone(), making.clone());
@@ -93,7 +111,7 @@ pub async fn upload(
             let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUDE;
             let opened = sftp.open(path.as_str(), flags, permissions(0o600)).await;
             // Nothing is written into a folder that is not the one we made.
-            let (Ok(block), Ok(())) = (greeting.await, making.await) else { return Ok(()) };
+            let (Some(block), Ok(())) = (greeting.await, making.await) else { return Ok(()) };
             let handle = opened.map_err(trouble(format!("cannot write {path}")))?.handle;
             Sending { sftp, blocks, block, handle, path, progress }.send(&content).await
         }
@@ -102,7 +120,7 @@ pub async fn upload(
     let sending: Vec<_> = files.iter().map(one).collect();
     let sending = stream::iter(sending).buffer_unordered(OPEN_FILES).try_collect::<()>();
     let (greeted, (made, sent)) = join(greeting.clone(), join(making.clone(), sending)).await;
-    greeted.map_err(|()| Trouble::NoSftp)?;
+    greeted.ok_or_else(|| session.absent())?;
     made.map_err(trouble(format!("cannot make the folder {dir}")))?;
     sent
 }
@@ -260,11 +278,12 @@ pub async fn download(
     let partial = tempfile::NamedTempFile::new_in(folder).map_err(here)?;
     let mut file = File::from_std(partial.reopen().map_err(here)?);
     file.set_max_buf_size(BLOCK);
-    let sftp = &start(channel).await?;
+    let session = Sftp::start(channel).await?;
+    let sftp = &session.raw;
     let what = || format!("cannot read {path}");
     let opening = sftp.open(path, OpenFlags::READ, FileAttributes::empty());
-    let (block, opened) = join(greet(sftp), opening).await;
-    let block = block?;
+    let (block, opened) = join(session.greet(), opening).await;
+    let block = block.ok_or_else(|| session.absent())?;
     let handle = opened.map_err(trouble(what()))?.handle;
     let mut reading = Reading { sftp, blocks, handle: &handle, block, next: 0 };
     let mut flight = FuturesOrdered::new();
