@@ -4,19 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use russh::MethodKind;
 use russh::client::{AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::signature::Signer as _;
-use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
-use russh::{MethodKind, SendError, Signer};
 use tokio::net::UnixStream;
 
 use crate::transport::ssh::client::{Client, Seen, explain};
 use crate::transport::ssh::config::{Identities, Target};
 use crate::transport::ssh::keys::{Keyring, Loaded, certificate_of};
+use crate::transport::ssh::pen::{Pen, PenError};
 use crate::words::error::{Error, Result};
 
 /// Something to offer.
@@ -278,41 +277,5 @@ impl From<AgentIdentity> for Offer {
             format!("{comment} of the agent")
         };
         Offer { identity: Identity::Agent(Box::new(identity)), shown }
-    }
-}
-
-/// Signs with a key in memory: what russh has for certificates signs RSA with SHA-1's name.
-struct Pen {
-    key: Arc<PrivateKey>,
-}
-
-struct PenError(String);
-
-impl From<SendError> for PenError {
-    fn from(_: SendError) -> PenError {
-        PenError("the connection was lost".to_owned())
-    }
-}
-
-impl Signer for Pen {
-    type Error = PenError;
-
-    async fn auth_sign(
-        &mut self,
-        _: &AgentIdentity,
-        hash: Option<HashAlg>,
-        mut to_sign: Vec<u8>,
-    ) -> Result<Vec<u8>, PenError> {
-        let signature = match self.key.key_data() {
-            KeypairData::Rsa(rsa) => (rsa, hash).try_sign(&to_sign),
-            other => other.try_sign(&to_sign),
-        };
-        let bytes = signature.map_err(|error| PenError(error.to_string())).and_then(|signature| {
-            Vec::<u8>::try_from(signature).map_err(|error| PenError(error.to_string()))
-        })?;
-        let length = u32::try_from(bytes.len()).map_err(|error| PenError(error.to_string()))?;
-        to_sign.extend(length.to_be_bytes());
-        to_sign.extend(bytes);
-        Ok(to_sign)
     }
 }

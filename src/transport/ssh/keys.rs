@@ -95,7 +95,7 @@ fn is_locked(text: &str) -> bool {
 
 fn public_half(file: &Path, text: &str) -> Option<PublicKey> {
     let inside = PrivateKey::from_openssh(text).ok().map(|key| key.public_key().clone());
-    inside.or_else(|| PublicKey::read_openssh_file(&beside(file, ".pub")).ok())
+    inside.or_else(|| PublicKey::read_openssh_file(beside(file, ".pub")).ok())
 }
 
 #[cfg(unix)]

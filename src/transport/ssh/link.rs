@@ -18,6 +18,7 @@ use crate::transport::ssh::sftp::{self, Trouble};
 use crate::transport::ssh::shared::Shared;
 use crate::transport::ssh::shell;
 use crate::transport::ssh::sudo::{self, Talk};
+use crate::transport::ssh::{blocks, download};
 use crate::transport::{Chunk, Link, Shell, Upload};
 use crate::words::error::{Error, Result};
 use crate::words::names::HostName;
@@ -113,7 +114,7 @@ impl SshLink {
     }
 
     /// Runs a command line of plain words and quotes; its standard error when it fails.
-    async fn run(&self, command: &str, input: sftp::Input<'_>) -> Result<(), String> {
+    async fn run(&self, command: &str, input: blocks::Input<'_>) -> Result<(), String> {
         let (channel, session) = self.channel().await.map_err(|error| error.to_string())?;
         channel.exec(false, command).await.map_err(|error| explain(&error))?;
         let Shell { input: typed, mut output } = shell::pipes(channel, vec![], None, session);
@@ -130,8 +131,8 @@ impl SshLink {
             }
             Err(String::from_utf8_lossy(&said).trim().to_owned())
         };
-        let (fed, read) = futures::future::join(feed, read).await;
-        read.and(fed)
+        let (sent, ended) = futures::future::join(feed, read).await;
+        ended.and(sent)
     }
 
     /// For servers without SFTP, and for login shells whose noise breaks it: one `cat` a file.
@@ -155,12 +156,12 @@ impl SshLink {
             make = format!("rm -f {paths}; rmdir {dir} 2>/dev/null; {make}");
         }
         let make = format!("exec /bin/sh -c 'umask 077; {make}'");
-        let made = self.run(&make, sftp::Input::none()).await;
-        made.map_err(|why| failed(format!("cannot make the folder {dir} on {}", self.name), why))?;
+        let outcome = self.run(&make, blocks::Input::none()).await;
+        outcome.map_err(|why| failed(format!("cannot make the folder {dir} on {}", self.name), why))?;
         for file in files {
             let path = format!("{dir}/{}", file.name);
             let command = format!("exec /bin/sh -c 'umask 077; cat > {path}'");
-            let sent = self.run(&command, sftp::Input::of(&file.content, progress)).await;
+            let sent = self.run(&command, blocks::Input::of(&file.content, progress)).await;
             sent.map_err(|why| failed(format!("cannot write {path} on {}", self.name), why))?;
         }
         Ok(())
@@ -195,7 +196,7 @@ impl Link for SshLink {
 
     async fn download(&self, path: &str, to: &Path) -> Result<()> {
         let (channel, session) = self.channel().await?;
-        match sftp::download(channel, &self.shared.blocks, path, to).await {
+        match download::download(channel, &self.shared.blocks, path, to).await {
             Ok(()) => Ok(()),
             Err(_) if !session.is_alive() => Err(self.lost(&session, &russh::Error::Disconnect)),
             Err(Trouble::NoSftp { .. }) => {

@@ -1,15 +1,18 @@
 //! SSH: how a host is found, reached, verified and logged into, and the [`Link`] over the connection.
 
 mod auth;
+mod blocks;
 mod client;
 mod config;
 mod dial;
+mod download;
 mod gate;
 mod incoming;
 mod keys;
 mod known_hosts;
 mod link;
 mod pattern;
+mod pen;
 mod sftp;
 mod shared;
 mod shell;

@@ -1,30 +1,28 @@
 //! Files over SFTP: everything that need not wait is sent at once, with a bounded number of blocks in memory.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::{FutureExt as _, join, try_join};
-use futures::stream::{self, FuturesOrdered, FuturesUnordered, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, FuturesUnordered, StreamExt as _, TryStreamExt as _};
 use russh::Channel;
 use russh::client::Msg;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::client::{Config, RawSftpSession};
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::transport::Upload;
+use crate::transport::ssh::blocks::Reader;
 use crate::transport::ssh::incoming::Incoming;
-use crate::words::content::{Content, Source};
+use crate::words::content::Content;
 
 /// The largest that OpenSSH's server takes in one message is 256 KB with headers.
-const BLOCK: usize = 255 * 1024;
+pub const BLOCK: usize = 255 * 1024;
 const SMALL_BLOCK: usize = 32 * 1024;
 /// Blocks of one file on their way: 16 MB, which at 100 ms is 160 MB/s.
-const IN_FLIGHT: usize = 64;
+pub const IN_FLIGHT: usize = 64;
 /// Files that are open at once: OpenSSH's server refuses from about 128 on.
 pub const OPEN_FILES: usize = 90;
 
@@ -35,7 +33,7 @@ pub enum Trouble {
     With(String, String),
 }
 
-fn trouble(what: impl Into<String>) -> impl FnOnce(SftpError) -> Trouble {
+pub fn trouble(what: impl Into<String>) -> impl FnOnce(SftpError) -> Trouble {
     let what = what.into();
     move |error| Trouble::With(what, explain(&error))
 }
@@ -60,14 +58,14 @@ fn permissions(mode: u32) -> FileAttributes {
 }
 
 /// SFTP on a channel.
-struct Sftp {
-    raw: RawSftpSession,
+pub struct Sftp {
+    pub raw: RawSftpSession,
     refused: Arc<AtomicBool>,
 }
 
 impl Sftp {
     /// Sends the request; the answer is not waited for here.
-    async fn start(channel: Channel<Msg>) -> Result<Sftp, Trouble> {
+    pub async fn start(channel: Channel<Msg>) -> Result<Sftp, Trouble> {
         // With a reply: a refusal ends [`Incoming`], so that nobody waits for a greeting in vain.
         let requested = channel.request_subsystem(true, "sftp").await;
         requested.map_err(|_| Trouble::NoSftp { refused: true })?;
@@ -81,13 +79,13 @@ impl Sftp {
     }
 
     /// The size of blocks that this server takes; waits for its greeting.
-    async fn greet(&self) -> Option<usize> {
+    pub async fn greet(&self) -> Option<usize> {
         let greeting = tokio::time::timeout(Duration::from_secs(20), self.raw.init()).await.ok()?.ok()?;
         let is_openssh = greeting.extensions.keys().any(|name| name.ends_with("@openssh.com"));
         Some(if is_openssh { BLOCK } else { SMALL_BLOCK })
     }
 
-    fn absent(&self) -> Trouble {
+    pub fn absent(&self) -> Trouble {
         Trouble::NoSftp { refused: self.refused.load(Ordering::Relaxed) }
     }
 }
@@ -195,153 +193,5 @@ impl Sending<'_> {
     }
     fn trouble(&self, why: String) -> Trouble {
         Trouble::With(format!("cannot write {}", self.path), why)
-    }
-}
-
-/// The blocks of a content, one after the other; a file is never read whole.
-struct Reader<'a> {
-    content: &'a Content,
-    file: Option<File>,
-    block: usize,
-    done: u64,
-}
-
-impl<'a> Reader<'a> {
-    async fn of(content: &'a Content, block: usize) -> Result<Reader<'a>, String> {
-        let file = match &content.source {
-            Source::Bytes(_) => None,
-            Source::Local(path) => {
-                let opened = File::open(path).await;
-                let mut file = opened.map_err(|error| format!("{}: {error}", path.display()))?;
-                file.set_max_buf_size(block);
-                Some(file)
-            }
-        };
-        Ok(Reader { content, file, block, done: 0 })
-    }
-
-    async fn next(&mut self) -> Result<Vec<u8>, String> {
-        let len = (self.content.len - self.done).min(self.block as u64);
-        let len = usize::try_from(len).map_err(|error| error.to_string())?;
-        let data = match (&self.content.source, &mut self.file) {
-            (Source::Local(path), Some(file)) => {
-                let mut data = vec![0; len];
-                let read = file.read_exact(&mut data).await;
-                read.map_err(|error| format!("{} changed while it was sent: {error}", path.display()))?;
-                data
-            }
-            (Source::Bytes(bytes), _) => {
-                let start = usize::try_from(self.done).map_err(|error| error.to_string())?;
-                bytes[start..start + len].to_vec()
-            }
-            (Source::Local(path), None) => return Err(format!("{} is not open", path.display())),
-        };
-        self.done += len as u64;
-        Ok(data)
-    }
-}
-
-/// What a command that takes a file on standard input is fed.
-pub struct Input<'a>(Option<(&'a Content, &'a (dyn Fn(u64) + Send + Sync))>);
-
-impl<'a> Input<'a> {
-    pub fn none() -> Input<'a> {
-        Input(None)
-    }
-    pub fn of(content: &'a Content, progress: &'a (dyn Fn(u64) + Send + Sync)) -> Input<'a> {
-        Input(Some((content, progress)))
-    }
-    pub async fn send_to(self, typed: mpsc::Sender<Vec<u8>>) -> Result<(), String> {
-        let Some((content, progress)) = self.0 else { return Ok(()) };
-        let mut reader = Reader::of(content, SMALL_BLOCK).await?;
-        while reader.done < content.len {
-            let data = reader.next().await?;
-            let len = data.len() as u64;
-            if typed.send(data).await.is_err() {
-                return Err("the remote command ended early".to_owned());
-            }
-            progress(len);
-        }
-        Ok(())
-    }
-}
-
-pub async fn download(
-    channel: Channel<Msg>,
-    blocks: &Semaphore,
-    path: &str,
-    to: &Path,
-) -> Result<(), Trouble> {
-    let here =
-        |error: std::io::Error| Trouble::With(format!("cannot write {}", to.display()), error.to_string());
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let partial = tempfile::NamedTempFile::new_in(folder).map_err(here)?;
-    let mut file = File::from_std(partial.reopen().map_err(here)?);
-    file.set_max_buf_size(BLOCK);
-    let session = Sftp::start(channel).await?;
-    let sftp = &session.raw;
-    let what = || format!("cannot read {path}");
-    let opening = sftp.open(path, OpenFlags::READ, FileAttributes::empty());
-    let (block, opened) = join(session.greet(), opening).await;
-    let block = block.ok_or_else(|| session.absent())?;
-    let handle = opened.map_err(trouble(what()))?.handle;
-    let mut reading = Reading { sftp, blocks, handle: &handle, block, next: 0 };
-    let mut flight = FuturesOrdered::new();
-    loop {
-        while flight.len() < IN_FLIGHT
-            && let Some(permit) = reading.permit(flight.is_empty()).await
-        {
-            flight.push_back(reading.block(permit));
-        }
-        let Some(got) = flight.next().await else { break };
-        let (data, is_last) = got.map_err(trouble(what()))?;
-        file.write_all(&data).await.map_err(here)?;
-        if is_last {
-            break;
-        }
-    }
-    drop(flight);
-    file.flush().await.map_err(here)?;
-    partial.persist(to).map_err(|error| here(error.error))?;
-    Ok(())
-}
-
-struct Reading<'a> {
-    sftp: &'a RawSftpSession,
-    blocks: &'a Semaphore,
-    handle: &'a str,
-    block: usize,
-    next: u64,
-}
-
-impl<'a> Reading<'a> {
-    async fn permit(&self, must: bool) -> Option<SemaphorePermit<'a>> {
-        if must { self.blocks.acquire().await.ok() } else { self.blocks.try_acquire().ok() }
-    }
-
-    /// The next block, whole: a server may answer with less than was asked for. True when the file ends in it.
-    fn block(
-        &mut self,
-        permit: SemaphorePermit<'a>,
-    ) -> impl Future<Output = Result<(Vec<u8>, bool), SftpError>> + use<'a> {
-        let (sftp, handle, block) = (self.sftp, self.handle, self.block);
-        let start = self.next;
-        self.next += block as u64;
-        async move {
-            let _held = permit;
-            let mut data = Vec::new();
-            while data.len() < block {
-                let wanted = u32::try_from(block - data.len()).unwrap_or(u32::MAX);
-                match sftp.read(handle, start + data.len() as u64, wanted).await {
-                    Ok(got) if got.data.is_empty() => return Ok((data, true)),
-                    Ok(got) => data.extend(got.data),
-                    Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => {
-                        return Ok((data, true));
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok((data, false))
-        }
     }
 }
