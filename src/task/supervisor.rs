@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::task::seconds::Span;
-use crate::task::supervisor::files::Wanted;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command, Owner};
 use crate::words::content::Content;
@@ -83,6 +82,14 @@ fn term() -> String {
 }
 fn two_seconds() -> Span {
     Span::seconds(2)
+}
+
+/// A file that Supervisor reads.
+struct Wanted {
+    path: RemotePath,
+    text: String,
+    mode: FileMode,
+    secret: bool,
 }
 
 impl Supervisor {

@@ -3,17 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::words::content::Digest;
-use crate::words::names::{FileMode, RemotePath};
-use crate::words::shell::quote;
+use serde::Deserialize;
 
-/// A file that Supervisor reads.
-pub struct Wanted {
-    pub path: RemotePath,
-    pub text: String,
-    pub mode: FileMode,
-    pub secret: bool,
-}
+use crate::words::content::Digest;
+use crate::words::names::RemotePath;
+use crate::words::shell::{join, quote};
 
 /// Socket paths end at 104 bytes on macOS (108 on Linux), and Supervisor first binds the name with `.` and its
 /// process id added.
@@ -79,18 +73,39 @@ pub(crate) fn start(environment: &BTreeMap<String, String>, directory: Option<&R
     script + command + "\n"
 }
 
-/// A line of one command is replaced by the program that it names, so that signals reach it.
-pub(crate) fn line(text: &str) -> String {
-    let compound = text.contains([';', '&', '|', '(', ')', '\n', '{', '}', '`']) || text.starts_with("exec ");
-    let first = text.split_whitespace().next().unwrap_or_default();
-    if compound || first.contains('=') { text.to_owned() } else { format!("exec {text}") }
+/// What runs, as a playbook says it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a shell line (a string), or a program and its arguments (an array of strings)")]
+pub(crate) enum Line {
+    Shell(String),
+    Argv(Vec<String>),
+}
+
+impl Line {
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Line::Shell(line) => line.trim().is_empty(),
+            Line::Argv(argv) => argv.is_empty(),
+        }
+    }
+
+    /// For the shell. A single command takes the shell's place, so that signals reach it.
+    pub fn in_place(&self) -> String {
+        let line = match self {
+            Line::Shell(line) => line.trim(),
+            Line::Argv(argv) => return format!("exec {}", join(argv)),
+        };
+        let compound = line.contains([';', '&', '|', '(', ')', '\n', '{', '}', '`']) || line.starts_with("exec ");
+        let first = line.split_whitespace().next().unwrap_or_default();
+        if compound || first.contains('=') { line.to_owned() } else { format!("exec {line}") }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{daemon, line, socket_folder, start};
+    use super::{Line, daemon, socket_folder, start};
     use crate::words::names::RemotePath;
 
     #[test]
@@ -120,8 +135,10 @@ mod tests {
 
     #[test]
     fn only_single_commands_are_executed_in_place() {
+        let line = |text: &str| Line::Shell(text.into()).in_place();
         assert_eq!(line("gunicorn -w 2 app:app"), "exec gunicorn -w 2 app:app");
         assert_eq!(line("a && b"), "a && b");
         assert_eq!(line("X=1 a"), "X=1 a");
+        assert_eq!(Line::Argv(vec!["a b".into(), "c".into()]).in_place(), "exec 'a b' c");
     }
 }
