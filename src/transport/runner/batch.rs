@@ -57,6 +57,8 @@ struct Run<'a> {
     current: Option<usize>,
     group: Option<String>,
     deadline: Option<Instant>,
+    /// The two streams come at their own pace: pieces of stdout, of stderr, whose turn is not yet.
+    ahead: (VecDeque<Piece>, VecDeque<Piece>),
     /// How many actions have ended on stderr.
     stderr_at: usize,
     code: Option<i32>,
@@ -104,17 +106,11 @@ impl Runner {
         ready: &(dyn Fn() -> BoxFuture<'static, ()> + Send + Sync),
     ) -> Result<Ending> {
         let mut run = Run::new(actions);
-        let mut early = VecDeque::new();
         while run.ended != (true, true) {
             let deadline = run.deadline.unwrap_or_else(|| Instant::now() + SMALL);
             tokio::select! {
                 piece = self.piece() => {
                     let (stream, piece) = piece?;
-                    if run.ended.0 && stream == Stream::Stdout {
-                        // The answers to the probes behind the batch overtook the end of stderr.
-                        early.push_back((stream, piece));
-                        continue;
-                    }
                     let data = matches!(piece, Piece::Data(_));
                     run.take(stream, piece, sink);
                     if data {
@@ -137,8 +133,10 @@ impl Runner {
                 }
             }
         }
-        early.append(&mut self.pieces);
-        self.pieces = early;
+        // The answers to the probes behind the batch may have overtaken the end of stderr.
+        for piece in run.ahead.0.drain(..).rev() {
+            self.pieces.push_front((Stream::Stdout, piece));
+        }
         Ok(run.ending())
     }
 
@@ -167,6 +165,7 @@ impl<'a> Run<'a> {
             current: None,
             group: None,
             deadline: None,
+            ahead: (VecDeque::new(), VecDeque::new()),
             stderr_at: 0,
             code: None,
             failed: None,
@@ -178,6 +177,31 @@ impl<'a> Run<'a> {
     }
 
     fn take(&mut self, stream: Stream, piece: Piece, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
+        match stream {
+            Stream::Stdout => self.ahead.0.push_back(piece),
+            Stream::Stderr => self.ahead.1.push_back(piece),
+        }
+        while let Some((stream, piece)) = self.next() {
+            self.handle(stream, piece, sink);
+        }
+    }
+
+    /// The next piece whose turn it is: the next action begins on stdout when the one before has ended on both
+    /// streams, and what it says on stderr belongs to it only when it has begun.
+    fn next(&mut self) -> Option<(Stream, Piece)> {
+        let early = |piece: &Piece| {
+            matches!(piece, Piece::Data(_)) && self.current != Some(self.stderr_at) && !self.ended.0
+        };
+        if self.ahead.1.front().is_some_and(|piece| !early(piece)) {
+            return self.ahead.1.pop_front().map(|piece| (Stream::Stderr, piece));
+        }
+        if self.code.is_some() || self.ended.0 {
+            return None;
+        }
+        self.ahead.0.pop_front().map(|piece| (Stream::Stdout, piece))
+    }
+
+    fn handle(&mut self, stream: Stream, piece: Piece, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
         match (stream, piece) {
             (Stream::Stdout, Piece::Data(data)) => {
                 // Output between actions comes from a child that an earlier one left behind.
@@ -256,5 +280,48 @@ fn limit(action: &Action) -> Duration {
     match action {
         Action::Run(command) => command.timeout.unwrap_or(DEFAULT_TIMEOUT),
         _ => SMALL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Progress, Run};
+    use crate::transport::runner::frames::Piece;
+    use crate::words::action::{Action, Command};
+    use crate::words::event::Stream::{self, Stderr, Stdout};
+
+    /// What is told of two commands, when the pieces of the streams come in this order.
+    fn told(pieces: &[(Stream, &str)]) -> Vec<String> {
+        let actions = [Action::Run(Command::new("one")), Action::Run(Command::new("two"))];
+        let (mut run, mut told) = (Run::new(&actions), vec![]);
+        for (stream, text) in pieces {
+            let piece = match text.strip_prefix('>') {
+                Some(data) => Piece::Data(data.as_bytes().to_vec()),
+                None => Piece::Mark((*text).to_owned()),
+            };
+            run.take(*stream, piece, &mut |progress| {
+                told.push(match progress {
+                    Progress::Output(id, _, data) => format!("{id} says {}", String::from_utf8_lossy(data)),
+                    Progress::Began(id) => format!("{id} begins"),
+                    Progress::Ended(id, code) => format!("{id} ends {code}"),
+                    Progress::Sent(_) => String::new(),
+                });
+            });
+        }
+        assert_eq!(run.ended, (true, true));
+        told
+    }
+
+    #[test]
+    fn a_stream_that_is_ahead_waits_for_the_other() {
+        let stdout = ["b 0", "e 0 0", "b 1", ">out", "e 1 3", "z"].map(|text| (Stdout, text));
+        let stderr = [">err 0", "e 0", ">err 1", "e 1", "z"].map(|text| (Stderr, text));
+        let stdout_first: Vec<_> = stdout.into_iter().chain(stderr).collect();
+        let expected = ["0 begins", "0 says err 0", "0 ends 0", "1 begins", "1 says err 1", "1 says out", "1 ends 3"];
+        let mut told_first = told(&stdout_first);
+        told_first[4..6].sort();
+        assert_eq!(told_first, expected);
+        let stderr_first: Vec<_> = stderr.into_iter().chain(stdout).collect();
+        assert_eq!(told(&stderr_first), expected);
     }
 }
