@@ -62,15 +62,25 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) {
                 return interrupt(fleet).await;
             }
             if let Some(why) = too_many(stage, fleet).await {
-                run.emitter.send(Event::Stopping { why });
-                return;
+                return stop(run, fleet, why).await;
             }
             // Facts asked while connecting are fresh only for what follows at once.
             one_wave(run, stage, hosts, wave, fleet, at == 0 && wave == 0).await;
         }
-        if let Some(why) = too_many(stage, fleet).await {
-            run.emitter.send(Event::Stopping { why });
-            return;
+        // Behind the last stage there is nothing left to stop.
+        if at + 1 < project.stages.len()
+            && let Some(why) = too_many(stage, fleet).await
+        {
+            return stop(run, fleet, why).await;
+        }
+    }
+}
+
+/// Says why hosts that have not failed are left as they are; when all have failed, that says it all.
+async fn stop(run: &Run, fleet: &Fleet, why: String) {
+    for host in fleet.values() {
+        if !host.lock().await.failed() {
+            return run.emitter.send(Event::Stopping { why });
         }
     }
 }

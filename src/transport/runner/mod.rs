@@ -6,6 +6,7 @@
 mod answers;
 mod batch;
 mod blobs;
+mod course;
 mod frames;
 mod script;
 
