@@ -116,7 +116,7 @@ impl Plain {
             Outcome::Skipped { why } => (Detail::Everything, format!("skipped, {why}")),
             Outcome::Changed { what, .. } if what.is_empty() => (Detail::Changes, "changed".to_owned()),
             Outcome::Changed { what, .. } => (Detail::Changes, changes(what, self.detail)),
-            Outcome::Unknown { .. } => (Detail::Changes, "ran, no change".to_owned()),
+            Outcome::Unknown { .. } => (Detail::Changes, "ran without change".to_owned()),
             Outcome::Failed { error } => (Detail::Failures, error.to_string()),
         };
         // Beside a plan or answers, the result tells of failures itself.

@@ -11,7 +11,7 @@ pub fn words(tally: &Tally) -> String {
     let said = [
         (tally.changed, "changed"),
         (tally.already, "already"),
-        (tally.unknown, "ran, no change"),
+        (tally.unknown, "ran without change"),
         (tally.skipped, "skipped"),
         (tally.failed, "failed"),
     ];

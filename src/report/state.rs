@@ -209,7 +209,7 @@ impl State {
                 Outcome::Failed { .. } => String::new(),
             };
             let words =
-                if matches!(outcome, Outcome::Unknown { .. }) { "ran, no change".into() } else { words };
+                if matches!(outcome, Outcome::Unknown { .. }) { "ran without change".into() } else { words };
             let line = format!("{sign} {}: {}: {words} ({})", task.host, task.task, elapsed(time));
             self.say(tone, &neutralise(&line).replace('\n', " "));
         }

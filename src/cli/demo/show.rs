@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use crate::cli::args::{Connection, Demo as Args, Output, Playbook, Target};
 use crate::cli::conduct::Conduct;
 use crate::cli::demo::{Demo, Page, check_pages, make_folder, prepare};
-use crate::cli::{Ended, Stop, playbook, stop};
-use crate::words::error::{Error, Kind};
+use crate::cli::{Ended, playbook, stop};
+use crate::words::error::Kind;
 use crate::words::event::Mode;
 
 pub(in crate::cli) async fn run(args: &Args) -> Ended {
@@ -22,10 +22,7 @@ pub(in crate::cli) async fn run(args: &Args) -> Ended {
             return Err(error.into());
         }
     };
-    say(&format!(
-        "Three SSH hosts run inside this process, with all their files in {}\n",
-        demo.folder.display()
-    ));
+    say(&format!("Three SSH hosts in this process, with their files in {}\n", demo.folder.display()));
     let shown = show(args, &demo, cancel.clone()).await;
     let ended = demo.shutdown(args.keep).await;
     let code = shown?;
@@ -75,10 +72,9 @@ async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> E
     let conduct =
         Conduct { mode: Mode::Run, diffs: false, connection: &args.connection, output, pending: None };
     let code = conduct.run_until(&project, cancel.clone()).await?;
+    // Also when the Ctrl-C came too late for the run itself.
     if *cancel.borrow() {
-        return Err(Stop::Error(
-            Error::new(Kind::Interrupted, "interrupted").hint("the demo's folder is removed"),
-        ));
+        return Ok(Kind::Interrupted.exit_code());
     }
     Ok(code)
 }
