@@ -1,5 +1,12 @@
 # Let's Encrypt's own test CA on the lab's side of the bridge, and the DNS server that it asks.
 
+acme_tools() {
+  local tool
+  for tool in pebble pebble-challtestsrv openssl curl; do
+    command -v "$tool" >/dev/null || die "--acme needs $tool (Debian packages: pebble, openssl, curl)"
+  done
+}
+
 acme_up() {
   local folder=$state/acme first
   first=$(cat "$state/servers/srv1/address")

@@ -18,43 +18,50 @@ mirror() {
     sed -n "s/^$1 //p" | sed -n '1s#/*$##p'
 }
 
-# Changes with whatever goes into a base.
-base_key() {
-  { echo "$1"; mirror Debian; mirror Debian-Security; cat "$here/base.sh" /etc/pip.conf; machine_proxies; } 2>/dev/null | cksum
-  cksum </etc/ssl/certs/ca-certificates.crt
+# Its name changes with whatever goes into it, so that a change never pulls it away from under a running server.
+base_of() {
+  local key
+  key=$({ codename "$1"; mirror Debian; mirror Debian-Security; cat "$here/base.sh" /etc/pip.conf \
+    /etc/ssl/certs/ca-certificates.crt; machine_proxies; } 2>/dev/null | sha256sum)
+  printf '%s/base-%s-%s' "$cache" "$1" "${key:0:12}"
 }
 
 # Makes the missing ones, side by side: most of it is waiting for a disk and a mirror.
 bases() {
-  local os failed=
+  local os job failed=
   local -a jobs=()
   mkdir -p "$cache" && chmod 700 "$cache"
   for os in $(printf '%s\n' "$@" | sort -u); do
     codename "$os" >/dev/null
-    # Two labs may want the same base.
+    # Two labs may want the same base: the second one waits here, and then finds it.
     exec 8>"$cache/$os.lock" && flock 8
-    if [[ -n ${fresh:-} || $(cat "$cache/base-$os.key" 2>/dev/null) != "$(base_key "$os")" ]]; then
-      say "making the base of Debian $os (once; about a minute)"
+    if [[ -n ${fresh:-} || ! -d $(base_of "$os") ]]; then
+      say "making the base of Debian $os (once; a minute or two)"
       make_base "$os" 9>&- & jobs+=($!)
+    else
+      touch "$(base_of "$os")"
     fi
     exec 8>&-
   done
   for job in "${jobs[@]}"; do wait "$job" || failed=1; done
-  [[ -z $failed ]] || die "no base; its log is beside $cache"
+  [[ -z $failed ]] || die "no base; its log is in $cache"
 }
 
 make_base() {
-  local os=$1 root=$cache/making-$1 log=$cache/base-$1.log
-  rm -rf --one-file-system "$root" "$cache/base-$os" "$cache/base-$os.key"
+  local os=$1 root=$cache/making-$1 log=$cache/making-$1.log base
+  base=$(base_of "$os")
+  rm -rf --one-file-system "$root"
+  # Those that no server was made of for a week.
+  find "$cache" -maxdepth 1 -name "base-$os-*" -mtime +7 -exec rm -rf --one-file-system {} +
   # In a mount namespace of its own, so that a kill leaves nothing mounted.
   if ! unshare --mount --propagation private debootstrap --variant=minbase --include="$included" \
-    "$(codename "$os")" "$root" "$(mirror Debian)" >"$log" 2>&1 </dev/null; then
+    "$(codename "$os")" "$root" "$(mirror Debian)" >"$log" 2>&1 </dev/null ||
+    ! furnish "$os" "$root" >>"$log" 2>&1 </dev/null; then
     tail -n 5 "$log" >&2
     return 1
   fi
-  furnish "$os" "$root" >>"$log" 2>&1 </dev/null || { tail -n 5 "$log" >&2; return 1; }
-  mv "$root" "$cache/base-$os"
-  base_key "$os" >"$cache/base-$os.key"
+  rm -rf --one-file-system "$base"
+  mv "$root" "$base"
 }
 
 furnish() {

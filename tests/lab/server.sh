@@ -12,6 +12,7 @@ prepare() {
   etc=$folder/upper/etc
   mkdir -p "$etc/network" "$etc/ssh" "$folder/upper/home"
   printf '%s\n' "$os" >"$folder/os"
+  base_of "$os" >"$folder/base"
   printf '%s\n' "$address" >"$folder/address"
   printf '%s\n' "$name" >"$etc/hostname"
   {
@@ -29,7 +30,7 @@ INTERFACES
   cp "$(resolver_here)" "$etc/resolv.conf"
   ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$etc/ssh/ssh_host_ed25519_key"
   printf '%s,%s %s\n' "$name" "$address" "$(cut_key "$etc/ssh/ssh_host_ed25519_key.pub")" >>"$state/known_hosts"
-  let_in "$folder/upper" "$os"
+  let_in "$folder/upper" "$(<"$folder/base")"
   uncut "$address"
 }
 
@@ -43,7 +44,7 @@ resolver_here() {
 
 # The lab's key opens root, deploy and admin.
 let_in() {
-  local upper=$1 base=$cache/base-$2 home ids
+  local upper=$1 base=$2 home ids
   for home in root home/deploy home/admin; do
     ids=$(stat -c %u:%g "$base/$home")
     mkdir -p "$upper/$home/.ssh"
@@ -57,10 +58,9 @@ let_in() {
 }
 
 boot() {
-  local name=$1 folder=$state/servers/$1 os
-  os=$(<"$folder/os")
+  local name=$1 folder=$state/servers/$1
   setsid unshare --mount --propagation private --pid --fork --kill-child=KILL --mount-proc \
-    "$here/keeper" "$cache/base-$os" "$folder" "tow$number-$name" "$bridge" "towline-lab/$number/$name" \
+    "$here/keeper" "$(<"$folder/base")" "$folder" "tow$number-$name" "$bridge" "towline-lab/$number/$name" \
     >"$folder/console" 2>&1 </dev/null 9>&- &
   record $! "$folder/pid"
 }

@@ -36,7 +36,7 @@ fn sudo_that_wants_a_password_says_how_to_give_it() {
     let output = lab.tow("admin", &["exec", "--limit", &PAIR.join(":"), "--", "id -un"]);
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
     let said = text(&output.stderr);
-    assert!(said.contains("-K"), "{said}");
+    assert!(said.contains("admin cannot become root") && said.contains("--ask-become-pass"), "{said}");
 }
 
 #[test]
@@ -47,6 +47,7 @@ fn a_password_for_sudo_is_asked_for_once() {
     let said = lab.at_a_terminal(
         "admin",
         &["exec", "-K", "--plain", "--limit", &PAIR.join(":"), "--", "id -un"],
+        "sudo password:",
         "correct horse\n",
     );
     for host in PAIR {

@@ -1,7 +1,7 @@
 //! The servers: playbooks run on them through the program itself, and looked at without it.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -47,8 +47,8 @@ impl Lab {
         fs::write(self.state.join(user).with_extension("toml"), text).unwrap();
     }
 
-    /// `tow` at a terminal of its own, where somebody types; all that the terminal showed.
-    pub fn at_a_terminal(&self, inventory: &str, arguments: &[&str], typed: &str) -> String {
+    /// `tow` at a terminal of its own, where somebody answers the prompt; all that the terminal showed.
+    pub fn at_a_terminal(&self, inventory: &str, arguments: &[&str], prompt: &str, typed: &str) -> String {
         let inventory = self.state.join(inventory).with_extension("toml").display().to_string();
         let mut line = vec![env!("CARGO_BIN_EXE_tow"), arguments[0], "-i", &inventory];
         line.extend(&arguments[1..]);
@@ -57,9 +57,21 @@ impl Lab {
         command.args(["--quiet", "--flush", "--return", "--command", &line, "/dev/null"]);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script of util-linux");
-        // The terminal keeps what is typed until somebody reads it.
-        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
-        text(&child.wait_with_output().unwrap().stdout)
+        let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (mut said, mut piece) = (String::new(), [0; 4096]);
+        loop {
+            let length = output.read(&mut piece).unwrap();
+            if length == 0 {
+                break;
+            }
+            let asked = said.contains(prompt);
+            said += &text(&piece[..length]);
+            if !asked && said.contains(prompt) {
+                input.write_all(typed.as_bytes()).unwrap();
+            }
+        }
+        child.wait().unwrap();
+        said
     }
 
     fn play(&self, inventory: &str, limit: &str, playbook: &str) -> Run {
