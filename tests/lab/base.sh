@@ -11,25 +11,31 @@ codename() {
   esac
 }
 
-# The mirror of a label (Debian, Debian-Security), as this machine's own apt has it.
-mirror() {
-  if [[ $1 == Debian && -n ${TOWLINE_LAB_MIRROR:-} ]]; then printf '%s' "$TOWLINE_LAB_MIRROR"; return; fi
-  apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-    sed -n "s/^$1 //p" | sed -n '1s#/*$##p'
+# What a base takes from this machine, looked up once: its mirrors, as its own apt has them, and its proxies.
+survey() {
+  local targets
+  [[ -z ${machine_key:-} ]] || return 0
+  targets=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null || :)
+  mirror_of() { sed -n "s/^$1 //p" <<<"$targets" | sed -n '1s#/*$##p'; }
+  debian_mirror=${TOWLINE_LAB_MIRROR:-$(mirror_of Debian)}
+  security_mirror=$(mirror_of Debian-Security)
+  machine_proxies=$(apt-config dump --format '%F "%v";%n' 2>/dev/null |
+    grep -iE '^Acquire::(http|https)::[^ ]*Proxy' || :)
+  machine_key=$({ echo "$debian_mirror $security_mirror $machine_proxies"
+    echo "$included"; declare -f furnish accounts trust_as_here
+    cat /etc/pip.conf /etc/ssl/certs/ca-certificates.crt; } 2>/dev/null | sha256sum)
 }
 
 # Its name changes with whatever goes into it, so that a change never pulls it away from under a running server.
 base_of() {
-  local key
-  key=$({ codename "$1"; mirror Debian; mirror Debian-Security; cat "$here/base.sh" /etc/pip.conf \
-    /etc/ssl/certs/ca-certificates.crt; machine_proxies; } 2>/dev/null | sha256sum)
-  printf '%s/base-%s-%s' "$cache" "$1" "${key:0:12}"
+  printf '%s/base-%s-%s' "$cache" "$1" "${machine_key:0:12}"
 }
 
 # Makes the missing ones, side by side: most of it is waiting for a disk and a mirror.
 bases() {
   local os job failed=
   local -a jobs=()
+  survey
   mkdir -p "$cache" && chmod 700 "$cache"
   for os in $(printf '%s\n' "$@" | sort -u); do
     codename "$os" >/dev/null
@@ -55,7 +61,7 @@ make_base() {
   find "$cache" -maxdepth 1 -name "base-$os-*" -mtime +7 -exec rm -rf --one-file-system {} +
   # In a mount namespace of its own, so that a kill leaves nothing mounted.
   if ! unshare --mount --propagation private debootstrap --variant=minbase --include="$included" \
-    "$(codename "$os")" "$root" "$(mirror Debian)" >"$log" 2>&1 </dev/null ||
+    "$(codename "$os")" "$root" "$debian_mirror" >"$log" 2>&1 </dev/null ||
     ! furnish "$os" "$root" >>"$log" 2>&1 </dev/null; then
     tail -n 5 "$log" >&2
     return 1
@@ -65,13 +71,13 @@ make_base() {
 }
 
 furnish() {
-  local os=$1 root=$2 security suite
-  suite=$(codename "$os") security=$(mirror Debian-Security)
+  local os=$1 root=$2 suite
+  suite=$(codename "$os")
   {
-    printf 'deb %s %s main\n' "$(mirror Debian)" "$suite" "$(mirror Debian)" "$suite-updates"
-    [[ -z $security ]] || printf 'deb %s %s-security main\n' "$security" "$suite"
+    printf 'deb %s %s main\n' "$debian_mirror" "$suite" "$debian_mirror" "$suite-updates"
+    [[ -z $security_mirror ]] || printf 'deb %s %s-security main\n' "$security_mirror" "$suite"
   } >"$root/etc/apt/sources.list"
-  machine_proxies >"$root/etc/apt/apt.conf.d/90machine"
+  printf '%s\n' "$machine_proxies" >"$root/etc/apt/apt.conf.d/90machine"
   # Like the images of providers: no lists, nothing fetched.
   rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb
   trust_as_here "$root"
@@ -95,11 +101,6 @@ accounts() {
   printf 'admin:correct horse\n' | chroot "$root" chpasswd
   printf 'deploy ALL=(ALL:ALL) NOPASSWD: ALL\n' >"$root/etc/sudoers.d/deploy"
   chmod 440 "$root/etc/sudoers.d/deploy"
-}
-
-# apt's own proxies on this machine, and those of its environment.
-machine_proxies() {
-  apt-config dump --format '%F "%v";%n' 2>/dev/null | grep -iE '^Acquire::(http|https)::[^ ]*Proxy' || :
 }
 
 # Certificates that this machine trusts beyond Debian's own.
