@@ -169,24 +169,19 @@ impl HostRun {
         let runner = self.runner.as_mut().ok_or_else(|| Error::bug("there is no connection to plan with"))?;
         let mut cancel = self.run.cancel.clone();
         tokio::select! {
-            probed = runner.probe(probes, &mut self.facts) => probed,
+            answered = runner.probe(probes, &mut self.facts) => answered,
             () = cancelled(&mut cancel) => Err(interrupted()),
         }
     }
 
-    pub(super) async fn plan(
-        &mut self,
-        part: Part<'_>,
-        window: &Window,
-    ) -> Result<(Vec<Planned>, usize)> {
+    pub(super) async fn plan(&mut self, part: Part<'_>, window: &Window) -> Result<(Vec<Planned>, usize)> {
         let mut probes = window.probes(part.specs);
         probes.retain(|probe| !self.facts.contains(probe));
         self.probe(&probes).await?;
         if self.run.options.diffs {
             // A dry planning, to learn which files will change; then what they hold now.
             let (mut facts, mut tentative) = (self.facts.clone(), self.tentative);
-            let (planned, _) =
-                plan::steps(window, part.specs, &mut facts, &self.live, Some(&mut tentative));
+            let (planned, _) = plan::steps(window, part.specs, &mut facts, &self.live, Some(&mut tentative));
             let probes =
                 diffs::probes(planned.iter().filter_map(|planned| change_of(&planned.decision)), &self.facts);
             self.probe(&probes).await?;

@@ -65,13 +65,7 @@ impl Once {
 impl HostRun {
     /// Gives away, or waits for, the registered results of the tasks `from..to` that run once. The carrier is
     /// the first host of the stage, so it never waits for a place that the others hold.
-    pub(super) async fn share(
-        &mut self,
-        part: Part<'_>,
-        from: usize,
-        to: usize,
-        once: &Once,
-    ) -> Result<()> {
+    pub(super) async fn share(&mut self, part: Part<'_>, from: usize, to: usize, once: &Once) -> Result<()> {
         if self.run.options.mode == Mode::Plan {
             return Ok(());
         }

@@ -25,12 +25,7 @@ pub(super) struct Tries {
 
 impl HostRun {
     /// Returns when a failed task may be tried again, if it may.
-    pub(super) async fn again(
-        &mut self,
-        part: Part<'_>,
-        failure: &Failure,
-        tries: &mut Tries,
-    ) -> Result<()> {
+    pub(super) async fn again(&mut self, part: Part<'_>, failure: &Failure, tries: &mut Tries) -> Result<()> {
         let Failure { index, error, elapsed, .. } = failure;
         if tries.index != *index {
             *tries = Tries { index: *index, count: 0 };

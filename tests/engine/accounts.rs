@@ -57,7 +57,8 @@ fn sudo_makes_files_of_root_and_without_it_the_error_says_so() {
     let account = Account::new("/bin/bash");
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("d");
-    let inventory = format!("{}become = true\n", defaults(&sshd, &account.name).replace("[groups.everyone]\n", ""));
+    let inventory =
+        format!("{}become = true\n", defaults(&sshd, &account.name).replace("[groups.everyone]\n", ""));
     let tow = Towline::new()
         .inventory(&format!("{inventory}[hosts.a]\naddress = \"127.0.0.1\"\n"))
         .playbook(&playbook(&path));
@@ -73,7 +74,8 @@ fn sudo_makes_files_of_root_and_without_it_the_error_says_so() {
     let again = tow.run(&[]).ends(0);
     assert_eq!(again.tasks("a")[..2], ["folder: already", "file: already"]);
     // Without `become`, the folder of root is not for this account to look into.
-    let tow = tow.inventory(&format!("{}[hosts.a]\naddress = \"127.0.0.1\"\n", defaults(&sshd, &account.name)));
+    let tow =
+        tow.inventory(&format!("{}[hosts.a]\naddress = \"127.0.0.1\"\n", defaults(&sshd, &account.name)));
     let ran = tow.run(&[]).ends(3);
     assert!(ran.host("a")["error"]["hint"].as_str().unwrap().contains("become"), "{ran:#?}");
 }

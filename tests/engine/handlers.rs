@@ -69,7 +69,8 @@ command = "echo reload >> @/log"
 fn a_lost_link_a_kill_and_ctrl_c_lose_none() {
     for how in ["link", "kill", "int"] {
         let sshd = Sshd::start(&[]);
-        let playbook = SLOW.replace("[[tasks]]", "[[stages.tasks]]").replace("[[handlers]]", "[[stages.handlers]]");
+        let playbook =
+            SLOW.replace("[[tasks]]", "[[stages.tasks]]").replace("[[handlers]]", "[[stages.handlers]]");
         let tow = Towline::over(&sshd, &["a"]).playbook(&format!("[[stages]]\nname = \"s\"\n{playbook}"));
         let mut running = tow.start(&["run", "site.toml", "--json"]);
         running.until("waits");

@@ -100,7 +100,8 @@ fn a_plan_writes_nothing_and_agrees_with_the_run() {
     let plan = tow.plan(&["--limit", "a"]).ends(0);
     assert_eq!(state(&account.home), before);
     let mine = |path: &String| path.contains("/tow-") && path.matches('/').count() == 2;
-    let left: Vec<String> = state(Path::new("/tmp")).into_keys().filter(mine).filter(|path| owned(path, &account)).collect();
+    let left: Vec<String> =
+        state(Path::new("/tmp")).into_keys().filter(mine).filter(|path| owned(path, &account)).collect();
     assert_eq!(left, Vec::<String>::new());
     let changes = ["directory", "file", "template", "link", "line", "env", "upload", "behind"];
     assert_eq!(named(&plan, "changed"), changes);
@@ -113,7 +114,9 @@ fn a_plan_writes_nothing_and_agrees_with_the_run() {
     for task in named(&plan, "changed") {
         assert_eq!(ran.task("a", task)["outcome"], "changed", "{task}");
     }
-    let names = |ran: &Ran| ran.tasks("a").iter().map(|task| task.split(':').next().unwrap().to_owned()).collect::<Vec<_>>();
+    let names = |ran: &Ran| {
+        ran.tasks("a").iter().map(|task| task.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     assert_eq!(names(&plan), names(&ran));
 
     let text = std::fs::read_to_string(account.home.join("app/conf")).unwrap();
@@ -147,5 +150,9 @@ fn a_second_run_changes_nothing_and_equal_plans_are_shown_once() {
         assert!(!event["why"].as_str().unwrap().is_empty(), "{event}");
     }
     let shown = tow.ended(&["plan", "site.toml", "--plain"]).ends(0);
-    assert!(shown.stdout.contains("nothing to change") || shown.stdout.contains("already"), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("nothing to change") || shown.stdout.contains("already"),
+        "{}",
+        shown.stdout
+    );
 }

@@ -47,7 +47,8 @@ impl Towline {
 
     /// With these hosts, all of them on `sshd`.
     pub fn over(sshd: &Sshd, hosts: &[&str]) -> Towline {
-        let hosts: String = hosts.iter().map(|host| format!("[hosts.{host}]\naddress = \"127.0.0.1\"\n")).collect();
+        let hosts: String =
+            hosts.iter().map(|host| format!("[hosts.{host}]\naddress = \"127.0.0.1\"\n")).collect();
         Towline::new().inventory(&format!("{}{hosts}", defaults(sshd, "root")))
     }
 
@@ -95,8 +96,7 @@ impl Towline {
     }
 
     pub fn start(&self, args: &[&str]) -> Running {
-        let mut child =
-            self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (heard, lines) = channel();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -171,7 +171,9 @@ impl Ran {
     pub fn tasks(&self, host: &str) -> Vec<String> {
         let finished = self.of("task_finished").filter(|event| event["host"] == host);
         finished
-            .map(|event| format!("{}: {}", event["task"].as_str().unwrap(), event["outcome"].as_str().unwrap()))
+            .map(|event| {
+                format!("{}: {}", event["task"].as_str().unwrap(), event["outcome"].as_str().unwrap())
+            })
             .collect()
     }
 

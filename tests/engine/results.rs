@@ -68,7 +68,10 @@ fn a_command_that_takes_too_long_is_ended_with_all_its_children() {
     assert!(began.elapsed() < Duration::from_secs(20));
     assert!(!alive(&tow.read("pid")));
     let error = &ran.task("a", "slow")["error"];
-    assert!(error.to_string().contains("1 s") && error["hint"].as_str().unwrap().contains("timeout"), "{error}");
+    assert!(
+        error.to_string().contains("1 s") && error["hint"].as_str().unwrap().contains("timeout"),
+        "{error}"
+    );
     assert!(ran.task("a", "slow")["elapsed_ms"].as_u64().unwrap() >= 1000);
 }
 
@@ -145,7 +148,10 @@ when = "own.changed"
     }
     assert_eq!(tow.read("once").lines().count(), 2);
     let plan = tow.plan(&[]).ends(0);
-    assert_eq!(plan.tasks("a"), ["once: unknown", "own: unknown", "use: unknown", "not: unknown", "across: unknown"]);
+    assert_eq!(
+        plan.tasks("a"),
+        ["once: unknown", "own: unknown", "use: unknown", "not: unknown", "across: unknown"]
+    );
 }
 
 #[test]
@@ -181,7 +187,7 @@ file = { path = "@/d/f", content = "x" }
     assert_eq!(ran.tasks("a"), ["folder: changed", "in the way: failed"]);
     assert!(tow.path("d").is_dir() && !tow.path("d/f").exists());
     let text = tow.ended(&["run", "site.toml", "--plain"]).ends(3);
-    assert!(text.stderr.contains("in the way") && text.stderr.contains("site.toml:5"), "{text:?}");
+    assert!(text.stderr.contains("in the way") && text.stderr.contains("site.toml:6"), "{text:?}");
 }
 
 #[test]

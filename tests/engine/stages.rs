@@ -83,11 +83,14 @@ fn a_failure_in_a_wave_stops_the_waves_behind_it() {
 
 #[test]
 fn as_many_failures_as_allowed_are_survived() {
-    for (allowed, code_lines) in [("max_failures = 1", 6), ("max_failures = \"17%\"", 6), ("max_failures = \"10%\"", 3)] {
+    for (allowed, code_lines) in
+        [("max_failures = 1", 6), ("max_failures = \"17%\"", 6), ("max_failures = \"10%\"", 3)]
+    {
         let tow = waves(allowed).file("bad-h2", "");
         let ran = tow.run(&[]).ends(3);
         assert_eq!(tow.read("log").lines().count(), code_lines, "{allowed}");
-        let more = if code_lines == 6 { vec!["work: changed", "more: changed"] } else { vec!["work: changed"] };
+        let more =
+            if code_lines == 6 { vec!["work: changed", "more: changed"] } else { vec!["work: changed"] };
         // The second stage allows none, and one has failed before it.
         assert_eq!(ran.tasks("h1"), more[..1], "{allowed}");
         assert!(ran.tasks("h2").iter().all(|task| task.starts_with("work")), "{allowed}");

@@ -24,7 +24,8 @@ command = "touch @/behind"
 #[test]
 fn remote_process_groups_end_and_what_was_done_is_said() {
     let sshd = Sshd::start(&[]);
-    let tow = Towline::over(&sshd, &["a", "b"]).playbook(&waiting("sleep 100 & touch @/{{host.name}}.waits; wait"));
+    let tow =
+        Towline::over(&sshd, &["a", "b"]).playbook(&waiting("sleep 100 & touch @/{{host.name}}.waits; wait"));
     for json in [true, false] {
         let running = tow.start(&["run", "site.toml", if json { "--json" } else { "--plain" }]);
         eventually("both wait", || ["a", "b"].iter().all(|host| tow.path(&format!("{host}.waits")).exists()));
