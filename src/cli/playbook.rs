@@ -18,7 +18,7 @@ use crate::words::error::{Error, Result};
 use crate::words::event::Mode;
 
 pub async fn run(args: &Playbook) -> Ended {
-    let playbook = find(&args.playbook)?;
+    let playbook = find(&args.file)?;
     let project = load(args, &playbook)?;
     let pending = PendingFile::of(&playbook, args.target.inventory.as_deref());
     let pending = pending.map(|file| Arc::new(file) as Arc<dyn Pending>);
@@ -28,7 +28,7 @@ pub async fn run(args: &Playbook) -> Ended {
 }
 
 pub async fn plan(args: &Playbook) -> Ended {
-    let playbook = find(&args.playbook)?;
+    let playbook = find(&args.file)?;
     let project = load(args, &playbook)?;
     let pending = PendingFile::of(&playbook, args.target.inventory.as_deref());
     let pending = pending.map(|file| Arc::new(file) as Arc<dyn Pending>);

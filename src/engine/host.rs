@@ -141,7 +141,7 @@ impl HostRun {
             }
             let (planned, end) = self.plan(part, &window).await?;
             if self.run.options.mode == Mode::Plan {
-                self.show(part, &planned).await?;
+                self.show(part, &planned)?;
             } else {
                 self.apply(part, planned, end).await?;
             }
@@ -168,7 +168,7 @@ impl HostRun {
     }
 
     /// A plan, told as it is: what would be done, and what only the run can know.
-    async fn show(&mut self, part: Part<'_>, planned: &[Planned]) -> Result<()> {
+    fn show(&mut self, part: Part<'_>, planned: &[Planned]) -> Result<()> {
         for planned in planned {
             let outcome = match &planned.decision {
                 Decision::Skip { why } => Outcome::Skipped { why: why.clone() },

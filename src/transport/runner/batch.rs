@@ -1,6 +1,7 @@
 //! A batch: actions streamed to the host in one go, their output and endings as they come.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -148,9 +149,10 @@ impl Runner {
         run.deadline = Some(Instant::now() + GRACE);
         let mut script = format!("kill -USR1 {}\n", self.pid);
         if let Some(group) = &run.group {
-            script.push_str(&format!(
+            let _ = write!(
+                script,
                 "kill -TERM -{group} || exit 0\nn=0\nwhile [ $n -lt 25 ] && kill -0 -{group}; do sleep 0.2; n=$((n+1)); done\nkill -KILL -{group}\n"
-            ));
+            );
         }
         // Beside the reading of output, or a command that prints without end would block us.
         let link = self.link.clone();
@@ -195,7 +197,7 @@ impl<'a> Run<'a> {
                     (Stream::Stdout, Some("u"), _) => self.failed = Some((0, 1)),
                     (Stream::Stdout, Some("b"), Some(id)) => self.begin(id, sink),
                     (Stream::Stdout, Some("g"), Some(_)) => {
-                        self.group = words.get(2).map(ToString::to_string)
+                        self.group = words.get(2).map(ToString::to_string);
                     }
                     (Stream::Stdout, Some("e"), Some(id)) => {
                         self.code = words.get(2).and_then(|code| code.parse().ok());
