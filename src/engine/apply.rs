@@ -60,7 +60,8 @@ impl HostRun {
                 Some((at, error)) => {
                     from += at;
                     let index = jobs[from].index;
-                    tries += 1;
+                    // Each task has its own tries.
+                    tries = if at > 0 { 1 } else { tries + 1 };
                     if !self.again(&part.specs[index], tries, &error).await? {
                         self.finished(part, index, Outcome::Failed { error: error.clone() }, Duration::ZERO);
                         return Err(error);
