@@ -25,6 +25,15 @@ struct Job {
     unknown: bool,
 }
 
+/// A job that failed.
+struct Setback {
+    /// Its place among the jobs.
+    at: usize,
+    /// How many jobs before it are done and told; the others must be done again.
+    told: usize,
+    error: Error,
+}
+
 /// How far a batch has come.
 struct Course<'a> {
     host: &'a mut HostRun,
@@ -53,20 +62,18 @@ impl HostRun {
             }
         }
         let mut from = 0;
-        let mut tries = 0;
-        while from < jobs.len() {
-            match self.perform(part, &jobs[from..], end).await? {
-                None => break,
-                Some((at, error)) => {
-                    from += at;
-                    let index = jobs[from].index;
-                    // Each task has its own tries.
-                    tries = if at > 0 { 1 } else { tries + 1 };
-                    if !self.again(&part.specs[index], tries, &error).await? {
-                        self.finished(part, index, Outcome::Failed { error: error.clone() }, Duration::ZERO);
-                        return Err(error);
-                    }
+        let mut tries = (0, 0);
+        while let Some(setback) = self.perform(part, &jobs[from..], end).await? {
+            let at = from + setback.at;
+            from += setback.told;
+            let index = jobs[at].index;
+            tries = if tries.0 == index { (index, tries.1 + 1) } else { (index, 1) };
+            if !self.again(&part.specs[index], tries.1, &setback.error).await? {
+                for job in jobs[from..at].iter().filter(|job| job.actions.is_empty()) {
+                    self.finished(part, job.index, job.outcome.clone(), Duration::ZERO);
                 }
+                self.finished(part, index, Outcome::Failed { error: setback.error.clone() }, Duration::ZERO);
+                return Err(setback.error);
             }
         }
         if let Some((index, error)) = refused {
@@ -115,8 +122,8 @@ impl HostRun {
         }
     }
 
-    /// Runs `jobs` until one fails: gives its place among them, and why.
-    async fn perform(&mut self, part: Part<'_>, jobs: &[Job], end: usize) -> Result<Option<(usize, Error)>> {
+    /// Runs `jobs` until one fails.
+    async fn perform(&mut self, part: Part<'_>, jobs: &[Job], end: usize) -> Result<Option<Setback>> {
         let actions: Vec<Action> = jobs.iter().flat_map(|job| job.actions.iter().cloned()).collect();
         let then = self.probes_behind(part, jobs, end);
         let mut cancel = self.run.cancel.clone();
@@ -135,7 +142,7 @@ impl HostRun {
         if matches!(ran, Ok(Ending::Done)) {
             course.catch_up(jobs.len());
         }
-        let Course { places, capture, error, .. } = course;
+        let Course { places, capture, error, told, .. } = course;
         (self.runner, self.facts) = (Some(runner), facts);
         match ran? {
             _ if error.is_some() => error.map_or(Ok(None), Err),
@@ -143,7 +150,7 @@ impl HostRun {
             Ending::Interrupted => Err(interrupted()),
             ending @ Ending::Failed { action, .. } => {
                 let error = failure::explain(&actions[action], ending, &capture);
-                Ok(Some((places[action].0, error)))
+                Ok(Some(Setback { at: places[action].0, told, error }))
             }
         }
     }
@@ -211,7 +218,6 @@ impl<'a> Course<'a> {
         if first {
             self.catch_up(at);
             self.began = Instant::now();
-            self.capture = Capture::default();
             self.host.run.emitter.send(Event::TaskStarted { task: self.jobs[at].task.clone() });
         }
     }

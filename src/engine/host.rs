@@ -79,7 +79,9 @@ impl HostRun {
         let mut cancel = self.run.cancel.clone();
         let connecting = async {
             let link = self.run.connector.connect(&self.host, &notice).await?;
-            Runner::start(link, probes).await
+            let writes = self.run.options.mode == Mode::Run
+                && probes.iter().any(|probe| matches!(probe, Probe::Digest(_) | Probe::Tree(_)));
+            Runner::start(link, probes, writes, self.run.emitter.mask()).await
         };
         let (runner, facts) = tokio::select! {
             started = connecting => started?,
