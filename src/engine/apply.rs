@@ -108,7 +108,7 @@ impl HostRun {
         let ran = if actions.is_empty() {
             Ok(Ending::Done)
         } else {
-            let mut sink = |progress: Progress<'_>| course.progress(progress);
+            let mut sink = |progress: Progress<'_>| course.progress(&progress);
             runner.run(&batch, &mut facts, &mut cancel, &mut sink, &|| emitter.ready()).await
         };
         let failed = course.conclude(ran, &actions);
@@ -203,8 +203,8 @@ impl<'a> Course<'a> {
         Err(error)
     }
 
-    fn progress(&mut self, progress: Progress<'_>) {
-        match progress {
+    fn progress(&mut self, progress: &Progress<'_>) {
+        match *progress {
             Progress::Sent(_) => {}
             Progress::Began(action) => self.begin(action),
             Progress::Output(action, stream, bytes) => {

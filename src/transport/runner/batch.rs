@@ -1,6 +1,7 @@
 //! A batch: actions streamed to the host in one go, their output and endings as they come.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -163,9 +164,10 @@ impl Runner {
         run.deadline = Some(Instant::now() + GRACE);
         let mut script = format!("kill -USR1 {}\n", self.pid);
         if let Some(group) = &run.group {
-            script.push_str(&format!(
+            let _ = write!(
+                script,
                 "kill -TERM -{group} || exit 0\nn=0\nwhile [ $n -lt 25 ] && kill -0 -{group}; do sleep 0.2; n=$((n+1)); done\nkill -KILL -{group}\n"
-            ));
+            );
         }
         // Beside the reading of output, or a command that prints without end would block us.
         let link = self.link.clone();
@@ -208,7 +210,9 @@ impl<'a> Run<'a> {
             Piece::Data(data) => {
                 // On stdout, output between actions comes from a child that an earlier one left behind.
                 let id = if stream == Stream::Stdout { self.current } else { Some(self.next) };
-                id.into_iter().for_each(|id| sink(Progress::Output(id, stream, &data)));
+                if let Some(id) = id {
+                    sink(Progress::Output(id, stream, &data));
+                }
             }
             Piece::Mark(mark) => self.mark(stream, &mark, sink),
         }

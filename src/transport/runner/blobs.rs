@@ -68,7 +68,6 @@ impl Runner {
                 Ok(()) = cancel.changed() => if *cancel.borrow() { break },
             }
         }
-        drop(upload);
         let folder = self.folder.get_or_insert_with(|| part.clone()).clone();
         let mut lines = vec![format!("_D={folder}")];
         if folder != part {
