@@ -210,7 +210,7 @@ impl<'a> Course<'a> {
         if first {
             self.catch_up(at);
             self.began = Instant::now();
-            self.capture = Capture::default();
+            self.capture = Capture::new(self.host.run.emitter.mask().clone());
             self.host.run.emitter.send(Event::TaskStarted { task: self.jobs[at].task.clone() });
         }
     }
