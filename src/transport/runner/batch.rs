@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::transport::runner::frames::Piece;
-use crate::transport::runner::{PROBES, Runner, answers, script, store};
+use crate::transport::runner::{MOST, PROBES, Runner, answers, script, store, too_much};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
 use crate::words::event::Stream;
@@ -104,7 +104,7 @@ impl Runner {
         ready: &(dyn Fn() -> BoxFuture<'static, ()> + Send + Sync),
     ) -> Result<Ending> {
         let mut run = Run::new(actions);
-        let mut early = VecDeque::new();
+        let (mut early, mut ahead) = (VecDeque::new(), 0);
         while run.ended != (true, true) {
             let deadline = run.deadline.unwrap_or_else(|| Instant::now() + SMALL);
             tokio::select! {
@@ -112,6 +112,10 @@ impl Runner {
                     let (stream, piece) = piece?;
                     if run.ended.0 && stream == Stream::Stdout {
                         // The answers to the probes behind the batch overtook the end of stderr.
+                        ahead += piece.size();
+                        if ahead > MOST {
+                            return Err(too_much());
+                        }
                         early.push_back((stream, piece));
                         continue;
                     }
@@ -201,7 +205,7 @@ impl<'a> Run<'a> {
                         self.code = words.get(2).and_then(|code| code.parse().ok());
                         self.stdout_ended(id);
                     }
-                    (Stream::Stderr, Some("e"), Some(id)) => self.stderr_at = id + 1,
+                    (Stream::Stderr, Some("e"), Some(id)) => self.stderr_at = id.saturating_add(1),
                     _ => {}
                 }
                 self.finish(sink);

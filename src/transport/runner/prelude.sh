@@ -37,7 +37,7 @@ _a() {
 _i() { # id blob temporary mode owner
   [ $_F = 0 ] || return 0
   _o b "$1"
-  install -m "$4" "$_D/$2" "$3" </dev/null && { [ -z "$5" ] || chown "$5" "$3"; }
+  install -m "$4" "$_D/$2" "$3" </dev/null && { [ -z "$5" ] || chown -h "$5" "$3"; }
   _r=$?
   if [ $_r != 0 ]; then _F=1; rm -f "$3"; _m e "$1" $_r; fi
 }
