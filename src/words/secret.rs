@@ -140,9 +140,7 @@ mod tests {
     fn masks_every_form() {
         let secret = Secret::new("p@ss'w\"ord".into());
         let mask = Mask::new([&secret]);
-        for text in
-            ["p@ss'w\"ord", r#"p@ss'w\"ord"#, r#"p@ss'\''w"ord"#, "p%40ss%27w%22ord"]
-        {
+        for text in ["p@ss'w\"ord", r#"p@ss'w\"ord"#, r#"p@ss'\''w"ord"#, "p%40ss%27w%22ord"] {
             assert_eq!(mask.apply(&format!("x={text}!")), "x=•••!", "{text}");
         }
         // The last digit has bits of what follows, the first of what stands before.

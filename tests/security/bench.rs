@@ -29,7 +29,10 @@ impl Bench {
         let dir = tempfile::Builder::new().prefix("tow-sec-").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let bench = Bench { dir, secret: CANARY.into(), path: None, umask: "022" };
-        bench.write("inventory.toml", "[secrets]\ns = { env = \"S\" }\n[hosts.web1]\nconnection = \"local\"\n");
+        bench.write(
+            "inventory.toml",
+            "[secrets]\ns = { env = \"S\" }\n[hosts.web1]\nconnection = \"local\"\n",
+        );
         bench
     }
 

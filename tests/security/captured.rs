@@ -162,7 +162,10 @@ fn mistakes_show_no_secret() {
 #[test]
 fn no_line_of_a_key_is_shown() {
     let lines: Vec<String> = (0..6).map(|n| format!("canaryKEYline{n}AAAAbbbbCCCC/+{n}")).collect();
-    let key = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----\n", lines.join("\n"));
+    let key = format!(
+        "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----\n",
+        lines.join("\n")
+    );
     let bench = Bench::local().secret(&key);
     bench.playbook(
         r#"

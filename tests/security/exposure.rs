@@ -56,8 +56,13 @@ fn decoded(line: &str) -> String {
     let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || "+/=".contains(c)));
     let mut text = String::new();
     for word in words.filter(|word| word.len() >= 24) {
-        let mut child =
-            Command::new("base64").args(["-di"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = Command::new("base64")
+            .args(["-di"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let word = word.to_owned();
         std::thread::spawn(move || stdin.write_all(word.as_bytes()));
@@ -107,7 +112,8 @@ fn slow_server(listener: TcpListener) {
             std::thread::spawn(move || {
                 let _ = stream.read(&mut [0; 4096]);
                 std::thread::sleep(Duration::from_millis(150));
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let _ =
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             });
         }
     });
@@ -150,7 +156,14 @@ fn no_secret_is_in_any_argument_or_log() {
     }
     // No log of the server's, of sudo's or of the shell's.
     let mut logs = sshd.log();
-    for file in ["/var/log/auth.log", "/var/log/syslog", "/var/log/messages", "/root/.bash_history", "/root/.ash_history", "/root/.sh_history"] {
+    for file in [
+        "/var/log/auth.log",
+        "/var/log/syslog",
+        "/var/log/messages",
+        "/root/.bash_history",
+        "/root/.ash_history",
+        "/root/.sh_history",
+    ] {
         logs += &String::from_utf8_lossy(&fs::read(file).unwrap_or_default());
     }
     for entry in fs::read_dir(bench.dir.path()).unwrap().flatten() {
@@ -210,7 +223,8 @@ async fn a_sudo_password_goes_to_sudo_alone() {
         r#become: true,
         ..Ssh::default()
     };
-    let host = Host { name: HostName::new("web1").unwrap(), groups: vec![], connection: Connection::Ssh(ssh) };
+    let host =
+        Host { name: HostName::new("web1").unwrap(), groups: vec![], connection: Connection::Ssh(ssh) };
     let watch = Watch::start();
     let link = Connector::new(options, Arc::new(Nobody)).connect(&host, &|_| {}).await.unwrap();
     // Finds out its own prompt, asks again with it, and tells what it is given within a second.

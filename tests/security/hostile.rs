@@ -27,14 +27,17 @@ fn attack(port: u16, known: &str, key: &str) -> (String, Option<i32>) {
         "inventory.toml",
         &format!("[hosts.web1]\naddress = \"127.0.0.1\"\nport = {port}\nuser = \"root\"\nkey = \"{dir}/key\"\nknown_hosts = \"{dir}/known_hosts\"\n"),
     );
-    bench.playbook("[[tasks]]\nfile = { path = \"{D}/x\", content = \"x\" }\n[[tasks]]\ncommand = \"true\"\n");
+    bench
+        .playbook("[[tasks]]\nfile = { path = \"{D}/x\", content = \"x\" }\n[[tasks]]\ncommand = \"true\"\n");
     let mut command = bench.command(&["run", "site.toml", "--connect-timeout", "3"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
     let mut most = 0;
     while child.try_wait().unwrap().is_none() {
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
         most = most.max(peak.unwrap_or(0));
         if most > MOST_MEMORY || began.elapsed() > Duration::from_secs(60) {
             let _ = child.kill();
@@ -106,8 +109,10 @@ fn garbage_before_the_login_is_an_error_and_no_more() {
         assert_eq!(code, Some(4), "{what}: {said}");
     }
     for seed in 0..6 {
-        let bytes = [b"SSH-2.0-x\r\n".to_vec(), packet(100, &[])[11..].to_vec(), vec![20], noise(2000, seed)].concat();
-        let (said, code) = attack(bytes_server(bytes, vec![]), "", &key().to_openssh(LineEnding::LF).unwrap());
+        let bytes = [b"SSH-2.0-x\r\n".to_vec(), packet(100, &[])[11..].to_vec(), vec![20], noise(2000, seed)]
+            .concat();
+        let (said, code) =
+            attack(bytes_server(bytes, vec![]), "", &key().to_openssh(LineEnding::LF).unwrap());
         assert_eq!(code, Some(4), "noise {seed}: {said}");
     }
 }
@@ -163,7 +168,9 @@ async fn flood(flood: Flood, token: String, id: ChannelId, handle: Handle, seen:
         Flood::Output | Flood::Errors => "x".repeat(30_000),
         Flood::Markers => format!("{mark}h\n").repeat(500),
         Flood::EndlessMarker => mark.repeat(500),
-        Flood::WrongNumbers => format!("{hello}{mark}s\n{mark}x 99999999\n{mark}e 18446744073709551615 99999999999\n{mark}b 18446744073709551615\n{mark}z -\n"),
+        Flood::WrongNumbers => format!(
+            "{hello}{mark}s\n{mark}x 99999999\n{mark}e 18446744073709551615 99999999999\n{mark}b 18446744073709551615\n{mark}z -\n"
+        ),
         Flood::Nothing => {
             open_channels(&handle, &seen).await;
             let _ = handle.close(id).await;
@@ -202,18 +209,36 @@ async fn open_channels(handle: &Handle, seen: &Arc<Mutex<Seen>>) {
 impl server::Handler for Hostile {
     type Error = russh::Error;
 
-    async fn auth_publickey_offered(&mut self, _: &str, _: server::PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+    async fn auth_publickey_offered(
+        &mut self,
+        _: &str,
+        _: server::PublicKeyOffer<'_>,
+    ) -> Result<Auth, Self::Error> {
         self.seen.lock().unwrap().keys += 1;
         Ok(Auth::Accept)
     }
-    async fn auth_publickey(&mut self, _: &str, _: server::VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+    async fn auth_publickey(
+        &mut self,
+        _: &str,
+        _: server::VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
         Ok(Auth::Accept)
     }
-    async fn channel_open_session(&mut self, _: Channel<Msg>, reply: ChannelOpenHandle, _: &mut Session) -> Result<(), Self::Error> {
+    async fn channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
         reply.accept().await;
         Ok(())
     }
-    async fn exec_request(&mut self, id: ChannelId, command: &[u8], session: &mut Session) -> Result<(), Self::Error> {
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
         self.heard += &String::from_utf8_lossy(command);
         session.channel_success(id)?;
         self.begin(id, session.handle());
@@ -224,11 +249,29 @@ impl server::Handler for Hostile {
         self.begin(id, session.handle());
         Ok(())
     }
-    async fn pty_request(&mut self, _: ChannelId, _: &str, _: u32, _: u32, _: u32, _: u32, _: &[(russh::Pty, u32)], _: &mut Session) -> Result<(), Self::Error> {
+    async fn pty_request(
+        &mut self,
+        _: ChannelId,
+        _: &str,
+        _: u32,
+        _: u32,
+        _: u32,
+        _: u32,
+        _: &[(russh::Pty, u32)],
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
         self.saw("pty");
         Ok(())
     }
-    async fn x11_request(&mut self, _: ChannelId, _: bool, _: &str, _: &str, _: u32, _: &mut Session) -> Result<(), Self::Error> {
+    async fn x11_request(
+        &mut self,
+        _: ChannelId,
+        _: bool,
+        _: &str,
+        _: &str,
+        _: u32,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
         self.saw("x11");
         Ok(())
     }
@@ -236,7 +279,13 @@ impl server::Handler for Hostile {
         self.saw("agent");
         Ok(false)
     }
-    async fn env_request(&mut self, _: ChannelId, _: &str, _: &str, _: &mut Session) -> Result<(), Self::Error> {
+    async fn env_request(
+        &mut self,
+        _: ChannelId,
+        _: &str,
+        _: &str,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
         self.saw("environment");
         Ok(())
     }

@@ -123,7 +123,9 @@ fn a_link_in_place_of_a_temporary_file_is_not_followed() {
         assert!(matches!(said.code, Some(0 | 3)), "{task}: {}", said.text);
         victim.assert_untouched(task);
         let swapped = fs::read_to_string(programs.join("swapped")).unwrap_or_default();
-        let writes = ["env", "template", "file = { path = \"{D}/app/x\", content"].iter().any(|kind| task.starts_with(kind));
+        let writes = ["env", "template", "file = { path = \"{D}/app/x\", content"]
+            .iter()
+            .any(|kind| task.starts_with(kind));
         assert!(!writes || swapped.contains("mv"), "{task}: nothing was swapped");
     }
 }
@@ -136,7 +138,10 @@ fn no_temporary_name_can_be_guessed() {
     fs::create_dir_all(&programs).unwrap();
     for program in ["install", "mv", "ln", "tar", "cp"] {
         let path = programs.join(program);
-        let text = format!("#!/bin/sh\npwd >>{0}/names; printf '%s\\n' \"$@\" >>{0}/names\nPATH=/usr/bin:/bin exec {program} \"$@\"\n", programs.display());
+        let text = format!(
+            "#!/bin/sh\npwd >>{0}/names; printf '%s\\n' \"$@\" >>{0}/names\nPATH=/usr/bin:/bin exec {program} \"$@\"\n",
+            programs.display()
+        );
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -151,17 +156,24 @@ fn no_temporary_name_can_be_guessed() {
         let said = bench.tow(&["run", "site.toml", "--set", &format!("n={n}")]);
         assert_eq!(said.code, Some(0), "{}", said.text);
         let seen = fs::read_to_string(programs.join("names")).unwrap();
-        let words = seen.lines().flat_map(|line| line.split('/')).filter(|word| word.starts_with("tow-") || word.starts_with(".tow-"));
+        let words = seen
+            .lines()
+            .flat_map(|line| line.split('/'))
+            .filter(|word| word.starts_with("tow-") || word.starts_with(".tow-"));
         names.push(words.filter(|word| !word.starts_with("tow-sec-")).map(ToOwned::to_owned).collect());
     }
     assert!(names.iter().all(|names| names.len() >= 2), "{names:?}");
     assert!(names[0].is_disjoint(&names[1]), "{names:?}");
     for name in names.iter().flatten() {
-        let random = name.split('-').any(|part| part.len() >= 16 && part.bytes().all(|b| b.is_ascii_hexdigit()));
+        let random =
+            name.split('-').any(|part| part.len() >= 16 && part.bytes().all(|b| b.is_ascii_hexdigit()));
         assert!(random, "{name}");
     }
     // And nothing of it is left.
-    let left = fs::read_dir(std::env::temp_dir()).unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let left = fs::read_dir(std::env::temp_dir())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
     let left: Vec<String> = left.filter(|name| names.iter().flatten().any(|used| used == name)).collect();
     assert!(left.is_empty(), "{left:?}");
 }

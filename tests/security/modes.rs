@@ -112,6 +112,10 @@ fn a_secret_file_is_never_open_to_others_and_modes_do_not_depend_on_the_umask() 
         for (name, wanted) in wanted {
             assert_eq!(mode(&bench.path(name)), wanted, "umask {umask}: {name}");
         }
-        assert_eq!(fs::read_dir(&tmp).unwrap().count(), 0, "something is left in the folder for temporary files");
+        assert_eq!(
+            fs::read_dir(&tmp).unwrap().count(),
+            0,
+            "something is left in the folder for temporary files"
+        );
     }
 }

@@ -18,7 +18,10 @@ fn the_state_folder_is_private_whatever_the_umask() {
         let pending = bench.path("state/towline/pending");
         let files: Vec<_> = fs::read_dir(&pending).unwrap().flatten().collect();
         assert_eq!(files.len(), 1);
-        assert_eq!((mode(&pending), mode(&bench.path("state/towline")), mode(&files[0].path())), (0o700, 0o700, 0o600));
+        assert_eq!(
+            (mode(&pending), mode(&bench.path("state/towline")), mode(&files[0].path())),
+            (0o700, 0o700, 0o600)
+        );
     }
 }
 
@@ -45,10 +48,13 @@ fn a_plan_of_a_checkout_runs_nothing_here() {
     }
     // An inventory that is a program is a text file that is not TOML.
     bench.write("inventory.toml", "#!/bin/sh\ntouch ran\n");
-    fs::set_permissions(bench.path("inventory.toml"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::set_permissions(bench.path("inventory.toml"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
     assert_eq!(bench.tow(&["plan", "site.toml"]).code, Some(2));
     bench.write("inventory.toml", inventory);
-    bench.playbook("[[tasks]]\ncommand = \"touch {D}/ran\"\n[[tasks]]\nscript = { content = \"touch {D}/ran\" }\n");
+    bench.playbook(
+        "[[tasks]]\ncommand = \"touch {D}/ran\"\n[[tasks]]\nscript = { content = \"touch {D}/ran\" }\n",
+    );
     bench.write(".ssh/config", "Match exec \"touch ran\"\n");
     assert_eq!(bench.tow(&["plan", "site.toml"]).code, Some(0));
     assert!(!bench.path("ran").exists());
@@ -73,7 +79,13 @@ fn what_a_host_says_is_never_rendered_again() {
 /// Row 23: nothing is ever left empty, and nothing is escaped.
 #[test]
 fn a_missing_variable_stops_before_any_host_is_touched() {
-    for text in ["{{nothing}}", "{{#if nothing}}x{{/if}}", "{{#unless a.b}}x{{/unless}}", "{{#each nothing}}{{/each}}", "{{eq a nothing}}"] {
+    for text in [
+        "{{nothing}}",
+        "{{#if nothing}}x{{/if}}",
+        "{{#unless a.b}}x{{/unless}}",
+        "{{#each nothing}}{{/each}}",
+        "{{eq a nothing}}",
+    ] {
         let bench = Bench::local();
         bench.write("t.hbs", text);
         bench.playbook("[vars]\na = { c = 1 }\n[[tasks]]\nfile = { path = \"{D}/touched\", content = \"x\" }\n[[tasks]]\ntemplate = { src = \"t.hbs\", dest = \"{D}/x\" }\n");

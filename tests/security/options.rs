@@ -58,8 +58,23 @@ const PLACES: &[(&str, &str)] = &[
 ];
 
 const SHAPES: &[&str] = &[
-    "-rf", "--config=/etc/shadow", "--upload-pack=touch /tmp/x", "-oProxyCommand=x", "--", "-", "$(id)", "`id`", "a;id", "a\nid", "a b", "a$HOME", "../x",
-    "ext::sh -c id", "a\u{0}b", "a\r\nX: y", "[x]",
+    "-rf",
+    "--config=/etc/shadow",
+    "--upload-pack=touch /tmp/x",
+    "-oProxyCommand=x",
+    "--",
+    "-",
+    "$(id)",
+    "`id`",
+    "a;id",
+    "a\nid",
+    "a b",
+    "a$HOME",
+    "../x",
+    "ext::sh -c id",
+    "a\u{0}b",
+    "a\r\nX: y",
+    "[x]",
 ];
 
 /// All shell text that the kind would send before it knows anything.
@@ -104,9 +119,20 @@ fn no_name_is_taken_for_an_option_or_for_code() {
 /// A value that fits the place.
 fn fine(place: &str) -> &'static str {
     match place {
-        _ if place.contains("shell = '{}'") || place.contains("home = '{}'") || place.contains("python = '{}'") => "/usr/bin/python3",
+        _ if place.contains("shell = '{}'")
+            || place.contains("home = '{}'")
+            || place.contains("python = '{}'") =>
+        {
+            "/usr/bin/python3"
+        }
         _ if place.contains("url = '{}'") || place.contains("repo = '{}'") => "https://x.example/r",
-        _ if place.contains("path = '{}'") || place.contains("venv = '{}'") || place.contains("dest = '{}'") || place.contains("requirements = '{}'") => "/srv/y",
+        _ if place.contains("path = '{}'")
+            || place.contains("venv = '{}'")
+            || place.contains("dest = '{}'")
+            || place.contains("requirements = '{}'") =>
+        {
+            "/srv/y"
+        }
         _ if place.contains("method") => "POST",
         _ => "abc",
     }
@@ -117,26 +143,51 @@ fn fine(place: &str) -> &'static str {
 fn assert_inert(kind: &str, place: &str, shape: &str, script: &str) {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    for program in ["apt-get", "dpkg-query", "apt-cache", "git", "systemctl", "getent", "curl", "python3", "supervisorctl", "id", "touch", "ssh"] {
+    for program in [
+        "apt-get",
+        "dpkg-query",
+        "apt-cache",
+        "git",
+        "systemctl",
+        "getent",
+        "curl",
+        "python3",
+        "supervisorctl",
+        "id",
+        "touch",
+        "ssh",
+    ] {
         let path = folder.path().join(program);
-        let text = format!("#!/bin/sh\n{{ echo \"> {program}\"; for w; do printf '%s\\n' \"[$w]\"; done; }} >>{}\n", log.display());
+        let text = format!(
+            "#!/bin/sh\n{{ echo \"> {program}\"; for w; do printf '%s\\n' \"[$w]\"; done; }} >>{}\n",
+            log.display()
+        );
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-    let output = std::process::Command::new("timeout").args(["10", "sh", "-c", script]).env("PATH", path).output().unwrap();
+    let output = std::process::Command::new("timeout")
+        .args(["10", "sh", "-c", script])
+        .env("PATH", path)
+        .output()
+        .unwrap();
     let told = std::fs::read_to_string(&log).unwrap_or_default();
     for run in told.split("> ") {
         let mut words = run.lines();
         let program = words.next().unwrap_or_default();
-        assert!(program != "touch" && !(program == "id" && words.clone().next().is_none()), "{kind} {place} {shape:?} ran code: {told}");
+        assert!(
+            program != "touch" && !(program == "id" && words.clone().next().is_none()),
+            "{kind} {place} {shape:?} ran code: {told}"
+        );
         let words: Vec<&str> = words.collect();
         if shape.starts_with('-') && shape.len() > 2 {
             let own = words.iter().position(|word| *word == format!("[{shape}]"));
             let end = words.iter().position(|word| *word == "[--]");
-            assert!(own.is_none_or(|own| end.is_some_and(|end| end < own)), "{kind} {place} {shape:?}: {told}");
+            assert!(
+                own.is_none_or(|own| end.is_some_and(|end| end < own)),
+                "{kind} {place} {shape:?}: {told}"
+            );
         }
     }
     drop(output);
 }
-

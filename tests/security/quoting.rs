@@ -11,7 +11,8 @@ const SHELLS: &[&[&str]] =
 
 /// The words as the shell hands them to a program, and the values of variables set to them.
 fn read_by(shell: &[&str], words: &[String]) -> Option<Vec<String>> {
-    let assigned: String = words.iter().enumerate().map(|(n, word)| format!("export V{n}={}\n", quote(word))).collect();
+    let assigned: String =
+        words.iter().enumerate().map(|(n, word)| format!("export V{n}={}\n", quote(word))).collect();
     let names: String = (0..words.len()).map(|n| format!(" \"$V{n}\"")).collect();
     let script = format!("{assigned}printf '%s\\0' {} {names}", join(words));
     let output = Command::new(shell[0]).args(&shell[1..]).args(["-c", &script]).output().ok()?;
@@ -34,10 +35,62 @@ fn assert_whole(words: &[String]) {
 #[test]
 fn hard_values_reach_a_program_as_they_are() {
     let hard = [
-        "", "-rf", "--", "-", "~", "~root", "~/x", "a:~", "x=~root", "=ls", "$HOME", "${HOME}", "$(id)", "`id`", "'", "''",
-        "\\", "\\'", "a\\", "\n", "a\nb\n", "\n\n", "\t", "!", "!!", "^a^b", "*", "?", "[a-z]", "{a,b}", "{1..3}", "#", "#x",
-        "a #b", ";", "&", "|", "<", ">", "(", ")", "if", "done", "}", "a=b", "PATH=/x", "%", "%s", "\u{1b}[31m", "\u{7f}",
-        "\r", "é🚢", "\u{202e}", "\"", "\"'\"", "a\u{a0}b",
+        "",
+        "-rf",
+        "--",
+        "-",
+        "~",
+        "~root",
+        "~/x",
+        "a:~",
+        "x=~root",
+        "=ls",
+        "$HOME",
+        "${HOME}",
+        "$(id)",
+        "`id`",
+        "'",
+        "''",
+        "\\",
+        "\\'",
+        "a\\",
+        "\n",
+        "a\nb\n",
+        "\n\n",
+        "\t",
+        "!",
+        "!!",
+        "^a^b",
+        "*",
+        "?",
+        "[a-z]",
+        "{a,b}",
+        "{1..3}",
+        "#",
+        "#x",
+        "a #b",
+        ";",
+        "&",
+        "|",
+        "<",
+        ">",
+        "(",
+        ")",
+        "if",
+        "done",
+        "}",
+        "a=b",
+        "PATH=/x",
+        "%",
+        "%s",
+        "\u{1b}[31m",
+        "\u{7f}",
+        "\r",
+        "é🚢",
+        "\u{202e}",
+        "\"",
+        "\"'\"",
+        "a\u{a0}b",
     ];
     assert_whole(&hard.map(ToOwned::to_owned));
 }

@@ -23,7 +23,20 @@ sys.exit(7)
 fn assert_harmless(said: &Said) {
     assert_eq!(said.code, Some(3), "{}", said.text);
     let text = &said.text;
-    for bad in ["\u{9b}", "\u{9d}", "\u{90}", "\u{7}", "\u{8}", "\u{202e}", "\x1b]", "\x1bP", "\x1bc", "\x1b[6n", "\x1b[2J", "\x1b[?1049h"] {
+    for bad in [
+        "\u{9b}",
+        "\u{9d}",
+        "\u{90}",
+        "\u{7}",
+        "\u{8}",
+        "\u{202e}",
+        "\x1b]",
+        "\x1bP",
+        "\x1bc",
+        "\x1b[6n",
+        "\x1b[2J",
+        "\x1b[?1049h",
+    ] {
         assert!(!text.contains(bad), "{bad:?} in {text:?}");
     }
 }
@@ -46,7 +59,11 @@ fn plain_lines_obey_no_host() {
         tow.env("CI", "true").envs(ci.map(|name| (name, "true")));
         let said = said(&tow.output().unwrap());
         // GitHub's own annotation is ours; a message is one line, and percent-encoded.
-        let text = said.text.lines().filter(|line| ci.is_none() || !line.starts_with("::error")).map(|line| format!("{line}\n"));
+        let text = said
+            .text
+            .lines()
+            .filter(|line| ci.is_none() || !line.starts_with("::error"))
+            .map(|line| format!("{line}\n"));
         let said = Said { text: text.collect(), code: said.code };
         assert!(!said.text.contains('\u{1b}') || ci.is_some(), "{:?}", said.text);
         assert_harmless(&said);

@@ -85,10 +85,9 @@ fn fact(
     single: &HashMap<(char, usize), (&[u8], &str)>,
 ) -> Result<Fact> {
     let of = |kind: char| {
-        single
-            .get(&(kind, index))
-            .copied()
-            .ok_or_else(|| Error::unreachable(format!("the host left a question without an answer: {probe:?}")))
+        single.get(&(kind, index)).copied().ok_or_else(|| {
+            Error::unreachable(format!("the host left a question without an answer: {probe:?}"))
+        })
     };
     Ok(match probe {
         Probe::Path(path) => Fact::Path(paths.fact(path.as_str())),

@@ -32,7 +32,10 @@ impl Runner {
             }
         }
         if wanted.is_empty() {
-            return Ok(self.folder.as_ref().map_or_else(String::new, |folder| format!("_D={}", quote(folder))));
+            return Ok(self
+                .folder
+                .as_ref()
+                .map_or_else(String::new, |folder| format!("_D={}", quote(folder))));
         }
         let (bundle, uploads) = pack(&wanted)?;
         // A folder of its own for every upload: the name is unpredictable, and mkdir refuses one that exists.
