@@ -65,11 +65,15 @@ impl Review for Prompt {
         let width = keys.iter().map(|key| key.host.as_str().len()).max().unwrap_or(0);
         for key in keys {
             text.push_str(&format!(
-                "  {:width$}  {}  {} ({})\n",
-                key.host, key.fingerprint, key.address, key.algorithm
+                "  {:width$}  {} ({})\n  {:width$}  {}\n",
+                key.host, key.address, key.algorithm, "", key.fingerprint
             ));
         }
-        text.push_str("\nCompare them with what your provider shows, or with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`\non the server. Trust all of them, and remember them? [yes/no] ");
+        text.push_str(
+            "\nCompare them with what your provider shows, or on the server's own console with\n\
+             `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`.\n\
+             Trust all of them, and remember them? [yes/no] ",
+        );
         let answer = self.line(&text);
         self.pause.resume();
         answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
