@@ -33,7 +33,7 @@ impl Prompt {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
-    fn line(&self, question: &str) -> Option<String> {
+    fn line(question: &str) -> Option<String> {
         let mut answer = String::new();
         write!(std::io::stderr(), "{question}").ok()?;
         std::io::stderr().flush().ok()?;
@@ -48,7 +48,7 @@ impl Ask for Prompt {
             return None;
         }
         self.pause.pause();
-        let answer = without_echo(|| self.line(&format!("{prompt}: ")));
+        let answer = without_echo(|| Prompt::line(&format!("{prompt}: ")));
         let _ = writeln!(std::io::stderr());
         self.pause.resume();
         answer.map(Secret::new)
@@ -74,7 +74,7 @@ impl Review for Prompt {
              `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`.\n\
              Trust all of them, and remember them? [yes/no] ",
         );
-        let answer = self.line(&text);
+        let answer = Prompt::line(&text);
         self.pause.resume();
         answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
     }

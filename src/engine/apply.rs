@@ -112,7 +112,7 @@ impl HostRun {
         let ran = if actions.is_empty() {
             Ok(Ending::Done)
         } else {
-            let mut sink = |progress: Progress<'_>| course.progress(progress);
+            let mut sink = |progress: Progress<'_>| course.progress(&progress);
             runner.run(&batch, &mut facts, &mut cancel, &mut sink, &|| emitter.ready()).await
         };
         let failed = course.conclude(ran, &actions);
@@ -154,6 +154,7 @@ impl<'a> Course<'a> {
             (0..job.actions.len()).map(move |action| (at, action == 0, action == last)).collect::<Vec<_>>()
         };
         let places = jobs.iter().enumerate().flat_map(place).collect();
+        let capture = Capture::new(host.run.emitter.mask().clone());
         Course {
             host,
             part,
@@ -161,7 +162,7 @@ impl<'a> Course<'a> {
             places,
             told: 0,
             began: Instant::now(),
-            capture: Capture::default(),
+            capture,
             working: None,
             failed: None,
         }
@@ -203,8 +204,8 @@ impl<'a> Course<'a> {
         Err(error)
     }
 
-    fn progress(&mut self, progress: Progress<'_>) {
-        match progress {
+    fn progress(&mut self, progress: &Progress<'_>) {
+        match *progress {
             Progress::Sent(_) => {}
             Progress::Began(action) => self.begin(action),
             Progress::Output(action, stream, bytes) => {
@@ -243,7 +244,8 @@ impl<'a> Course<'a> {
         }
         if last && ok {
             self.catch_up(at);
-            let capture = std::mem::take(&mut self.capture);
+            let capture =
+                std::mem::replace(&mut self.capture, Capture::new(self.host.run.emitter.mask().clone()));
             self.done(at, &capture, code);
             self.told = at + 1;
         }
