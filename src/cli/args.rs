@@ -16,8 +16,12 @@ pub struct Args {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 ok · 1 a bug · 2 usage or configuration · 3 a task failed · 4 unreachable or not authorised
-            5 locked · 6 state unknown · 7 host key not trusted · 130 interrupted
+Exit codes:
+  0  all is well                   4  host not reached, or no access
+  1  a bug in tow                  5  somebody else holds the lock
+  2  arguments or files are wrong  6  state unknown: look at the host
+  3  a task failed                 7  host key not trusted
+                                 130  interrupted
 
 New here? `tow demo` shows everything on this machine, and leaves nothing behind.";
 

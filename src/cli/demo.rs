@@ -22,7 +22,7 @@ mod show;
 
 pub use pages::{Page, check_pages};
 pub use python::explain;
-pub use show::run;
+pub(super) use show::run;
 
 const HOSTS: [&str; 3] = ["web1", "web2", "web3"];
 /// The application's key for sessions, made for this run.

@@ -50,7 +50,8 @@ impl DiskFiles {
         let found = self.folders.iter().map(|folder| folder.join(&expanded)).find(|path| path.exists());
         found.ok_or_else(|| {
             let own = self.folders.first().map(|folder| folder.display().to_string()).unwrap_or_default();
-            format!("there is no {path} in {own}, nor in templates/ or files/ in it or beside it")
+            let own = if own.is_empty() { "." } else { &own };
+            format!("there is no {path} in {own}, nor in a folder templates/ or files/ there or one level up")
         })
     }
 

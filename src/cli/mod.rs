@@ -38,7 +38,7 @@ impl From<Error> for Stop {
 }
 
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::try_parse().unwrap_or_else(|error| with_tip(error).exit());
     let code = match dispatch(args) {
         Ok(code) => code,
         Err(Stop::Mistakes(text)) => {
@@ -51,6 +51,34 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+/// What the parser cannot know: which mistakes are made most often.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let known = error.get(ContextKind::SuggestedSubcommand).is_some();
+    let wrong = text(ContextKind::InvalidSubcommand);
+    let commands = ["run", "plan", "exec", "hosts", "demo"];
+    let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
+    match (error.kind(), near) {
+        (ErrorKind::InvalidSubcommand, Some(near)) if !known => {
+            let near = ContextValue::Strings(vec![near.to_owned()]);
+            error.insert(ContextKind::SuggestedSubcommand, near);
+        }
+        (ErrorKind::UnknownArgument, _) if std::env::args().nth(1).is_some_and(|name| name == "exec") => {
+            let word = text(ContextKind::InvalidArg);
+            if !word.starts_with('-') {
+                let tip = format!("the command comes behind `--`: `tow exec -- {word} …`").into();
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+            }
+        }
+        _ => {}
+    }
+    error
 }
 
 fn dispatch(args: Args) -> Ended {

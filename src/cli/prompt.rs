@@ -1,6 +1,5 @@
 //! Questions to the person at the terminal. Without a terminal there are no questions, and no waiting.
 
-use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 
@@ -65,10 +64,16 @@ impl Review for Prompt {
         let mut text = format!("\nNobody has vouched for the keys of {} yet:\n\n", count(keys.len(), "host"));
         let width = keys.iter().map(|key| key.host.as_str().len()).max().unwrap_or(0);
         for key in keys {
-            let UnknownKey { host, address, algorithm, fingerprint, .. } = key;
-            let _ = writeln!(text, "  {host:width$}  {fingerprint}  {address} ({algorithm})");
+            text.push_str(&format!(
+                "  {:width$}  {} ({})\n  {:width$}  {}\n",
+                key.host, key.address, key.algorithm, "", key.fingerprint
+            ));
         }
-        text.push_str("\nCompare them with what your provider shows, or with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`\non the server. Trust all of them, and remember them? [yes/no] ");
+        text.push_str(
+            "\nCompare them with what your provider shows, or on the server's own console with\n\
+             `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`.\n\
+             Trust all of them, and remember them? [yes/no] ",
+        );
         let answer = Prompt::line(&text);
         self.pause.resume();
         answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))

@@ -58,8 +58,12 @@ impl HostRun {
             match planned.decision {
                 // What was planned before it is done first.
                 Decision::Failed(error) => {
-                    let (index, elapsed) = (planned.index, Duration::ZERO);
-                    refused = Some(Failure { index, undone: None, error, elapsed });
+                    refused = Some(Failure {
+                        from: planned.index,
+                        index: planned.index,
+                        error,
+                        elapsed: Duration::ZERO,
+                    });
                 }
                 decision => jobs.push(self.job(part, planned.index, decision)),
             }
@@ -174,16 +178,12 @@ impl<'a> Course<'a> {
             Ok(ending @ Ending::Failed { action, .. }) => {
                 let error = failure::explain(&actions[action], ending, &self.capture);
                 let at = self.places[action].0;
-                // Files that are put in place together are all there, or none.
-                let undone = self.jobs[self.told.min(at)..at].iter().find(|job| !job.actions.is_empty());
-                let undone = undone.map(|job| job.index);
-                self.catch_up(at);
-                return Ok(self.failed.or(Some(Failure {
-                    index: self.jobs[at].index,
-                    undone,
-                    error,
-                    elapsed,
-                })));
+                // Files of one folder are done together or not at all: those before it may have to be done again.
+                let busy = |place: &usize| !self.jobs[*place].actions.is_empty();
+                let from = (self.told..at).find(busy).unwrap_or(at);
+                self.catch_up(from);
+                let (from, index) = (self.jobs[from].index, self.jobs[at].index);
+                return Ok(self.failed.or(Some(Failure { from, index, error, elapsed })));
             }
             Ok(Ending::Interrupted) => interrupted(),
             Err(error) => {
@@ -273,7 +273,8 @@ impl<'a> Course<'a> {
             }
             Err(error) => {
                 let elapsed = self.began.elapsed();
-                self.failed.get_or_insert(Failure { index: job.index, undone: None, error, elapsed });
+                let (from, index) = (job.index, job.index);
+                self.failed.get_or_insert(Failure { from, index, error, elapsed });
             }
         }
     }

@@ -69,21 +69,18 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
                 interrupt(fleet).await;
                 return false;
             }
-            if too_many(run, stage, fleet).await {
+            if too_many(run, stage, fleet, true).await {
                 return false;
             }
             // Facts asked while connecting are fresh only for what follows at once.
             let turn = Turn { stage, wave, fresh: at == 0 && wave == 0, once: &once };
             one_wave(run, turn, hosts, fleet).await;
         }
-        if too_many(run, stage, fleet).await {
+        if too_many(run, stage, fleet, at + 1 < project.stages.len()).await {
             return false;
         }
     }
-    if run.cancelled() {
-        return false;
-    }
-    true
+    !run.cancelled()
 }
 
 /// The host that tasks with `once` go to; the first one where none is left.
@@ -146,8 +143,8 @@ async fn one_host(run: &Run, turn: Turn<'_>, host: &Shared) {
 }
 
 /// Whether the run must not go on, which is told. Unreachable hosts count as failed. A plan always goes on: it
-/// has nothing to lose.
-async fn too_many(run: &Run, stage: &Stage, fleet: &Fleet) -> bool {
+/// has nothing to lose. `more`: something would follow.
+async fn too_many(run: &Run, stage: &Stage, fleet: &Fleet, more: bool) -> bool {
     let mut failed = 0;
     for name in &stage.hosts {
         if let Some(host) = fleet.get(name) {
@@ -156,8 +153,15 @@ async fn too_many(run: &Run, stage: &Stage, fleet: &Fleet) -> bool {
     }
     let why = excess(stage, failed).filter(|_| run.options.mode != Mode::Plan && !run.cancelled());
     let stops = why.is_some();
-    if let Some(why) = why {
-        run.emitter.send(Event::Stopping { why });
+    // Where all have failed, or nothing would follow, that says it all.
+    for why in why.into_iter().filter(|_| more) {
+        let mut able = false;
+        for host in fleet.values() {
+            able |= !host.lock().await.failed();
+        }
+        if able {
+            run.emitter.send(Event::Stopping { why });
+        }
     }
     stops
 }

@@ -1,10 +1,12 @@
 //! One host on its way through the stages: probe, plan, apply, again.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::notify::ByStage;
 use crate::engine::once::Once;
+use crate::engine::retry::Tries;
 use crate::engine::{Run, diffs};
 use crate::plan::{self, Decision, Planned, Window};
 use crate::spec::model::{Host, Live, Registered, Stage, TaskSpec};
@@ -121,8 +123,10 @@ impl HostRun {
     }
 
     pub(super) async fn tasks(&mut self, part: Part<'_>, once: Option<&Once>) -> Result<()> {
-        let mut at = 0;
+        let (mut at, mut tries) = (0, Tries::default());
+        let mut specs = Cow::Borrowed(part.specs);
         while at < part.specs.len() {
+            let part = Part { specs: &specs, ..part };
             if self.run.cancelled() {
                 return Err(interrupted());
             }
@@ -133,17 +137,27 @@ impl HostRun {
                 continue;
             }
             let (planned, end) = self.plan(part, &window).await?;
+            let mut failed = None;
             let next = if self.run.options.mode == Mode::Plan {
                 self.show(part, &planned)?;
                 end
             } else {
                 match self.apply(part, planned, end).await? {
                     None => end,
-                    Some(failure) => self.again(part, failure).await?,
+                    Some(failure) => {
+                        self.again(part, &failure, &mut tries).await?;
+                        failed = Some(failure.index);
+                        failure.from
+                    }
                 }
             };
             if let Some(once) = once {
                 self.share(part, at, next, once).await?;
+            }
+            if let Some(failed) = failed {
+                // What a failed try left behind must not make it look done.
+                let spec = &mut specs.to_mut()[failed];
+                (spec.creates, spec.unless) = (None, None);
             }
             at = next;
         }

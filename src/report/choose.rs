@@ -143,7 +143,11 @@ pub fn assemble(options: Options, around: Surroundings, outlets: &Outlets) -> Re
     if options.json {
         return Reporters { list: vec![Box::new(Json::new(out()))], pause: Pause::default() };
     }
-    let look = |terminal| Look { colour: around.colour(options.colour, terminal), utf8: around.utf8 };
+    let look = |terminal: bool| Look {
+        colour: around.colour(options.colour, terminal),
+        utf8: around.utf8,
+        width: terminal.then(|| size().0),
+    };
     let (progress, data) = (look(around.stderr_terminal), look(around.stdout_terminal));
     let mut list: Vec<Box<dyn Listener>> = Vec::new();
     let mut pause = Pause::default();

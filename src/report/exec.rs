@@ -6,7 +6,7 @@ use crate::report::hosts::{compact, natural_order};
 use crate::report::lines::Lines;
 use crate::report::look::{Look, Tone};
 use crate::report::sink::Sink;
-use crate::report::text::{bounded, neutralise, pad};
+use crate::report::text::{bounded, neutralise, pad, wrap};
 use crate::words::event::{Event, Listener, Outcome, Stream};
 use crate::words::names::HostName;
 use crate::words::plural::count;
@@ -164,7 +164,9 @@ impl Exec {
                 if hosts.len() > 1 { format!(" ({})", count(hosts.len(), "host")) } else { String::new() };
             let failed = error.map_or_else(String::new, |error| format!(", {}", neutralise(&error)));
             let tone = if failed.is_empty() { Tone::Strong } else { Tone::Bad };
-            let head = format!("{}{number}{failed}:", compact(&hosts, self.look.dots(), 12));
+            let colon = if lines.is_empty() { "" } else { ":" };
+            let head = format!("{}{number}{failed}{colon}", compact(&hosts, self.look.dots(), 12));
+            let head = wrap(&head, self.look.width, 2);
             self.stdout.line(&self.look.paint(tone, &head));
             for line in lines {
                 self.stdout.line(&format!("  {}", bounded(&line, 4096)));

@@ -211,7 +211,8 @@ mod tests {
 
     #[test]
     fn no_line_is_ever_wider_than_the_terminal_nor_the_frame_higher() {
-        for look in [Look::PLAIN, Look { colour: true, utf8: true }, Look { colour: false, utf8: false }] {
+        let colour = Look { colour: true, ..Look::PLAIN };
+        for look in [Look::PLAIN, colour, Look { utf8: false, ..Look::PLAIN }] {
             for hosts in [1, 6, 200] {
                 let (state, now) = state(&fleet(hosts).fails(0..1, &broken_nginx()), look);
                 for width in 1..140 {

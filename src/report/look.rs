@@ -9,6 +9,8 @@ pub struct Look {
     pub colour: bool,
     /// The locale can show more than ASCII.
     pub utf8: bool,
+    /// Columns of the terminal behind it; in a pipe lines are as long as they are.
+    pub width: Option<usize>,
 }
 
 /// What a line is about; its colour and glyph follow.
@@ -23,7 +25,7 @@ pub enum Tone {
 }
 
 impl Look {
-    pub const PLAIN: Look = Look { colour: false, utf8: true };
+    pub const PLAIN: Look = Look { colour: false, utf8: true, width: None };
 
     pub fn paint(self, tone: Tone, text: &str) -> String {
         if !self.colour || text.is_empty() {
@@ -65,6 +67,11 @@ impl Look {
         const ASCII: [&str; 4] = ["-", "\\", "|", "/"];
         if self.utf8 { BRAILLE[tick % BRAILLE.len()] } else { ASCII[tick % ASCII.len()] }
     }
+}
+
+/// In a run nothing is unknown any more: what could not be predicted ran, and nothing was changed.
+pub fn sign_of_run(outcome: &Outcome) -> (&'static str, Tone) {
+    if matches!(outcome, Outcome::Unknown { .. }) { ("=", Tone::Faint) } else { sign(outcome) }
 }
 
 /// `=` already, `~` changed, `?` unknown until run, `-` skipped, `!` failed: the same signs everywhere.

@@ -1,10 +1,11 @@
 //! For pipes, logs and CI: one line per thing, each with its host before it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::report::hosts::compact;
 use crate::report::lines::Lines;
-use crate::report::look::{Look, Tone, sign};
+use crate::report::look::{Look, Tone, sign_of_run};
 use crate::report::sink::Sink;
 use crate::report::text::{bounded, elapsed, neutralise, pad};
 use crate::words::event::{Event, Listener, Mode, Outcome, Stream, TaskRef, Verdict};
@@ -100,7 +101,7 @@ impl Plain {
         self.say(host, None, &format!("{mark}{}", neutralise(line)));
     }
 
-    fn finished(&mut self, task: &TaskRef, outcome: &Outcome, time: &str) {
+    fn finished(&mut self, task: &TaskRef, outcome: &Outcome, time: Duration) {
         if let Some(mut open) = self.open.remove(&task.host) {
             let mut rest = Vec::new();
             open.stdout.finish(|line| rest.push((Stream::Stdout, line.to_owned())));
@@ -109,17 +110,18 @@ impl Plain {
                 self.said(&task.host, stream, &line);
             }
         }
-        let (sign, tone) = sign(outcome);
+        let (sign, tone) = sign_of_run(outcome);
         let (needs, words) = match outcome {
             Outcome::Already { why } => (Detail::Everything, why.clone()),
             Outcome::Skipped { why } => (Detail::Everything, format!("skipped, {why}")),
             Outcome::Changed { what, .. } if what.is_empty() => (Detail::Changes, "changed".to_owned()),
-            Outcome::Changed { what, .. } => (Detail::Changes, what.join("; ")),
-            Outcome::Unknown { .. } => (Detail::Changes, "ran without a change".to_owned()),
+            Outcome::Changed { what, .. } => (Detail::Changes, changes(what, self.detail)),
+            Outcome::Unknown { .. } => (Detail::Changes, "ran without change".to_owned()),
             Outcome::Failed { error } => (Detail::Failures, error.to_string()),
         };
-        if self.detail >= needs {
-            self.say(&task.host, Some(tone), &format!("{sign} {}: {words} ({time})", task.task));
+        // Beside a plan or answers, the result tells of failures itself.
+        if self.detail >= needs && (self.detail, needs) != (Detail::Notices, Detail::Failures) {
+            self.say(&task.host, Some(tone), &format!("{sign} {}: {words}{}", task.task, taken(time)));
         }
     }
 
@@ -153,11 +155,26 @@ impl Plain {
     }
 }
 
+/// A task may make many changes; one names itself, of many there is a beginning.
+fn changes(what: &[String], detail: Detail) -> String {
+    match what {
+        [first, second, _, ..] if detail < Detail::Everything => {
+            format!("{first}; {second}; and {} more", what.len() - 2)
+        }
+        _ => what.join("; "),
+    }
+}
+
+/// What took no time to speak of says nothing about it.
+fn taken(time: Duration) -> String {
+    if time.as_millis() < 100 { String::new() } else { format!(" ({})", elapsed(time)) }
+}
+
 impl Listener for Plain {
     fn event(&mut self, event: &Event) {
         match event {
             Event::TaskFinished { task, outcome, elapsed: time } => {
-                self.finished(task, outcome, &elapsed(*time));
+                self.finished(task, outcome, *time);
             }
             Event::HostFinished { host, summary } if summary.verdict == Verdict::Unreachable => {
                 let why = summary.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::report::hosts::compact;
 use crate::report::look::{Look, Tone, sign, verdict_words};
 use crate::report::plans::{Plans, Shown};
 use crate::report::sink::Sink;
-use crate::report::text::neutralise;
+use crate::report::text::{neutralise, wrap};
 use crate::words::event::{Event, Listener, Outcome};
 use crate::words::names::HostName;
 use crate::words::plural::count;
@@ -38,7 +38,11 @@ impl Listener for Planned {
 pub fn shown(plans: &Plans, look: Look) -> String {
     let mut out = String::new();
     for group in plans.groups() {
-        let _ = writeln!(out, "{}", look.paint(Tone::Strong, &named(&group.hosts, look)));
+        let mut head = named(&group.hosts, look);
+        if group.of_first {
+            head = format!("{}, shown as on {})", head.trim_end_matches(')'), group.hosts[0]);
+        }
+        let _ = writeln!(out, "{}", look.paint(Tone::Strong, &wrap(&head, look.width, 2)));
         let mut stage = None;
         for shown in &group.steps {
             if stage.replace(shown.step.stage) != Some(shown.step.stage) {
@@ -50,7 +54,7 @@ pub fn shown(plans: &Plans, look: Look) -> String {
     }
     for (verdict, hosts) in &plans.without {
         let line = format!("{}: {}, no plan", named(hosts, look), verdict_words(*verdict));
-        let _ = writeln!(out, "{}\n", look.paint(Tone::Bad, &line));
+        let _ = writeln!(out, "{}\n", look.paint(Tone::Bad, &wrap(&line, look.width, 2)));
     }
     out + &summary(plans, look) + "\n"
 }
@@ -61,7 +65,7 @@ fn named(hosts: &[HostName], look: Look) -> String {
 }
 
 fn show(shown: &Shown<'_>, look: Look, out: &mut String) {
-    let outcome = &shown.step.outcome;
+    let outcome = &shown.outcome;
     let (sign, tone) = sign(outcome);
     let (words, more): (&str, &[String]) = match outcome {
         Outcome::Already { why } | Outcome::Skipped { why } => (why, &[]),
@@ -73,14 +77,15 @@ fn show(shown: &Shown<'_>, look: Look, out: &mut String) {
     };
     let colon = if words.is_empty() { "" } else { ": " };
     let (task, words) = (neutralise(&shown.step.task), below(words));
-    let _ = writeln!(out, "    {} {task}{colon}{words}", look.paint(tone, sign));
+    let line = format!("    {} {task}{colon}{words}", look.paint(tone, sign));
+    let _ = writeln!(out, "{}", wrap(&line, look.width, 8));
     for line in more {
-        let _ = writeln!(out, "        {}", below(line));
+        let _ = writeln!(out, "{}", wrap(&format!("        {}", below(line)), look.width, 10));
     }
     if let Outcome::Failed { error } = outcome
         && let Some(hint) = &error.hint
     {
-        let _ = writeln!(out, "        hint: {}", below(hint));
+        let _ = writeln!(out, "{}", wrap(&format!("        hint: {}", below(hint)), look.width, 14));
     }
     for (diffs, hosts) in &shown.diffs {
         if shown.diffs.len() > 1 {
@@ -126,6 +131,9 @@ fn summary(plans: &Plans, look: Look) -> String {
         .filter(|(number, _)| *number > 0)
         .map(|(number, words)| format!("{number} {words}"))
         .collect();
+    if said.is_empty() && plans.planned() == 0 && !plans.without.is_empty() {
+        return look.paint(Tone::Bad, "No plan: no host could be asked.");
+    }
     if said.is_empty() {
         return "Nothing to change: no task was planned.".to_owned();
     }
@@ -133,8 +141,12 @@ fn summary(plans: &Plans, look: Look) -> String {
     if counts[0] + counts[1] + counts[4] == 0 && plans.without.is_empty() {
         return look.paint(Tone::Good, &format!("Nothing to change. Plan: {said}"));
     }
-    let legend = "~ change   ? unknown until run   = already   - skipped   ! cannot be planned";
-    format!("{}\n{}", look.paint(Tone::Faint, legend), look.paint(Tone::Strong, &format!("Plan: {said}")))
+    let signs = ["~ change", "? unknown until run", "= already", "- skipped", "! cannot be planned"];
+    let seen = std::iter::zip(counts, signs).filter(|(number, _)| *number > 0);
+    let legend = seen.map(|(_, sign)| sign).collect::<Vec<_>>().join("   ");
+    let plan = wrap(&format!("Plan: {said}"), look.width, 6);
+    let legend = wrap(&legend, look.width, 0);
+    format!("{}\n{}", look.paint(Tone::Faint, &legend), look.paint(Tone::Strong, &plan))
 }
 
 #[cfg(test)]
@@ -190,7 +202,7 @@ mod tests {
 
     #[test]
     fn colours_mark_the_diff() {
-        let text = text(&sample(), Look { colour: true, utf8: true });
+        let text = text(&sample(), Look { colour: true, utf8: true, width: None });
         assert!(
             text.contains("\u{1b}[32m+new\u{1b}[0m") && text.contains("\u{1b}[31m-old\u{1b}[0m"),
             "{text:?}"

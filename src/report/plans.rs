@@ -10,7 +10,7 @@ use crate::words::names::HostName;
 pub struct Plans {
     pub stages: Vec<String>,
     steps: Vec<Step>,
-    diffs: Vec<Vec<TextDiff>>,
+    variants: Vec<Variant>,
     /// Where steps of a task are, by stage and index: few, unless every host is different.
     known: BTreeMap<(usize, usize), Vec<usize>>,
     hosts: BTreeMap<HostName, Vec<(usize, usize)>>,
@@ -18,29 +18,43 @@ pub struct Plans {
     pub without: BTreeMap<Verdict, Vec<HostName>>,
 }
 
-/// What a task gives on one host or on many; its diffs are kept apart, for they differ more often than it.
+/// What hosts with the same step may differ in: how contents change, and why there is nothing to do.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Variant {
+    why: String,
+    diffs: Vec<TextDiff>,
+}
+
+/// What a task gives on one host or on many. Texts have [`HERE`] where they name their host.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Step {
     pub stage: usize,
     index: usize,
     pub task: String,
-    pub outcome: Outcome,
-    /// Of `diffs`, those seen with this step.
+    outcome: Outcome,
+    /// Of `variants`, those seen with this step.
     seen: Vec<usize>,
 }
 
-/// Hosts whose plans differ in their diffs at most.
+/// Stands for the host's own name, so that a path with it is the same step on all hosts.
+const HERE: &str = "\u{0}";
+
+/// Hosts whose plans differ in their variants at most.
 #[derive(Debug)]
 pub struct Group<'a> {
     pub hosts: Vec<HostName>,
+    /// The texts are those of the first host: others have their own names and numbers in them.
+    pub of_first: bool,
     pub steps: Vec<Shown<'a>>,
 }
 
 #[derive(Debug)]
 pub struct Shown<'a> {
     pub step: &'a Step,
-    /// The diffs, and on which of the group's hosts.
-    pub diffs: Vec<(&'a [TextDiff], Vec<HostName>)>,
+    /// As on the group's first host.
+    pub outcome: Outcome,
+    /// The diffs, as on the first of the group's hosts that have them.
+    pub diffs: Vec<(Vec<TextDiff>, Vec<HostName>)>,
 }
 
 impl Plans {
@@ -64,27 +78,23 @@ impl Plans {
             self.stages.push(task.stage.clone());
             self.stages.len() - 1
         });
-        let (outcome, diffs) = match outcome {
-            Outcome::Changed { what, diffs } => {
-                (Outcome::Changed { what: what.clone(), diffs: vec![] }, diffs.as_slice())
-            }
-            other => (other.clone(), [].as_slice()),
-        };
-        let known = self.known.entry((stage, task.index)).or_default();
+        let (outcome, variant) = split(rewritten(outcome, task.host.as_str(), HERE));
+        let steps = self.known.entry((stage, task.index)).or_default();
         let same = |&&id: &&usize| self.steps[id].task == task.task && self.steps[id].outcome == outcome;
-        let id = known.iter().find(same).copied().unwrap_or_else(|| {
-            known.push(self.steps.len());
+        let id = steps.iter().find(same).copied().unwrap_or_else(|| {
+            steps.push(self.steps.len());
             let (task, index) = (task.task.clone(), task.index);
             self.steps.push(Step { stage, index, task, outcome, seen: vec![] });
             self.steps.len() - 1
         });
         let seen = &mut self.steps[id].seen;
-        let diff = seen.iter().find(|&&diff| self.diffs[diff] == diffs).copied().unwrap_or_else(|| {
-            seen.push(self.diffs.len());
-            self.diffs.push(diffs.to_vec());
-            self.diffs.len() - 1
+        let known = seen.iter().find(|&&known| self.variants[known] == variant).copied();
+        let variant = known.unwrap_or_else(|| {
+            seen.push(self.variants.len());
+            self.variants.push(variant);
+            self.variants.len() - 1
         });
-        self.hosts.entry(task.host.clone()).or_default().push((id, diff));
+        self.hosts.entry(task.host.clone()).or_default().push((id, variant));
     }
 
     /// In the order of each group's first host.
@@ -105,21 +115,34 @@ impl Plans {
 
     fn group(&self, steps: &[usize], hosts: &[&HostName]) -> Group<'_> {
         let mut shown: Vec<Shown<'_>> = Vec::new();
+        let mut of_first = false;
         for (position, &id) in steps.iter().enumerate() {
             let mut variants: Vec<(usize, Vec<HostName>)> = Vec::new();
             for &host in hosts {
-                let diff = self.hosts[host][position].1;
-                match variants.iter_mut().find(|(known, _)| *known == diff) {
+                let variant = self.hosts[host][position].1;
+                match variants.iter_mut().find(|(known, _)| *known == variant) {
                     Some((_, hosts)) => hosts.push(host.clone()),
-                    None => variants.push((diff, vec![host.clone()])),
+                    None => variants.push((variant, vec![host.clone()])),
                 }
             }
-            let diffs =
-                variants.into_iter().map(|(diff, hosts)| (self.diffs[diff].as_slice(), hosts)).collect();
-            shown.push(Shown { step: &self.steps[id], diffs });
+            let step = &self.steps[id];
+            let Some(first) = variants.first().map(|(first, _)| &self.variants[*first]) else { continue };
+            let whole = joined(&step.outcome, first);
+            of_first |= rewritten(&whole, HERE, "") != whole;
+            if matches!(whole, Outcome::Already { .. }) {
+                of_first |= variants.len() > 1;
+                variants.truncate(1);
+            }
+            let diffs = variants.into_iter().map(|(variant, hosts)| {
+                let diffs = &self.variants[variant].diffs;
+                (diffs.iter().map(|diff| diff_rewritten(diff, HERE, hosts[0].as_str())).collect(), hosts)
+            });
+            let outcome = rewritten(&whole, HERE, hosts[0].as_str());
+            shown.push(Shown { step, outcome, diffs: diffs.collect() });
         }
         shown.sort_by_key(|shown| (shown.step.stage, shown.step.index));
-        Group { hosts: hosts.iter().copied().cloned().collect(), steps: shown }
+        let hosts: Vec<HostName> = hosts.iter().copied().cloned().collect();
+        Group { of_first: of_first && hosts.len() > 1, hosts, steps: shown }
     }
 
     /// Every step of every host.
@@ -130,4 +153,52 @@ impl Plans {
     pub fn planned(&self) -> usize {
         self.hosts.len()
     }
+}
+
+/// What makes a step the same, and what may differ.
+fn split(outcome: Outcome) -> (Outcome, Variant) {
+    match outcome {
+        Outcome::Changed { what, diffs } => {
+            (Outcome::Changed { what, diffs: vec![] }, Variant { diffs, ..Variant::default() })
+        }
+        Outcome::Already { why } => {
+            (Outcome::Already { why: String::new() }, Variant { why, ..Variant::default() })
+        }
+        other => (other, Variant::default()),
+    }
+}
+
+fn joined(outcome: &Outcome, variant: &Variant) -> Outcome {
+    match outcome {
+        Outcome::Already { .. } => Outcome::Already { why: variant.why.clone() },
+        Outcome::Changed { what, .. } => {
+            Outcome::Changed { what: what.clone(), diffs: variant.diffs.clone() }
+        }
+        other => other.clone(),
+    }
+}
+
+fn rewritten(outcome: &Outcome, from: &str, to: &str) -> Outcome {
+    let text = |text: &String| text.replace(from, to);
+    let lines = |lines: &[String]| lines.iter().map(text).collect();
+    match outcome {
+        Outcome::Already { why } => Outcome::Already { why: text(why) },
+        Outcome::Skipped { why } => Outcome::Skipped { why: text(why) },
+        Outcome::Unknown { what } => Outcome::Unknown { what: lines(what) },
+        Outcome::Changed { what, diffs } => {
+            let diffs = diffs.iter().map(|diff| diff_rewritten(diff, from, to)).collect();
+            Outcome::Changed { what: lines(what), diffs }
+        }
+        Outcome::Failed { error } => {
+            let mut error = error.clone();
+            error.what = text(&error.what);
+            error.causes = lines(&error.causes);
+            error.hint = error.hint.as_ref().map(text);
+            Outcome::Failed { error }
+        }
+    }
+}
+
+fn diff_rewritten(diff: &TextDiff, from: &str, to: &str) -> TextDiff {
+    TextDiff { path: diff.path.replace(from, to), text: diff.text.replace(from, to) }
 }

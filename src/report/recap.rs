@@ -8,7 +8,7 @@ use crate::report::look::{Look, Tone, verdict_words};
 use crate::report::record::{End, Failure, Record};
 use crate::report::result::{result, words};
 use crate::report::sink::Sink;
-use crate::report::text::{bounded, neutralise, pad};
+use crate::report::text::{bounded, neutralise, pad, wrap};
 use crate::words::event::{Event, HostSummary, Listener, Mode, Verdict};
 use crate::words::names::HostName;
 use crate::words::plural::count;
@@ -50,24 +50,28 @@ pub fn recap(record: &Record, look: Look, quiet: bool) -> String {
     let (mut out, mode) = (String::new(), record.mode.unwrap_or(Mode::Run));
     if mode == Mode::Run && !quiet {
         out.push('\n');
-        outcomes(end, look, &mut out);
+        outcomes(end, !record.stopped.is_empty(), look, &mut out);
     }
     for failure in &failures {
-        out.push('\n');
+        // Answers that failed are lines; what else goes wrong is told in full.
+        if mode != Mode::Exec || failure.task.is_none() {
+            out.push('\n');
+        }
         tell(failure, mode, look, &mut out);
     }
     pending(end, look, &mut out);
     for why in &record.stopped {
-        let _ = writeln!(out, "\nstopped early: {}", neutralise(why));
+        let line = format!("stopped early: {}", neutralise(why));
+        let _ = writeln!(out, "\n{}", wrap(&line, look.width, 2));
     }
     if end.exit_code != 0 || mode == Mode::Run && !quiet {
-        let _ = writeln!(out, "\n{}", result(end, look));
+        let _ = writeln!(out, "\n{}", wrap(&result(end, mode, look), look.width, 2));
     }
     out
 }
 
 /// One line for all hosts to which the same happened; those that went well first.
-fn outcomes(end: &End, look: Look, out: &mut String) {
+fn outcomes(end: &End, stopped: bool, look: Look, out: &mut String) {
     let mut lines = grouped(end, |summary| (rank(summary), words(&summary.tally)));
     if lines.len() > GROUPS {
         lines = grouped(end, |summary| (rank(summary), "different counts".to_owned()));
@@ -77,12 +81,15 @@ fn outcomes(end: &End, look: Look, out: &mut String) {
         .map(|(((verdict, changed), words), mut hosts)| {
             hosts.sort_by(natural_order);
             let words = match (verdict, words.is_empty()) {
+                (Verdict::Ok, true) if stopped => "nothing done".to_owned(),
                 (Verdict::Ok, true) => "no tasks".to_owned(),
                 (Verdict::Ok, false) => words,
                 (_, true) => verdict_words(verdict).to_owned(),
+                (Verdict::Failed, false) => words,
                 (_, false) => format!("{}: {words}", verdict_words(verdict)),
             };
             let sign = match verdict {
+                Verdict::Ok if words == "nothing done" => look.paint(Tone::Faint, "-"),
                 Verdict::Ok if changed => look.paint(Tone::Change, "~"),
                 Verdict::Ok => look.paint(Tone::Good, "="),
                 Verdict::NotStarted => look.paint(Tone::Faint, "-"),
@@ -95,7 +102,7 @@ fn outcomes(end: &End, look: Look, out: &mut String) {
     let (hosts, words) = (widest(1), widest(2));
     for row in &rows {
         let line = format!("{} {}  {}  {}", row[0], pad(&row[1], hosts), pad(&row[2], words), row[3]);
-        let _ = writeln!(out, "{}", line.trim_end());
+        let _ = writeln!(out, "{}", wrap(line.trim_end(), look.width, 2));
     }
 }
 
@@ -121,22 +128,27 @@ fn tell(failure: &Failure, mode: Mode, look: Look, out: &mut String) {
         [only] => only.to_string(),
         many => format!("{} ({})", compact(many, look.dots(), HOSTS_SHOWN), count(many.len(), "host")),
     };
+    let error = &failure.error;
+    if mode == Mode::Exec && failure.task.is_some() {
+        let line = format!("{} {hosts}: {}", look.cross(), neutralise(&error.to_string()));
+        let _ = writeln!(out, "{}", look.paint(Tone::Bad, &wrap(&line, look.width, 2)));
+        error.hint.iter().for_each(|hint| indented("hint: ", hint, look, out));
+        return;
+    }
     let place = failure.task.as_ref().map_or_else(String::new, |task| {
         let origin = if task.origin.is_empty() { String::new() } else { format!(" ({})", task.origin) };
         neutralise(&format!(": {} {} {}{origin}", task.stage, look.into(), task.task))
     });
     let head = format!("{} {hosts}{place}", look.cross());
-    let _ = writeln!(out, "{}", look.paint(Tone::Bad, &head));
-    let error = &failure.error;
-    indented("", &error.what, out);
+    let _ = writeln!(out, "{}", look.paint(Tone::Bad, &wrap(&head, look.width, 2)));
+    indented("", &error.what, look, out);
     for cause in &error.causes {
-        indented("cause: ", cause, out);
+        indented("cause: ", cause, look, out);
     }
     if let Some(command) = &error.command {
-        indented("command: ", &bounded(command, 2000), out);
+        indented("command: ", &bounded(command, 2000), look, out);
     }
-    // The output of `tow exec` is shown where it belongs, as what was asked for.
-    if !error.output.is_empty() && mode != Mode::Exec {
+    if !error.output.is_empty() {
         let whose = if failure.hosts.len() > 1 { format!(" on {}", failure.first) } else { String::new() };
         let _ = writeln!(out, "  the last lines{whose}:");
         let hidden = error.output.len().saturating_sub(OUTPUT_LINES);
@@ -149,7 +161,7 @@ fn tell(failure: &Failure, mode: Mode, look: Look, out: &mut String) {
         }
     }
     if let Some(hint) = &error.hint {
-        indented("hint: ", hint, out);
+        indented("hint: ", hint, look, out);
     }
 }
 
@@ -158,10 +170,11 @@ fn flat(line: &str) -> String {
 }
 
 /// Further lines of a text stand under its first word.
-fn indented(label: &str, text: &str, out: &mut String) {
+fn indented(label: &str, text: &str, look: Look, out: &mut String) {
     for (position, line) in neutralise(&bounded(text, 4000)).lines().enumerate() {
         let label = if position == 0 { label.to_owned() } else { " ".repeat(label.len()) };
-        let _ = writeln!(out, "  {label}{line}");
+        let line = format!("  {label}{line}");
+        let _ = writeln!(out, "{}", wrap(&line, look.width, 2 + label.len()));
     }
 }
 

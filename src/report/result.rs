@@ -3,15 +3,15 @@
 use crate::report::look::{Look, Tone};
 use crate::report::record::End;
 use crate::report::text::elapsed;
-use crate::words::event::{Tally, Verdict};
+use crate::words::event::{Mode, Tally, Verdict};
 use crate::words::plural::count;
 
 /// `12 changed, 18 already`; what did not happen is not said.
 pub fn words(tally: &Tally) -> String {
     let said = [
         (tally.changed, "changed"),
-        (tally.unknown, "ran without a change"),
         (tally.already, "already"),
+        (tally.unknown, "ran without change"),
         (tally.skipped, "skipped"),
         (tally.failed, "failed"),
     ];
@@ -21,7 +21,7 @@ pub fn words(tally: &Tally) -> String {
 }
 
 /// The last line: the result, how long it took, and what the exit code means.
-pub fn result(end: &End, look: Look) -> String {
+pub fn result(end: &End, mode: Mode, look: Look) -> String {
     let time = elapsed(end.elapsed);
     let hosts = count(end.hosts.len(), "host");
     let sum = end.hosts.values().fold(Tally::default(), |sum, host| Tally {
@@ -35,8 +35,12 @@ pub fn result(end: &End, look: Look) -> String {
     if end.exit_code != 0 {
         let well = end.hosts.values().filter(|host| host.verdict == Verdict::Ok).count();
         let bad = end.hosts.len() - well;
+        if mode == Mode::Exec && end.exit_code != 130 {
+            let text = format!("failed on {bad} of {hosts} ({time}, exit code {})", end.exit_code);
+            return look.paint(Tone::Bad, &text);
+        }
         let text = format!(
-            "{} after {time}: {} (exit code {}); {bad} of {hosts} not done",
+            "{} after {time}, {bad} of {hosts} not done: {} (exit code {})",
             if end.exit_code == 130 { "interrupted" } else { "failed" },
             meaning(end.exit_code),
             end.exit_code

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::report::look::{Look, Tone, sign};
+use crate::report::look::{Look, Tone, sign_of_run};
 use crate::report::text::{bounded, elapsed, fit, floor_boundary, neutralise};
 use crate::words::event::{Event, Mode, Outcome, TaskRef, Verdict};
 use crate::words::names::HostName;
@@ -197,14 +197,19 @@ impl State {
             stage.already += usize::from(matches!(outcome, Outcome::Already { .. }));
         }
         if let Outcome::Failed { error } = outcome {
-            self.failure(&task.host, &format!("{}: {error}", task.task));
+            // With `tow exec` that is the result, which comes at the end.
+            if self.mode != Mode::Exec {
+                self.failure(&task.host, &format!("{}: {error}", task.task));
+            }
         } else if self.verbose {
-            let (sign, tone) = sign(outcome);
+            let (sign, tone) = sign_of_run(outcome);
             let words = match outcome {
                 Outcome::Already { why } | Outcome::Skipped { why } => why.clone(),
                 Outcome::Changed { what, .. } | Outcome::Unknown { what } => what.join("; "),
                 Outcome::Failed { .. } => String::new(),
             };
+            let words =
+                if matches!(outcome, Outcome::Unknown { .. }) { "ran without change".into() } else { words };
             let line = format!("{sign} {}: {}: {words} ({})", task.host, task.task, elapsed(time));
             self.say(tone, &neutralise(&line).replace('\n', " "));
         }

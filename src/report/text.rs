@@ -137,6 +137,28 @@ pub fn cut(text: &str, width: usize, dots: &str) -> String {
     truncate_str(text, width, dots).into_owned()
 }
 
+/// Breaks a line at its blanks so that it fits into `width` columns; what follows stands at `indent`.
+pub fn wrap(line: &str, width: Option<usize>, indent: usize) -> String {
+    let Some(width) = width.filter(|&width| measure_text_width(line) > width) else {
+        return line.to_owned();
+    };
+    let (mut out, mut used) = (String::new(), 0);
+    for (position, word) in line.split(' ').enumerate() {
+        let columns = measure_text_width(word);
+        if position > 0 && used > indent && used + 1 + columns > width {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            used = indent;
+        } else if position > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += columns;
+    }
+    out
+}
+
 /// Pads to `width` columns on the right; `fit` first.
 pub fn pad(text: &str, width: usize) -> String {
     let have = measure_text_width(text);
@@ -181,7 +203,7 @@ pub fn clock(time: Duration) -> String {
 mod tests {
     use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 
-    use super::{bounded, elapsed, fit, neutralise, quiet_ci};
+    use super::{bounded, elapsed, fit, neutralise, quiet_ci, wrap};
 
     #[test]
     fn escapes_vanish_and_text_stays() {
@@ -220,6 +242,13 @@ mod tests {
         assert_eq!(fit("a\tb\u{1b}[1mc", 10, "…"), "a bc");
         assert_eq!(fit("abc", 1, ".."), "a");
         assert_eq!(bounded("ääää", 3), "ä… (6 more bytes)");
+    }
+
+    #[test]
+    fn long_lines_break_at_blanks() {
+        let line = "  ~ site: write /etc/nginx/nginx.conf";
+        assert_eq!(wrap(line, Some(20), 6), "  ~ site: write\n      /etc/nginx/nginx.conf");
+        assert_eq!(wrap(line, None, 6), line);
     }
 
     #[test]

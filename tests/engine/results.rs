@@ -187,7 +187,7 @@ file = { path = "@/d/f", content = "x" }
     assert_eq!(ran.tasks("a"), ["folder: changed", "in the way: failed"]);
     assert!(tow.path("d").is_dir() && !tow.path("d/f").exists());
     let text = tow.ended(&["run", "site.toml", "--plain"]).ends(3);
-    assert!(text.stderr.contains("in the way") && text.stderr.contains("site.toml:5"), "{text:?}");
+    assert!(text.stderr.contains("in the way") && text.stderr.contains("site.toml:6"), "{text:?}");
 }
 
 #[test]

@@ -8,11 +8,11 @@ use tokio::sync::watch;
 use crate::cli::args::{Connection, Demo as Args, Output, Playbook, Target};
 use crate::cli::conduct::Conduct;
 use crate::cli::demo::{Demo, Page, check_pages, make_folder, prepare};
-use crate::cli::{Ended, Stop, playbook, stop};
-use crate::words::error::{Error, Kind};
+use crate::cli::{Ended, playbook, stop};
+use crate::words::error::Kind;
 use crate::words::event::Mode;
 
-pub async fn run(args: &Args) -> Ended {
+pub(in crate::cli) async fn run(args: &Args) -> Ended {
     let folder = make_folder(args.dir.as_deref())?;
     let cancel = stop::listen();
     let demo = match prepare(&folder).await {
@@ -22,7 +22,7 @@ pub async fn run(args: &Args) -> Ended {
             return Err(error.into());
         }
     };
-    say(&format!("Three SSH hosts run inside this process; everything is in {}\n", demo.folder.display()));
+    say(&format!("Three SSH hosts in this process, with their files in {}\n", demo.folder.display()));
     let shown = show(args, &demo, cancel.clone()).await;
     let ended = demo.shutdown(args.keep).await;
     let code = shown?;
@@ -42,7 +42,7 @@ async fn show(args: &Args, demo: &Demo, mut cancel: watch::Receiver<bool>) -> En
         return Ok(code);
     }
     let pages = check_pages(demo).await?;
-    tell(demo, &pages);
+    tell(args, demo, &pages);
     if args.once {
         return Ok(0);
     }
@@ -72,37 +72,47 @@ async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> E
     let conduct =
         Conduct { mode: Mode::Run, diffs: false, connection: &args.connection, output, pending: None };
     let code = conduct.run_until(&project, cancel.clone()).await?;
+    // Also when the Ctrl-C came too late for the run itself.
     if *cancel.borrow() {
-        return Err(Stop::Error(
-            Error::new(Kind::Interrupted, "interrupted").hint("the demo's folder is removed"),
-        ));
+        return Ok(Kind::Interrupted.exit_code());
     }
     Ok(code)
 }
 
-fn tell(demo: &Demo, pages: &[Page]) {
-    let mut text = String::from("\nServed, and checked:\n\n");
-    for page in pages {
-        let _ = writeln!(text, "  {}  {} {}", page.host, page.status, page.url);
-    }
-    let _ = write!(text, "\nOpen one of these:\n\n");
+fn tell(args: &Args, demo: &Demo, pages: &[Page]) {
+    let each = pages.len() / demo.hosts.len().max(1);
+    let mut text = format!("\nServed, with {each} pages of each host checked:\n\n");
     for host in &demo.hosts {
         let _ = writeln!(text, "  {}  {}", host.name, host.url);
     }
-    let _ = write!(
-        text,
-        "\nWhat was written, to read and to change:\n\n  inventory  {}\n  playbook   {}\n  source     {}\n",
-        demo.inventory.display(),
-        demo.playbook.display(),
-        demo.source.display(),
-    );
-    let _ = write!(
-        text,
-        "\nWhile it serves, from another terminal:\n\n  tow plan -i {0} {1}\n  tow exec -i {0} -- uptime\n",
-        demo.inventory.display(),
-        demo.playbook.display(),
-    );
+    let (inventory, playbook) = (demo.inventory.display(), demo.playbook.display());
+    // With `--once` these are gone in a moment.
+    if args.keep || !args.once {
+        let source = demo.source.display();
+        let _ = write!(
+            text,
+            "\nWhat was written, to read and to change:\n\n  inventory  {inventory}\n  playbook   {playbook}\n  source     {source}\n",
+        );
+    }
+    if !args.once {
+        let tow = program();
+        let _ = write!(
+            text,
+            "\nWhile it serves, from another terminal:\n\n  {tow} plan -i {inventory} {playbook}\n  {tow} exec -i {inventory} -- uptime\n",
+        );
+    }
+    if args.output.json {
+        // There, stdout is events and nothing else.
+        return say(&text);
+    }
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// How to call this program again: by its path, where it is not in PATH (`cargo run`).
+fn program() -> String {
+    let called = std::env::args().next().unwrap_or_default();
+    let path = std::env::current_exe().ok().filter(|_| called.contains('/'));
+    path.map_or_else(|| "tow".to_owned(), |path| path.display().to_string())
 }
 
 /// Progress goes to stderr, like that of every run.
