@@ -154,6 +154,7 @@ impl<'a> Course<'a> {
             (0..job.actions.len()).map(move |action| (at, action == 0, action == last)).collect::<Vec<_>>()
         };
         let places = jobs.iter().enumerate().flat_map(place).collect();
+        let capture = Capture::new(host.run.emitter.mask().clone());
         Course {
             host,
             part,
@@ -161,7 +162,7 @@ impl<'a> Course<'a> {
             places,
             told: 0,
             began: Instant::now(),
-            capture: Capture::default(),
+            capture,
             working: None,
             failed: None,
         }
@@ -243,7 +244,8 @@ impl<'a> Course<'a> {
         }
         if last && ok {
             self.catch_up(at);
-            let capture = std::mem::take(&mut self.capture);
+            let capture =
+                std::mem::replace(&mut self.capture, Capture::new(self.host.run.emitter.mask().clone()));
             self.done(at, &capture, code);
             self.told = at + 1;
         }

@@ -89,12 +89,13 @@ impl Emitter {
             Event::TaskStarted { task } => self.text(&mut task.task),
             Event::HostFinished { summary, .. } => {
                 summary.error.iter_mut().for_each(|error| self.error(error));
+                summary.pending.iter_mut().for_each(|name| self.text(name));
             }
             Event::RunFinished { hosts, .. } => {
-                hosts
-                    .values_mut()
-                    .filter_map(|summary| summary.error.as_mut())
-                    .for_each(|error| self.error(error));
+                for summary in hosts.values_mut() {
+                    summary.error.iter_mut().for_each(|error| self.error(error));
+                    summary.pending.iter_mut().for_each(|name| self.text(name));
+                }
             }
             _ => {}
         }

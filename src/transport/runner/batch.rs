@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::transport::runner::frames::Piece;
-use crate::transport::runner::{PROBES, Runner, answers, script, store};
+use crate::transport::runner::{MOST, PROBES, Runner, answers, script, store, too_much};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
 use crate::words::event::Stream;
@@ -126,13 +126,21 @@ impl Runner {
         ready: &(dyn Fn() -> BoxFuture<'static, ()> + Send + Sync),
     ) -> Result<Ending> {
         let mut run = Run::new(actions);
+        let mut held = 0;
         while !run.lanes.iter().all(|lane| lane.done) {
             let deadline = run.deadline.unwrap_or_else(|| Instant::now() + SMALL);
             tokio::select! {
                 piece = self.piece() => {
                     let (stream, piece) = piece?;
                     let data = matches!(piece, Piece::Data(_));
+                    held += if run.waits(stream) { piece.size() } else { 0 };
+                    if held > MOST {
+                        return Err(too_much());
+                    }
                     run.take(stream, piece, sink);
+                    if ![Stream::Stdout, Stream::Stderr].iter().any(|stream| run.waits(*stream)) {
+                        held = 0;
+                    }
                     if data {
                         ready().await;
                     }
@@ -194,6 +202,12 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether what comes on this stream is kept until the other one has come as far.
+    fn waits(&self, stream: Stream) -> bool {
+        let lane = &self.lanes[lane(stream)];
+        lane.done || lane.ended.is_some()
+    }
+
     /// Takes a piece of one stream. At the end of an action each stream waits for the other, so that what is
     /// told of two actions never mixes.
     fn take(&mut self, stream: Stream, piece: Piece, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
@@ -238,7 +252,7 @@ impl<'a> Run<'a> {
     /// An action has ended once both streams say so; then what they held back is taken.
     fn finish(&mut self, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
         let (Some((id, code)), Some(_)) = (self.lanes[0].ended, self.lanes[1].ended) else { return };
-        (self.current, self.group, self.next) = (None, None, id + 1);
+        (self.current, self.group, self.next) = (None, None, id.saturating_add(1));
         self.deadline = Some(Instant::now() + SMALL);
         if !self.is_ok(id, code) {
             self.failed = Some((id, code));

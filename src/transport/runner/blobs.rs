@@ -12,6 +12,7 @@ use crate::transport::runner::{Runner, random_hex, script};
 use crate::words::action::Action;
 use crate::words::content::{Content, Source};
 use crate::words::error::{Error, Result};
+use crate::words::shell::quote;
 
 /// Larger ones do not go into the archive.
 pub const SMALL: u64 = 256 << 10;
@@ -48,7 +49,10 @@ impl Runner {
             }
         }
         if wanted.is_empty() && folders.is_empty() {
-            return Ok(self.folder.as_ref().map_or_else(String::new, |folder| format!("_D={folder}")));
+            return Ok(self
+                .folder
+                .as_ref()
+                .map_or_else(String::new, |folder| format!("_D={}", quote(folder))));
         }
         let (bundle, uploads) = pack(&wanted, &folders, tag)?;
         // A folder of its own for every upload: the name is unpredictable, and mkdir refuses one that exists.
@@ -69,8 +73,10 @@ impl Runner {
             }
         }
         let folder = self.folder.get_or_insert_with(|| part.clone()).clone();
+        // TMPDIR of the host is in it.
+        let (part, folder, same) = (quote(&part), quote(&folder), folder == part);
         let mut lines = vec![format!("_D={folder}")];
-        if folder != part {
+        if !same {
             lines.push(format!("mv -- {part}/* {folder}/ && rmdir {part}"));
         }
         if bundle {

@@ -165,20 +165,21 @@ impl Runner {
                 Error::unreachable("the host does not answer")
                     .cause(format!("nothing came for {} s", limit.as_secs()))
             };
-            match piece.map_err(|_| silent())?? {
+            let (stream, piece) = piece.map_err(|_| silent())??;
+            if stream == Stream::Stdout {
+                size += piece.size();
+            }
+            match (stream, piece) {
                 (Stream::Stdout, Piece::Mark(mark)) if mark == last => return Ok(answers),
                 (Stream::Stdout, Piece::Mark(mark)) => answers.push((mark, vec![])),
                 (Stream::Stdout, Piece::Data(data)) => {
-                    size += data.len();
                     // What comes before the first marker is the noise of a login shell.
                     answers.last_mut().into_iter().for_each(|(_, behind)| behind.extend(&data));
                 }
                 (Stream::Stderr, _) => {}
             }
             if size > MOST {
-                return Err(
-                    Error::failed("the host's answers are larger than 64 MiB").hint("probe smaller folders")
-                );
+                return Err(too_much());
             }
         }
     }
@@ -227,6 +228,10 @@ fn store(facts: &mut Facts, probes: &[Probe], found: Vec<Fact>) {
     for (probe, fact) in probes.iter().zip(found) {
         facts.insert(probe.clone(), fact);
     }
+}
+
+fn too_much() -> Error {
+    Error::failed("the host's answers are larger than 64 MiB").hint("probe smaller folders")
 }
 
 fn random_hex() -> String {
