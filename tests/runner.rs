@@ -199,6 +199,7 @@ async fn commands_read_their_own_stdin_and_nothing_of_ours() {
         Program::Script { interpreter: vec!["python3".into()], args: vec!["one two".into()], content };
     let actions = [shell("cat"), Action::Run(with_stdin), Action::Run(Command::from(script))];
     assert_eq!(host.run(&actions).await.1.out, b"given['one two']\n");
+    host.runner.close().await;
 }
 
 #[tokio::test]
