@@ -1,5 +1,6 @@
 //! Questions to the person at the terminal. Without a terminal there are no questions, and no waiting.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 
@@ -64,10 +65,9 @@ impl Review for Prompt {
         let mut text = format!("\nNobody has vouched for the keys of {} yet:\n\n", count(keys.len(), "host"));
         let width = keys.iter().map(|key| key.host.as_str().len()).max().unwrap_or(0);
         for key in keys {
-            text.push_str(&format!(
-                "  {:width$}  {} ({})\n  {:width$}  {}\n",
-                key.host, key.address, key.algorithm, "", key.fingerprint
-            ));
+            let UnknownKey { host, address, algorithm, fingerprint, .. } = key;
+            let _ =
+                writeln!(text, "  {host:width$}  {address} ({algorithm})\n  {:width$}  {fingerprint}", "");
         }
         text.push_str(
             "\nCompare them with what your provider shows, or on the server's own console with\n\

@@ -172,12 +172,13 @@ fn sixty_hosts_at_once() {
     let places: Vec<String> = (1..=15).map(|n| format!("ListenAddress 127.0.2.{n}:{port}")).collect();
     let extra: Vec<&str> = places.iter().map(String::as_str).chain(["MaxStartups 200"]).collect();
     let sshd = Sshd::start(&extra);
-    let known: String = (1..=15).map(|n| format!("[127.0.2.{n}]:{port} {}\n", sshd.host_key())).collect();
-    std::fs::write(&sshd.known_hosts_path, known).unwrap();
-    let hosts: String = (1..=60)
+    let known: Vec<String> =
+        (1..=15).map(|n| format!("[127.0.2.{n}]:{port} {}\n", sshd.host_key())).collect();
+    std::fs::write(&sshd.known_hosts_path, known.concat()).unwrap();
+    let hosts: Vec<String> = (1..=60)
         .map(|n| format!("[hosts.h{n:02}]\nport = {port}\naddress = \"127.0.2.{}\"\n", (n - 1) % 15 + 1))
         .collect();
-    let tow = Towline::new().inventory(&format!("{}{hosts}", defaults(&sshd, "root"))).playbook(
+    let tow = Towline::new().inventory(&format!("{}{}", defaults(&sshd, "root"), hosts.concat())).playbook(
         "[[tasks]]\nname = \"f\"\nfile = { path = \"@/{{host.name}}\", content = \"{{host.name}}\" }\n\
              [[tasks]]\nname = \"c\"\ncommand = \"cat @/{{host.name}}\"\nchanged_when = \"false\"\n",
     );

@@ -88,9 +88,10 @@ fn assert_clean(what: &str, text: &str) {
 
 fn all_files(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        match entry.file_type().unwrap().is_dir() {
-            true => all_files(&entry.path(), text),
-            false => *text += &String::from_utf8_lossy(&fs::read(entry.path()).unwrap()),
+        if entry.file_type().unwrap().is_dir() {
+            all_files(&entry.path(), text);
+        } else {
+            *text += &String::from_utf8_lossy(&fs::read(entry.path()).unwrap());
         }
     }
 }
@@ -121,8 +122,10 @@ fn the_live_view_shows_no_form_of_a_secret() {
     let bench = bench();
     let tow = bench.command(&["run", "site.toml", "-v", "--diff"]);
     let mut live = Command::new("script");
-    let line = format!("{} run site.toml -v --diff", env!("CARGO_BIN_EXE_tow"));
-    live.args(["-qefc", &line, "/dev/null"]).current_dir(bench.dir.path()).stdin(std::process::Stdio::null());
+    let tow_line = format!("{} run site.toml -v --diff", env!("CARGO_BIN_EXE_tow"));
+    live.args(["-qefc", &tow_line, "/dev/null"])
+        .current_dir(bench.dir.path())
+        .stdin(std::process::Stdio::null());
     live.env("TERM", "xterm-256color").envs(tow.get_envs().filter_map(|(name, value)| Some((name, value?))));
     live.env_remove("SSH_AUTH_SOCK").env_remove("CI").env_remove("GITHUB_ACTIONS");
     assert_failed_without_leak("live", &said(&live.output().unwrap()));

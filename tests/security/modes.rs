@@ -82,7 +82,9 @@ fn a_secret_file_is_never_open_to_others_and_modes_do_not_depend_on_the_umask() 
         let watch = std::thread::spawn(move || {
             let (mut found, mut seen) = (BTreeSet::new(), 0);
             while !stopped.load(Ordering::Relaxed) {
-                folders.iter().for_each(|folder| exposed(folder, &mut found, &mut seen));
+                for folder in &folders {
+                    exposed(folder, &mut found, &mut seen);
+                }
             }
             (found, seen)
         });

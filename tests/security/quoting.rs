@@ -11,10 +11,10 @@ const SHELLS: &[&[&str]] =
 
 /// The words as the shell hands them to a program, and the values of variables set to them.
 fn read_by(shell: &[&str], words: &[String]) -> Option<Vec<String>> {
-    let assigned: String =
-        words.iter().enumerate().map(|(n, word)| format!("export V{n}={}\n", quote(word))).collect();
-    let names: String = (0..words.len()).map(|n| format!(" \"$V{n}\"")).collect();
-    let script = format!("{assigned}printf '%s\\0' {} {names}", join(words));
+    let assigned: Vec<String> =
+        words.iter().enumerate().map(|(n, word)| format!("export V{n}={}", quote(word))).collect();
+    let names: Vec<String> = (0..words.len()).map(|n| format!("\"$V{n}\"")).collect();
+    let script = format!("{}\nprintf '%s\\0' {} {}", assigned.join("\n"), join(words), names.join(" "));
     let output = Command::new(shell[0]).args(&shell[1..]).args(["-c", &script]).output().ok()?;
     let text = String::from_utf8(output.stdout).unwrap();
     Some(text.split_terminator('\0').map(ToOwned::to_owned).collect())

@@ -88,8 +88,8 @@ fn the_live_view_obeys_no_host() {
     bench.playbook(PLAYBOOK);
     let tow = bench.command(&[]);
     let mut live = Command::new("script");
-    let line = format!("{} run site.toml -v", env!("CARGO_BIN_EXE_tow"));
-    live.args(["-qefc", &line, "/dev/null"]).current_dir(bench.dir.path()).stdin(Stdio::null());
+    let tow_line = format!("{} run site.toml -v", env!("CARGO_BIN_EXE_tow"));
+    live.args(["-qefc", &tow_line, "/dev/null"]).current_dir(bench.dir.path()).stdin(Stdio::null());
     live.envs(tow.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERM", "xterm-256color");
     live.env_remove("CI").env_remove("GITHUB_ACTIONS");
     assert_harmless(&said(&live.output().unwrap()));
