@@ -25,7 +25,7 @@ use crate::words::fact::{Fact, Facts, Probe};
 use crate::words::secret::Mask;
 
 /// A host must say hello within this; probes may take longer (hashing large files).
-const HELLO: Duration = Duration::from_secs(30);
+const HELLO: Duration = Duration::from_secs(60);
 const PROBES: Duration = Duration::from_secs(300);
 /// Answers to probes larger than this are refused.
 const MOST: usize = 64 << 20;
