@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::notify::ByStage;
+use crate::engine::notify::{ByStage, Doubtful};
 use crate::engine::once::Once;
 use crate::engine::retry::Tries;
 use crate::engine::{Run, diffs};
@@ -27,6 +27,8 @@ pub struct HostRun {
     pub(super) tally: Tally,
     /// Handlers to run, by stage.
     pub(super) notified: ByStage,
+    /// In a plan: handlers that tasks may notify, of which only a run can say what they change.
+    pub(super) doubtful: Doubtful,
     pub(super) error: Option<Error>,
     pub(super) verdict: Verdict,
     /// In a plan: a step before has effects that nobody can predict.
@@ -52,6 +54,7 @@ impl HostRun {
             live: Live::default(),
             tally: Tally::default(),
             notified: ByStage::new(),
+            doubtful: Doubtful::new(),
             error: None,
             verdict: Verdict::NotStarted,
             tentative: false,
@@ -211,17 +214,18 @@ impl HostRun {
     /// Counts, notifies and tells what became of a task.
     pub(super) fn finished(&mut self, part: Part<'_>, index: usize, outcome: Outcome, elapsed: Duration) {
         let tally = &mut self.tally;
-        let (count, notifies) = match &outcome {
-            Outcome::Already { .. } => (&mut tally.already, false),
-            Outcome::Changed { .. } => (&mut tally.changed, true),
-            // In a plan it may change something; whether it does, only a run can say.
-            Outcome::Unknown { .. } => (&mut tally.unknown, self.run.options.mode == Mode::Plan),
-            Outcome::Skipped { .. } => (&mut tally.skipped, false),
-            Outcome::Failed { .. } => (&mut tally.failed, false),
+        let count = match &outcome {
+            Outcome::Already { .. } => &mut tally.already,
+            Outcome::Changed { .. } => &mut tally.changed,
+            Outcome::Unknown { .. } => &mut tally.unknown,
+            Outcome::Skipped { .. } => &mut tally.skipped,
+            Outcome::Failed { .. } => &mut tally.failed,
         };
         *count += 1;
-        if notifies {
-            self.notify(part.stage, &part.specs[index]);
+        match outcome {
+            Outcome::Changed { .. } => self.notify(part.stage, &part.specs[index]),
+            Outcome::Unknown { .. } => self.perhaps_notify(part.stage, &part.specs[index]),
+            _ => {}
         }
         if let (Some(name), Outcome::Already { .. } | Outcome::Skipped { .. }) =
             (&part.specs[index].register, &outcome)
