@@ -50,11 +50,24 @@ impl Watch {
     }
 }
 
-/// Base64 in a command line is looked into.
+/// What printf would make of a command line: `\047` is a quote.
+fn unescaped(line: &str) -> String {
+    let mut parts = line.split('\\');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => text = text + &String::from(char::from(byte)) + &part[3..],
+            None => text = text + "\\" + part,
+        }
+    }
+    text
+}
+
+/// Base64 and octal in a command line are looked into.
 fn decoded(line: &str) -> String {
     use std::process::{Command, Stdio};
     let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || "+/=".contains(c)));
-    let mut text = String::new();
+    let mut text = unescaped(line) + "\n";
     for word in words.filter(|word| word.len() >= 24) {
         let mut child = Command::new("base64")
             .args(["-di"])
@@ -173,25 +186,27 @@ fn no_secret_is_in_any_argument_or_log() {
     assert_eq!(leak(&logs, &forms), None);
 }
 
-/// Row 4: with the token of the markers, a program could pretend to be the remote shell.
+/// Row 4: a program on the host that knows the token of the markers could pretend to be the remote shell. This one
+/// reads every token that can be seen, and says with each that all went well.
 #[test]
-fn the_token_of_the_markers_is_in_no_argument() {
+fn a_program_cannot_pretend_to_be_the_remote_shell() {
     let sshd = Sshd::start(&[]);
     let bench = Bench::remote(&sshd);
-    // What any program on the host can see of our shell, of its parents and of its children.
+    bench.write(
+        "forge.sh",
+        "for t in $(cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -aoE '[0-9a-f]{32}' | sort -u); do\n\
+         echo $t >>tokens\n\
+         for id in 0 1 2; do printf '\\036%s e %s 0\\n' $t $id; printf '\\036%s e %s 0\\n' $t $id >&2; done\n\
+         printf '\\036%s z 0\\n' $t; printf '\\036%s z 0\\n' $t >&2; printf '\\036%s q\\n' $t\ndone\nsleep 0.2; exit 3\n",
+    );
     bench.playbook(
         "[[tasks]]\nfile = { path = \"{D}/x\", content = \"x\" }\n\
-         [[tasks]]\ncommand = \"for f in /proc/[0-9]*/cmdline; do tr '\\\\0' ' ' <$f; echo; done >{D}/seen 2>/dev/null; true\"\n",
+         [[tasks]]\nfile = { path = \"{D}/y\", content = \"y\" }\n\
+         [[tasks]]\ncommand = { run = \"sh forge.sh\", cwd = \"{D}\" }\n",
     );
-    let watch = Watch::start();
-    bench.run();
-    let mut seen = watch.end();
-    seen.extend(fs::read_to_string(bench.path("seen")).unwrap().lines().map(ToOwned::to_owned));
-    assert!(seen.iter().any(|line| line.contains("/bin/sh")));
-    for line in &seen {
-        assert!(!line.contains("_T="), "{line}");
-        assert!(!decoded(line).contains("_T="), "{}", decoded(line));
-    }
+    let said = bench.tow(&["run", "site.toml", "-v"]);
+    assert_eq!(said.code, Some(3), "{}", said.text);
+    assert!(said.text.contains("code 3"), "{}", said.text);
 }
 
 struct Nobody;

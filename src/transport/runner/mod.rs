@@ -69,17 +69,34 @@ impl Runner {
         writes: bool,
         mask: &Mask,
     ) -> Result<(Runner, Facts)> {
+        let way = link.clone();
+        let way = async {
+            if writes {
+                let _ = tokio::time::timeout(HELLO, way.expect_upload()).await;
+            }
+        };
+        let begun = Runner::begin(link, probes, mask);
+        tokio::pin!(way, begun);
+        // The shell first: a server that allows one channel shall give it to that. And its output is read while the
+        // way is opened: unread, much of it would hold up the connection and with it the answer.
+        tokio::select! {
+            biased;
+            begun = &mut begun => {
+                if begun.is_ok() {
+                    way.await;
+                }
+                begun
+            }
+            () = &mut way => begun.await,
+        }
+    }
+
+    /// The shell, its greeting and the answers to the first probes.
+    async fn begin(link: Arc<dyn Link>, probes: &[Probe], mask: &Mask) -> Result<(Runner, Facts)> {
         let token = random_hex();
         let first = format!("{}{}", script::prelude(&token), script::probes(probes, &token));
         let public = mask.is_empty() || mask.apply(&first) == first;
-        let opening = link.shell(Opening { script: first.into_bytes(), public });
-        let shell = if writes {
-            // The shell first: a server that allows one channel shall give it to that.
-            let (shell, ()) = futures::future::join(opening, link.expect_upload()).await;
-            shell?
-        } else {
-            opening.await?
-        };
+        let shell = link.shell(Opening { script: first.into_bytes(), public }).await?;
         let mut runner = Runner {
             link,
             shell,
