@@ -30,24 +30,7 @@ impl Runner {
     ) -> Result<String> {
         let groups = layout::groups(actions);
         let folders: Vec<&Folder<'_>> = groups.iter().flat_map(|group| &group.folders).collect();
-        let together: HashSet<usize> =
-            folders.iter().flat_map(|folder| &folder.files).map(|file| file.id).collect();
-        let mut wanted: Vec<&Content> = vec![];
-        for (id, action) in actions.iter().enumerate().filter(|(id, _)| !together.contains(id)) {
-            for content in action.contents() {
-                // What is moved out of the private folder is not there for the next batch.
-                let stays =
-                    !(matches!(actions[id], Action::Install { .. }) && script::moves(actions, content));
-                if !self.present.contains(&content.digest) {
-                    wanted.push(content);
-                }
-                if stays {
-                    self.present.insert(content.digest.clone());
-                } else {
-                    self.present.remove(&content.digest);
-                }
-            }
-        }
+        let wanted = self.missing(actions, &folders);
         if wanted.is_empty() && folders.is_empty() {
             return Ok(self
                 .folder
@@ -83,6 +66,29 @@ impl Runner {
             lines.push(format!("(cd {folder} && tar xopf bundle && rm -f bundle)"));
         }
         Ok(lines.join(" && "))
+    }
+
+    /// The contents outside of `folders` that have to travel; keeps account of what is there afterwards.
+    fn missing<'a>(&mut self, actions: &'a [Action], folders: &[&Folder<'_>]) -> Vec<&'a Content> {
+        let together: HashSet<usize> =
+            folders.iter().flat_map(|folder| &folder.files).map(|file| file.id).collect();
+        let mut wanted: Vec<&Content> = vec![];
+        for (id, action) in actions.iter().enumerate().filter(|(id, _)| !together.contains(id)) {
+            for content in action.contents() {
+                // What is moved out of the private folder is not there for the next batch.
+                let stays =
+                    !(matches!(actions[id], Action::Install { .. }) && script::moves(actions, content));
+                if !self.present.contains(&content.digest) {
+                    wanted.push(content);
+                }
+                if stays {
+                    self.present.insert(content.digest.clone());
+                } else {
+                    self.present.remove(&content.digest);
+                }
+            }
+        }
+        wanted
     }
 }
 
