@@ -47,13 +47,17 @@ impl Runner {
         let link = self.link().clone();
         let upload = link.upload(&part, &uploads, &progress);
         tokio::pin!(upload);
-        loop {
+        let outcome = loop {
             tokio::select! {
-                done = &mut upload => break done?,
+                done = &mut upload => break done.map(|()| true),
                 Some(bytes) = sent.recv() => sink(Progress::Sent(bytes)),
-                // What was sent lies in a folder that only we know; the shell removes it when it ends.
-                Ok(()) = cancel.changed() => if *cancel.borrow() { break },
+                Ok(()) = cancel.changed() => if *cancel.borrow() { break Ok(false) },
             }
+        };
+        if !matches!(outcome, Ok(true)) {
+            // What was sent so far goes away again.
+            self.send(format!("_T={}\nrm -rf -- {}\n", self.token, quote(&part))).await?;
+            return outcome.map(|_| String::new());
         }
         let folder = self.folder.get_or_insert_with(|| part.clone()).clone();
         // TMPDIR of the host is in it.
