@@ -106,6 +106,7 @@ async fn writes_files_atomically_with_their_mode_whatever_the_umask() {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o640);
     }
     assert_eq!(std::fs::read_dir(host.dir.path()).unwrap().count(), 4, "a temporary file stayed behind");
+    host.runner.close().await;
 }
 
 #[tokio::test]
@@ -127,6 +128,7 @@ async fn facts_after_an_action_are_what_was_done() {
     assert_eq!(host.ask(Probe::Content(file)).await, Fact::Content(Some(b"text".into())));
     let Fact::Tree(Some(tree)) = host.ask(Probe::Tree(folder)).await else { panic!() };
     assert_eq!(tree["f"], TreeFact::File { digest: Digest::of(b"text"), executable: false });
+    host.runner.close().await;
 }
 
 #[tokio::test]
@@ -176,6 +178,7 @@ async fn a_failure_stops_what_follows() {
     assert_eq!((seen.ended, seen.out), (vec![(0, 3)], vec![]));
     assert!(!host.dir.path().join("x").exists());
     assert_eq!(host.run(&[shell("echo again")]).await.1.out, b"again\n");
+    host.runner.close().await;
 }
 
 #[tokio::test]
@@ -196,6 +199,7 @@ async fn commands_read_their_own_stdin_and_nothing_of_ours() {
         Program::Script { interpreter: vec!["python3".into()], args: vec!["one two".into()], content };
     let actions = [shell("cat"), Action::Run(with_stdin), Action::Run(Command::from(script))];
     assert_eq!(host.run(&actions).await.1.out, b"given['one two']\n");
+    host.runner.close().await;
 }
 
 #[tokio::test]

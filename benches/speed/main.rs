@@ -3,6 +3,7 @@
 //! Every figure is measured in turns with what it is compared with, so that both see the same machine. With
 //! `PEERS_VENV` naming a Python environment that has them, Ansible, Mitogen and pyinfra run the same workload.
 
+mod fetch;
 mod figure;
 mod lab;
 mod measure;
@@ -61,6 +62,9 @@ fn main() -> ExitCode {
     let all: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
     if all.first().is_some_and(|first| first == measure::WRAPPER) {
         return measure::wrap(&all[1..]);
+    }
+    if all.first().is_some_and(|first| first == fetch::CHILD) {
+        return fetch::child(&all[1..]);
     }
     let arguments = Arguments::parse();
     if arguments.list {

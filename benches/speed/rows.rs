@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::fetch;
 use crate::figure::{Figure, Target, Unit};
 use crate::lab::{Fleet, Lab, quoted};
 use crate::measure::{Result, Sample, peak_rss, timed};
@@ -210,24 +211,16 @@ impl Bench {
         let remote = host.root.join("big");
         fs::copy(self.big_file()?, &remote)?;
         let local = self.lab.path("fetched");
-        let playbook = self.lab.path("fetch.toml");
-        fs::write(
-            &playbook,
-            stage_of_one(&format!("download = {{ src = {}, dest = {} }}", quoted(&remote), quoted(&local))),
-        )?;
         let from = format!("{}@{}:{}", self.lab.user, host.address, remote.display());
         let copy = self.lab.path("scp-copy");
         let mut floor = Sample::default();
         let tow = (0..self.runs).try_fold(Sample::default(), |mut sample, _| {
             floor.add(timed(fleet.openssh("scp").arg("-q").arg(&from).arg(&copy), &self.lab.log())?);
-            if !towline::task::KINDS.contains(&"download") {
-                return Err("there is no task kind `download` yet".into());
-            }
-            if local.exists() {
-                fs::remove_file(&local)?;
-            }
-            sample.add(self.apply(&fleet, &playbook)?);
+            sample.add(timed(&mut fetch::command(&fleet, &remote, &local)?, &self.lab.log())?);
             same_file(&remote, &local)?;
+            // Both write a new file every time.
+            fs::remove_file(&local)?;
+            fs::remove_file(&copy)?;
             Ok(sample)
         });
         Ok(vec![beside_scp("200 MB from a host", tow, floor)])

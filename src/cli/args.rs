@@ -45,7 +45,7 @@ pub enum Command {
 pub struct Playbook {
     /// The playbook: a file, or the name of one in `playbooks/`
     #[arg(value_name = "PLAYBOOK")]
-    pub playbook: PathBuf,
+    pub file: PathBuf,
     #[command(flatten)]
     pub target: Target,
     /// Only tasks with one of these tags (and those tagged `always`)

@@ -11,6 +11,7 @@ mod playbook;
 mod prompt;
 mod stop;
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -24,7 +25,7 @@ type Ended = Result<u8, Stop>;
 
 /// Why a command ends before it has begun.
 #[derive(Debug)]
-enum Stop {
+pub enum Stop {
     Error(Error),
     /// Mistakes in the user's files, ready to print.
     Mistakes(String),
@@ -115,10 +116,10 @@ fn raise_limit() {
 fn told(error: &Error) -> String {
     let mut text = format!("error: {error}\n");
     for line in &error.output {
-        text.push_str(&format!("  | {}\n", crate::report::text::neutralise(line)));
+        let _ = writeln!(text, "  | {}", crate::report::text::neutralise(line));
     }
     if let Some(hint) = &error.hint {
-        text.push_str(&format!("hint: {hint}\n"));
+        let _ = writeln!(text, "hint: {hint}");
     }
     text
 }

@@ -18,7 +18,7 @@ use crate::words::error::{Error, Result};
 use crate::words::event::Mode;
 
 pub async fn run(args: &Playbook) -> Ended {
-    let playbook = find(&args.playbook)?;
+    let playbook = find(&args.file)?;
     let project = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
     Conduct { mode: Mode::Run, diffs: args.diff, connection: &args.connection, output: args.output, pending }
@@ -27,7 +27,7 @@ pub async fn run(args: &Playbook) -> Ended {
 }
 
 pub async fn plan(args: &Playbook) -> Ended {
-    let playbook = find(&args.playbook)?;
+    let playbook = find(&args.file)?;
     let project = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
     Conduct { mode: Mode::Plan, diffs: true, connection: &args.connection, output: args.output, pending }

@@ -1,5 +1,6 @@
 //! Questions to the person at the terminal. Without a terminal there are no questions, and no waiting.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 
@@ -33,7 +34,7 @@ impl Prompt {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
-    fn line(&self, question: &str) -> Option<String> {
+    fn line(question: &str) -> Option<String> {
         let mut answer = String::new();
         write!(std::io::stderr(), "{question}").ok()?;
         std::io::stderr().flush().ok()?;
@@ -48,7 +49,7 @@ impl Ask for Prompt {
             return None;
         }
         self.pause.pause();
-        let answer = without_echo(|| self.line(&format!("{prompt}: ")));
+        let answer = without_echo(|| Prompt::line(&format!("{prompt}: ")));
         let _ = writeln!(std::io::stderr());
         self.pause.resume();
         answer.map(Secret::new)
@@ -64,17 +65,16 @@ impl Review for Prompt {
         let mut text = format!("\nNobody has vouched for the keys of {} yet:\n\n", count(keys.len(), "host"));
         let width = keys.iter().map(|key| key.host.as_str().len()).max().unwrap_or(0);
         for key in keys {
-            text.push_str(&format!(
-                "  {:width$}  {} ({})\n  {:width$}  {}\n",
-                key.host, key.address, key.algorithm, "", key.fingerprint
-            ));
+            let UnknownKey { host, address, algorithm, fingerprint, .. } = key;
+            let _ =
+                writeln!(text, "  {host:width$}  {address} ({algorithm})\n  {:width$}  {fingerprint}", "");
         }
         text.push_str(
             "\nCompare them with what your provider shows, or on the server's own console with\n\
              `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`.\n\
              Trust all of them, and remember them? [yes/no] ",
         );
-        let answer = self.line(&text);
+        let answer = Prompt::line(&text);
         self.pause.resume();
         answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
     }

@@ -58,8 +58,12 @@ impl HostRun {
             match planned.decision {
                 // What was planned before it is done first.
                 Decision::Failed(error) => {
-                    let (index, elapsed) = (planned.index, Duration::ZERO);
-                    refused = Some(Failure { index, undone: None, error, elapsed });
+                    refused = Some(Failure {
+                        from: planned.index,
+                        index: planned.index,
+                        error,
+                        elapsed: Duration::ZERO,
+                    });
                 }
                 decision => jobs.push(self.job(part, planned.index, decision)),
             }
@@ -108,7 +112,7 @@ impl HostRun {
         let ran = if actions.is_empty() {
             Ok(Ending::Done)
         } else {
-            let mut sink = |progress: Progress<'_>| course.progress(progress);
+            let mut sink = |progress: Progress<'_>| course.progress(&progress);
             runner.run(&batch, &mut facts, &mut cancel, &mut sink, &|| emitter.ready()).await
         };
         let failed = course.conclude(ran, &actions);
@@ -150,6 +154,7 @@ impl<'a> Course<'a> {
             (0..job.actions.len()).map(move |action| (at, action == 0, action == last)).collect::<Vec<_>>()
         };
         let places = jobs.iter().enumerate().flat_map(place).collect();
+        let capture = Capture::new(host.run.emitter.mask().clone());
         Course {
             host,
             part,
@@ -157,7 +162,7 @@ impl<'a> Course<'a> {
             places,
             told: 0,
             began: Instant::now(),
-            capture: Capture::default(),
+            capture,
             working: None,
             failed: None,
         }
@@ -174,16 +179,12 @@ impl<'a> Course<'a> {
             Ok(ending @ Ending::Failed { action, .. }) => {
                 let error = failure::explain(&actions[action], ending, &self.capture);
                 let at = self.places[action].0;
-                // Files that are put in place together are all there, or none.
-                let undone = self.jobs[self.told.min(at)..at].iter().find(|job| !job.actions.is_empty());
-                let undone = undone.map(|job| job.index);
-                self.catch_up(at);
-                return Ok(self.failed.or(Some(Failure {
-                    index: self.jobs[at].index,
-                    undone,
-                    error,
-                    elapsed,
-                })));
+                // Files of one folder are done together or not at all: those before it may have to be done again.
+                let busy = |place: &usize| !self.jobs[*place].actions.is_empty();
+                let from = (self.told..at).find(busy).unwrap_or(at);
+                self.catch_up(from);
+                let (from, index) = (self.jobs[from].index, self.jobs[at].index);
+                return Ok(self.failed.or(Some(Failure { from, index, error, elapsed })));
             }
             Ok(Ending::Interrupted) => interrupted(),
             Err(error) => {
@@ -203,8 +204,8 @@ impl<'a> Course<'a> {
         Err(error)
     }
 
-    fn progress(&mut self, progress: Progress<'_>) {
-        match progress {
+    fn progress(&mut self, progress: &Progress<'_>) {
+        match *progress {
             Progress::Sent(_) => {}
             Progress::Began(action) => self.begin(action),
             Progress::Output(action, stream, bytes) => {
@@ -243,7 +244,8 @@ impl<'a> Course<'a> {
         }
         if last && ok {
             self.catch_up(at);
-            let capture = std::mem::take(&mut self.capture);
+            let capture =
+                std::mem::replace(&mut self.capture, Capture::new(self.host.run.emitter.mask().clone()));
             self.done(at, &capture, code);
             self.told = at + 1;
         }
@@ -273,7 +275,8 @@ impl<'a> Course<'a> {
             }
             Err(error) => {
                 let elapsed = self.began.elapsed();
-                self.failed.get_or_insert(Failure { index: job.index, undone: None, error, elapsed });
+                let (from, index) = (job.index, job.index);
+                self.failed.get_or_insert(Failure { from, index, error, elapsed });
             }
         }
     }

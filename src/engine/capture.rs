@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::words::event::Stream;
+use crate::words::secret::Mask;
 
 /// Kept of each end.
 const KEEP: usize = 64 << 10;
@@ -33,13 +34,16 @@ impl Ends {
         self.dropped += excess as u64;
     }
 
-    pub fn text(&self) -> String {
+    /// Half a secret at the gap would not be known for one: it is left out with the rest.
+    pub fn text(&self, mask: &Mask) -> String {
         let (front, back) = self.tail.as_slices();
         let tail = [front, back].concat();
         if self.dropped == 0 {
             return String::from_utf8_lossy(&[&self.head[..], &tail].concat()).into_owned();
         }
-        let (head, tail) = (String::from_utf8_lossy(&self.head), String::from_utf8_lossy(&tail));
+        let head = &self.head[..self.head.len() - mask.begun(&self.head)];
+        let tail = &tail[mask.ending(&tail)..];
+        let (head, tail) = (String::from_utf8_lossy(head), String::from_utf8_lossy(tail));
         format!("{head}\n… {} bytes left out …\n{tail}", self.dropped)
     }
 }
@@ -52,9 +56,14 @@ pub struct Capture {
     /// As a person would have seen it.
     both: Ends,
     lines: [Vec<u8>; 2],
+    mask: Mask,
 }
 
 impl Capture {
+    pub fn new(mask: Mask) -> Capture {
+        Capture { mask, ..Capture::default() }
+    }
+
     /// Takes what came; gives what can be shown of it, whole lines where possible.
     pub fn push(&mut self, stream: Stream, bytes: &[u8]) -> Option<String> {
         let (ends, line) = match stream {
@@ -66,9 +75,13 @@ impl Capture {
         line.extend_from_slice(bytes);
         let whole = match line.iter().rposition(|&b| b == b'\n') {
             Some(end) => end + 1,
-            None if line.len() > LINE => boundary(line),
+            None if line.len() > LINE => boundary(&line[..line.len() - self.mask.begun(line)]),
             None => return None,
         };
+        // All of it may be the beginning of a secret of many lines.
+        if whole == 0 {
+            return None;
+        }
         Some(String::from_utf8_lossy(&line.drain(..whole).collect::<Vec<u8>>()).into_owned())
     }
 
@@ -82,14 +95,15 @@ impl Capture {
     }
 
     pub fn stdout(&self) -> String {
-        self.stdout.text()
+        self.stdout.text(&self.mask)
     }
     pub fn stderr(&self) -> String {
-        self.stderr.text()
+        self.stderr.text(&self.mask)
     }
     /// The last lines, for an error.
     pub fn last_lines(&self, n: usize) -> Vec<String> {
-        let text = self.both.text();
+        // Masked before it is cut: half a secret would not be known for one.
+        let text = self.mask.apply(&self.both.text(&self.mask));
         let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
         lines[lines.len().saturating_sub(n)..]
             .iter()
@@ -100,6 +114,9 @@ impl Capture {
 
 /// Not in the middle of a UTF-8 sequence.
 fn boundary(bytes: &[u8]) -> usize {
+    if bytes.is_empty() {
+        return 0;
+    }
     let back = bytes.iter().rev().take(3).position(|&b| b & 0xC0 != 0x80).unwrap_or(0);
     let last = bytes[bytes.len() - 1 - back];
     if last >= 0xC0 { bytes.len() - 1 - back } else { bytes.len() }
@@ -109,6 +126,25 @@ fn boundary(bytes: &[u8]) -> usize {
 mod tests {
     use super::{Capture, Ends, KEEP};
     use crate::words::event::Stream;
+    use crate::words::secret::{Mask, Secret};
+
+    #[test]
+    fn no_cut_goes_through_a_secret() {
+        let mask = Mask::new([&Secret::new("canary-canary".into())]);
+        for before in [KEEP - 6, KEEP] {
+            let mut capture = Capture::new(mask.clone());
+            let text = [vec![b'x'; before], b"canary-canary".to_vec(), vec![b'y'; 3 * KEEP]].concat();
+            let mut shown = String::new();
+            for chunk in text.chunks(7) {
+                shown += &mask.apply(&capture.push(Stream::Stdout, chunk).unwrap_or_default());
+            }
+            assert!(shown.contains("•••y") && !shown.contains("cana"), "{before}");
+            assert!(!mask.apply(&capture.stdout()).contains("can"), "{before}");
+        }
+        let mut capture = Capture::new(mask);
+        capture.push(Stream::Stderr, format!("{}canary-canary", "x".repeat(495)).as_bytes());
+        assert!(!capture.last_lines(1)[0].contains("can"));
+    }
 
     #[test]
     fn head_and_tail_are_kept_and_the_gap_is_named() {
@@ -117,7 +153,7 @@ mod tests {
             ends.push(&[b'x'; 1000]);
         }
         ends.push(b"the end");
-        let text = ends.text();
+        let text = ends.text(&Mask::default());
         assert!(text.ends_with("the end") && text.contains("bytes left out"), "{}", text.len());
         assert!(text.len() < 2 * KEEP + 100);
     }

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::words::error::Error;
-use crate::words::event::{Event, Listener, Outcome, TextDiff};
+use crate::words::event::{Event, Listener, Outcome};
 use crate::words::secret::Mask;
 
 /// Output that waits for the listeners; beyond it, hosts are read no further until they have caught up.
@@ -80,7 +80,7 @@ impl Emitter {
     fn masked(&self, mut event: Event) -> Event {
         match &mut event {
             Event::Output { text, .. } | Event::Notice { text, .. } | Event::Stopping { why: text } => {
-                self.text(text)
+                self.text(text);
             }
             Event::TaskFinished { outcome, task, .. } => {
                 self.text(&mut task.task);
@@ -88,13 +88,14 @@ impl Emitter {
             }
             Event::TaskStarted { task } => self.text(&mut task.task),
             Event::HostFinished { summary, .. } => {
-                summary.error.iter_mut().for_each(|error| self.error(error))
+                summary.error.iter_mut().for_each(|error| self.error(error));
+                summary.pending.iter_mut().for_each(|name| self.text(name));
             }
             Event::RunFinished { hosts, .. } => {
-                hosts
-                    .values_mut()
-                    .filter_map(|summary| summary.error.as_mut())
-                    .for_each(|error| self.error(error));
+                for summary in hosts.values_mut() {
+                    summary.error.iter_mut().for_each(|error| self.error(error));
+                    summary.pending.iter_mut().for_each(|name| self.text(name));
+                }
             }
             _ => {}
         }
@@ -109,8 +110,9 @@ impl Emitter {
         match outcome {
             Outcome::Already { why } | Outcome::Skipped { why } => self.text(why),
             Outcome::Changed { what, diffs } => {
-                what.iter_mut().for_each(|line| self.text(line));
-                diffs.iter_mut().for_each(|TextDiff { text, .. }| self.text(text));
+                for text in what.iter_mut().chain(diffs.iter_mut().map(|diff| &mut diff.text)) {
+                    self.text(text);
+                }
             }
             Outcome::Unknown { what } => what.iter_mut().for_each(|line| self.text(line)),
             Outcome::Failed { error } => self.error(error),

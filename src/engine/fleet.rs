@@ -80,10 +80,7 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
             return false;
         }
     }
-    if run.cancelled() {
-        return false;
-    }
-    true
+    !run.cancelled()
 }
 
 /// The host that tasks with `once` go to; the first one where none is left.

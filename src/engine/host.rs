@@ -1,10 +1,12 @@
 //! One host on its way through the stages: probe, plan, apply, again.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::notify::ByStage;
+use crate::engine::notify::{ByStage, Doubtful};
 use crate::engine::once::Once;
+use crate::engine::retry::Tries;
 use crate::engine::{Run, diffs};
 use crate::plan::{self, Decision, Planned, Window};
 use crate::spec::model::{Host, Live, Registered, Stage, TaskSpec};
@@ -25,6 +27,8 @@ pub struct HostRun {
     pub(super) tally: Tally,
     /// Handlers to run, by stage.
     pub(super) notified: ByStage,
+    /// In a plan: handlers that tasks may notify, of which only a run can say what they change.
+    pub(super) doubtful: Doubtful,
     pub(super) error: Option<Error>,
     pub(super) verdict: Verdict,
     /// In a plan: a step before has effects that nobody can predict.
@@ -50,6 +54,7 @@ impl HostRun {
             live: Live::default(),
             tally: Tally::default(),
             notified: ByStage::new(),
+            doubtful: Doubtful::new(),
             error: None,
             verdict: Verdict::NotStarted,
             tentative: false,
@@ -121,8 +126,10 @@ impl HostRun {
     }
 
     pub(super) async fn tasks(&mut self, part: Part<'_>, once: Option<&Once>) -> Result<()> {
-        let mut at = 0;
+        let (mut at, mut tries) = (0, Tries::default());
+        let mut specs = Cow::Borrowed(part.specs);
         while at < part.specs.len() {
+            let part = Part { specs: &specs, ..part };
             if self.run.cancelled() {
                 return Err(interrupted());
             }
@@ -133,17 +140,27 @@ impl HostRun {
                 continue;
             }
             let (planned, end) = self.plan(part, &window).await?;
+            let mut failed = None;
             let next = if self.run.options.mode == Mode::Plan {
                 self.show(part, &planned)?;
                 end
             } else {
                 match self.apply(part, planned, end).await? {
                     None => end,
-                    Some(failure) => self.again(part, failure).await?,
+                    Some(failure) => {
+                        self.again(part, &failure, &mut tries).await?;
+                        failed = Some(failure.index);
+                        failure.from
+                    }
                 }
             };
             if let Some(once) = once {
                 self.share(part, at, next, once).await?;
+            }
+            if let Some(failed) = failed {
+                // What a failed try left behind must not make it look done.
+                let spec = &mut specs.to_mut()[failed];
+                (spec.creates, spec.unless) = (None, None);
             }
             at = next;
         }
@@ -155,7 +172,7 @@ impl HostRun {
         let runner = self.runner.as_mut().ok_or_else(|| Error::bug("there is no connection to plan with"))?;
         let mut cancel = self.run.cancel.clone();
         tokio::select! {
-            probed = runner.probe(probes, &mut self.facts) => probed,
+            answered = runner.probe(probes, &mut self.facts) => answered,
             () = cancelled(&mut cancel) => Err(interrupted()),
         }
     }
@@ -197,17 +214,18 @@ impl HostRun {
     /// Counts, notifies and tells what became of a task.
     pub(super) fn finished(&mut self, part: Part<'_>, index: usize, outcome: Outcome, elapsed: Duration) {
         let tally = &mut self.tally;
-        let (count, notifies) = match &outcome {
-            Outcome::Already { .. } => (&mut tally.already, false),
-            Outcome::Changed { .. } => (&mut tally.changed, true),
-            // In a plan it may change something; whether it does, only a run can say.
-            Outcome::Unknown { .. } => (&mut tally.unknown, self.run.options.mode == Mode::Plan),
-            Outcome::Skipped { .. } => (&mut tally.skipped, false),
-            Outcome::Failed { .. } => (&mut tally.failed, false),
+        let count = match &outcome {
+            Outcome::Already { .. } => &mut tally.already,
+            Outcome::Changed { .. } => &mut tally.changed,
+            Outcome::Unknown { .. } => &mut tally.unknown,
+            Outcome::Skipped { .. } => &mut tally.skipped,
+            Outcome::Failed { .. } => &mut tally.failed,
         };
         *count += 1;
-        if notifies {
-            self.notify(part.stage, &part.specs[index]);
+        match outcome {
+            Outcome::Changed { .. } => self.notify(part.stage, &part.specs[index]),
+            Outcome::Unknown { .. } => self.perhaps_notify(part.stage, &part.specs[index]),
+            _ => {}
         }
         if let (Some(name), Outcome::Already { .. } | Outcome::Skipped { .. }) =
             (&part.specs[index].register, &outcome)

@@ -1,13 +1,17 @@
 //! Handlers: who was notified, running them, and never losing one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::engine::host::{HostRun, Part};
 use crate::spec::model::{Stage, TaskSpec};
 use crate::words::error::Result;
-use crate::words::event::Mode;
+use crate::words::event::{Mode, Outcome};
+use crate::words::plural::list;
 
 pub type ByStage = BTreeMap<String, BTreeSet<String>>;
+/// By stage and handler, the tasks that may notify it.
+pub type Doubtful = BTreeMap<(String, String), Vec<String>>;
 
 impl HostRun {
     /// Runs the handlers that were notified, in the order in which they stand.
@@ -16,11 +20,12 @@ impl HostRun {
         let tasks = stage.tasks.get(&self.host.name).map_or(0, Vec::len);
         for (index, handler) in all.iter().enumerate() {
             let wanted = self.notified.get(&stage.name).is_some_and(|names| names.contains(&handler.name));
-            if !wanted {
-                continue;
-            }
             let part =
                 Part { stage: &stage.name, specs: std::slice::from_ref(handler), first: tasks + index };
+            if !wanted {
+                self.doubt(part, &handler.name);
+                continue;
+            }
             self.tasks(part, None).await?;
             if let Some(names) = self.notified.get_mut(&stage.name) {
                 names.remove(&handler.name);
@@ -30,6 +35,23 @@ impl HostRun {
         self.notified.remove(&stage.name);
         self.keep_notified();
         Ok(())
+    }
+
+    /// A plan says that a handler may run, and what that hangs on.
+    fn doubt(&mut self, part: Part<'_>, handler: &str) {
+        let Some(tasks) = self.doubtful.remove(&(part.stage.to_owned(), handler.to_owned())) else { return };
+        let what = vec![format!("runs if {} changed something", list(&tasks, "or"))];
+        self.finished(part, 0, Outcome::Unknown { what }, Duration::ZERO);
+    }
+
+    pub(super) fn perhaps_notify(&mut self, stage: &str, spec: &TaskSpec) {
+        if self.run.options.mode != Mode::Plan {
+            return;
+        }
+        for handler in &spec.notify {
+            let tasks = self.doubtful.entry((stage.to_owned(), handler.clone())).or_default();
+            tasks.push(format!("`{}`", spec.name));
+        }
     }
 
     pub(super) fn notify(&mut self, stage: &str, spec: &TaskSpec) {

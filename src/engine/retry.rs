@@ -3,39 +3,40 @@
 use std::time::Duration;
 
 use crate::engine::host::{HostRun, Part, cancelled, interrupted};
-use crate::plan;
 use crate::spec::model::TaskSpec;
 use crate::words::error::{Error, Result};
 use crate::words::event::{Event, Outcome};
 
 /// A task that failed.
 pub(super) struct Failure {
+    /// The first task that is not done; those from here to the one that failed have to be done with it.
+    pub from: usize,
     pub index: usize,
-    /// The first task before it that was planned with it and is not done either.
-    pub undone: Option<usize>,
     pub error: Error,
     pub elapsed: Duration,
 }
 
+/// How often a task has been tried.
+#[derive(Debug, Default)]
+pub(super) struct Tries {
+    index: usize,
+    count: u64,
+}
+
 impl HostRun {
-    /// Tries a failed task again, as often as it may be; gives the index of the task behind it.
-    pub(super) async fn again(&mut self, part: Part<'_>, failure: Failure) -> Result<usize> {
-        let Failure { index, undone, mut error, mut elapsed } = failure;
-        let mut spec = part.specs[index].clone();
-        // What a failed try left behind must not make it look done.
-        (spec.creates, spec.unless) = (None, None);
-        let alone = Part { specs: std::slice::from_ref(&spec), first: part.first + index, ..part };
-        for attempt in 2..=u64::from(spec.retries) + 1 {
-            self.pause(&spec, attempt, &error).await?;
-            let window = plan::window(alone.specs, 0, Some(&self.live));
-            let (planned, end) = self.plan(alone, &window).await?;
-            match self.apply(alone, planned, end).await? {
-                None => return Ok(undone.unwrap_or(index + 1)),
-                Some(failure) => (error, elapsed) = (failure.error, failure.elapsed),
-            }
+    /// Returns when a failed task may be tried again, if it may.
+    pub(super) async fn again(&mut self, part: Part<'_>, failure: &Failure, tries: &mut Tries) -> Result<()> {
+        let Failure { index, error, elapsed, .. } = failure;
+        if tries.index != *index {
+            *tries = Tries { index: *index, count: 0 };
         }
-        self.finished(part, index, Outcome::Failed { error: error.clone() }, elapsed);
-        Err(error)
+        tries.count += 1;
+        let spec = &part.specs[*index];
+        if tries.count > u64::from(spec.retries) {
+            self.finished(part, *index, Outcome::Failed { error: error.clone() }, *elapsed);
+            return Err(error.clone());
+        }
+        self.pause(spec, tries.count + 1, error).await
     }
 
     /// Between two tries.

@@ -91,7 +91,9 @@ fn show(shown: &Shown<'_>, look: Look, out: &mut String) {
         if shown.diffs.len() > 1 {
             let _ = writeln!(out, "        on {}:", named(hosts, look));
         }
-        diffs.iter().for_each(|diff| show_diff(&diff.text, look, out));
+        for diff in diffs {
+            show_diff(&diff.text, look, out);
+        }
     }
 }
 

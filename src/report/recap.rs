@@ -83,9 +83,8 @@ fn outcomes(end: &End, stopped: bool, look: Look, out: &mut String) {
             let words = match (verdict, words.is_empty()) {
                 (Verdict::Ok, true) if stopped => "nothing done".to_owned(),
                 (Verdict::Ok, true) => "no tasks".to_owned(),
-                (Verdict::Ok, false) => words,
+                (Verdict::Ok | Verdict::Failed, false) => words,
                 (_, true) => verdict_words(verdict).to_owned(),
-                (Verdict::Failed, false) => words,
                 (_, false) => format!("{}: {words}", verdict_words(verdict)),
             };
             let sign = match verdict {

@@ -213,7 +213,9 @@ fn aligned(tasks: Vec<Planned>, hosts: &[HostName]) -> BTreeMap<HostName, Vec<Ta
             for extra in longest.iter().skip(specs.len()) {
                 specs.push(TaskSpec { skip: Some("this host has fewer items".into()), ..extra.clone() });
             }
-            specs.iter_mut().for_each(|spec| spec.once = planned.plan.once);
+            for spec in &mut specs {
+                spec.once = planned.plan.once;
+            }
             list.extend(specs);
         }
     }

@@ -14,7 +14,6 @@ use crate::words::content::Source;
 use crate::words::error::{Error, Result};
 
 /// Connects to this machine; with `become` the shell runs under sudo.
-#[expect(clippy::unnecessary_wraps, reason = "like every other way to a host")]
 pub fn connect(host: &Host) -> Result<Arc<dyn Link>> {
     let root = nix::unistd::geteuid().is_root();
     Ok(Arc::new(Local { sudo: host.connection.r#become() && !root }))

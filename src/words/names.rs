@@ -63,8 +63,10 @@ checked_string!(
 );
 
 fn check_name(text: String) -> Result<String, String> {
-    let ok = |c: char| c.is_ascii_alphanumeric() || "-_.@$".contains(c);
-    if text.is_empty() || text.len() > 255 || text.starts_with(['-', '.']) || !text.chars().all(ok) {
+    let ok = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    // Accounts of machines end with `$`; elsewhere a shell would expand it, and `~name` cannot be quoted.
+    let plain = text.strip_suffix('$').unwrap_or(&text);
+    if plain.is_empty() || text.len() > 255 || text.starts_with(['-', '.']) || !plain.chars().all(ok) {
         return Err(format!(
             "{text:?} is not a name: use letters, digits, `-`, `_` and `.`, and begin with a letter or digit"
         ));
@@ -183,7 +185,7 @@ mod tests {
 
     #[test]
     fn names_never_look_like_options() {
-        for bad in ["-oProxyCommand=x", "..", "a b", "", "a\u{1b}"] {
+        for bad in ["-oProxyCommand=x", "..", "a b", "", "a\u{1b}", "$", "$HOME", "a$_T"] {
             assert!(HostName::new(bad).is_err(), "{bad:?}");
         }
     }

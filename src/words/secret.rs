@@ -30,23 +30,19 @@ impl std::fmt::Debug for Mask {
 
 pub const MASKED: &str = "•••";
 
+/// Of a secret of several lines, shorter ones (a brace, `true`) say nothing.
+const SHORTEST_LINE: usize = 6;
+
 impl Mask {
     /// Values shorter than four characters are left out: masking `1` would make everything unreadable.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Mask {
         let mut needles: Vec<Zeroizing<String>> = Vec::new();
         for secret in secrets.into_iter().map(Secret::reveal).filter(|value| value.len() >= 4) {
-            let json = serde_json::to_string(secret).unwrap_or_default();
-            let forms = [
-                secret.to_owned(),
-                json.trim_matches('"').to_owned(),
-                secret.replace('\'', r"'\''"),
-                percent_encoded(secret),
-                base64(secret.as_bytes()),
-            ];
-            needles.extend(forms.into_iter().map(Zeroizing::new));
+            needles.extend(forms(secret).into_iter().map(Zeroizing::new));
             // A secret of several lines (a key) appears line by line in output and diffs.
-            let lines = secret.lines().filter(|line| secret.contains('\n') && line.trim().len() >= 8);
-            needles.extend(lines.map(|line| Zeroizing::new(line.trim().to_owned())));
+            let lines = secret.lines().map(str::trim);
+            let lines = lines.filter(|line| secret.contains('\n') && line.len() >= SHORTEST_LINE);
+            needles.extend(lines.flat_map(forms).map(Zeroizing::new));
         }
         needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         needles.dedup();
@@ -61,10 +57,55 @@ impl Mask {
         self.needles.iter().fold(text.to_owned(), |text, needle| text.replace(needle.as_str(), MASKED))
     }
 
-    /// The length of the longest form: a stream that is masked chunk by chunk must hold back that much.
-    pub fn longest(&self) -> usize {
-        self.needles.first().map_or(0, |needle| needle.len())
+    /// How many bytes at the end of `text` may be the beginning of a secret whose rest has not come yet.
+    pub fn begun(&self, text: &[u8]) -> usize {
+        let begins = |needle: &[u8]| {
+            (1..needle.len().min(text.len() + 1)).rev().find(|&n| text.ends_with(&needle[..n])).unwrap_or(0)
+        };
+        self.needles.iter().map(|needle| begins(needle.as_bytes())).max().unwrap_or(0)
     }
+
+    /// How many bytes at the start of `text` may be the end of a secret whose beginning is missing.
+    pub fn ending(&self, text: &[u8]) -> usize {
+        let ends = |needle: &[u8]| {
+            let longest = needle.len().saturating_sub(1).min(text.len());
+            (1..=longest).rev().find(|&n| text.starts_with(&needle[needle.len() - n..])).unwrap_or(0)
+        };
+        self.needles.iter().map(|needle| ends(needle.as_bytes())).max().unwrap_or(0)
+    }
+}
+
+/// A secret as it is, and as JSON, the shell, URLs, dotenv files and base64 have it.
+fn forms(secret: &str) -> Vec<String> {
+    let json = serde_json::to_string(secret).unwrap_or_default();
+    let url = percent_encoded(secret);
+    let base64 = (0..3).map(|offset| base64(secret.as_bytes(), offset)).filter(|form| form.len() >= 4);
+    let mut forms: Vec<String> =
+        base64.flat_map(|form| [form.replace('+', "-").replace('/', "_"), form]).collect();
+    forms.extend([
+        secret.to_owned(),
+        json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned(),
+        secret.replace('\'', r"'\''"),
+        // As Python's shlex.quote and some others have it.
+        secret.replace('\'', "'\"'\"'"),
+        secret.replace('\'', r"\'"),
+        // Of a path, and of a form.
+        url.replace("%2F", "/"),
+        url.replace("%20", "+"),
+        lower_hex(&url),
+        url,
+    ]);
+    forms
+}
+
+/// `%C3` as `%c3`.
+fn lower_hex(url: &str) -> String {
+    let mut parts = url.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, part| {
+        let (code, rest) = part.split_at(part.len().min(2));
+        out + "%" + &code.to_ascii_lowercase() + rest
+    })
 }
 
 fn percent_encoded(text: &str) -> String {
@@ -79,17 +120,16 @@ fn percent_encoded(text: &str) -> String {
     })
 }
 
-/// Without the last, padded group, whose bits depend on what follows.
-fn base64(bytes: &[u8]) -> String {
+/// What of the base64 of a larger text depends on `bytes` alone, when so many bytes (0, 1 or 2, modulo 3) stand
+/// before them: HTTP's `user:password` is one.
+fn base64(bytes: &[u8], before: usize) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |word, &b| word << 8 | u32::from(b)) << (8 * (3 - chunk.len()));
-        for position in 0..=chunk.len() {
-            out.push(char::from(ALPHABET[(word >> (18 - 6 * position) & 63) as usize]));
-        }
-    }
-    out
+    let bit = |at: usize| usize::from(bytes[at / 8] >> (7 - at % 8) & 1);
+    // The first digit that has no bit of what stands before begins here.
+    let first = (before * 8).next_multiple_of(6) - before * 8;
+    let digits = (bytes.len() * 8).saturating_sub(first) / 6;
+    let digit = |n: usize| (0..6).fold(0, |value, i| value << 1 | bit(first + n * 6 + i));
+    (0..digits).map(|n| char::from(ALPHABET[digit(n)])).collect()
 }
 
 #[cfg(test)]
@@ -100,11 +140,21 @@ mod tests {
     fn masks_every_form() {
         let secret = Secret::new("p@ss'w\"ord".into());
         let mask = Mask::new([&secret]);
-        for text in
-            ["p@ss'w\"ord", r#"p@ss'w\"ord"#, r#"p@ss'\''w"ord"#, "p%40ss%27w%22ord", "cEBzcyd3Im9yZA"]
-        {
+        for text in ["p@ss'w\"ord", r#"p@ss'w\"ord"#, r#"p@ss'\''w"ord"#, "p%40ss%27w%22ord"] {
             assert_eq!(mask.apply(&format!("x={text}!")), "x=•••!", "{text}");
         }
+        // The last digit has bits of what follows, the first of what stands before.
+        for text in ["cEBzcyd3Im9yZA==", "eHBAc3MndyJvcmQK", "eHhwQHNzJ3cib3Jk"] {
+            let shown = mask.apply(text);
+            assert!(shown.contains("•••") && shown.len() <= "•••".len() + 6, "{shown}");
+        }
+    }
+
+    #[test]
+    fn knows_what_may_be_half_a_secret() {
+        let mask = Mask::new([&Secret::new("hunter22".into())]);
+        assert_eq!((mask.begun(b"x hunt"), mask.begun(b"x hunter22"), mask.begun(b"")), (4, 0, 0));
+        assert_eq!((mask.ending(b"er22 x"), mask.ending(b"hunter22")), (4, 0));
     }
 
     #[test]

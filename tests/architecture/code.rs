@@ -102,6 +102,42 @@ pub fn tests_begin(code: &str) -> Option<usize> {
     })
 }
 
+/// A function, by where it begins (from 0) and how many lines it has with its signature.
+pub struct Function<'a> {
+    pub line: usize,
+    pub name: &'a str,
+    pub lines: usize,
+}
+
+/// Relies on rustfmt: what closes a function stands as far in as its `fn`.
+pub fn function_lengths(code: &str) -> Vec<Function<'_>> {
+    let lines: Vec<&str> = code.lines().collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let begins = lines.iter().enumerate().filter_map(|(at, line)| {
+        let mut words =
+            line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+        let modifier = |word: &&str| matches!(*word, "pub" | "crate" | "super" | "in" | "const" | "async");
+        let first = words.find(|word| !modifier(word))?;
+        (first == "fn").then(|| words.next()).flatten().map(|name| (at, name))
+    });
+    let ends = |line: &str| line.trim_end().ends_with([';', '}']);
+    begins
+        .filter_map(|(at, name)| {
+            let rest = lines[at..].iter();
+            let last = rest.clone().position(|line| indent(line) == indent(lines[at]) && ends(line))?;
+            Some(Function { line: at, name, lines: last + 1 })
+        })
+        .collect()
+}
+
+#[test]
+fn functions_are_measured() {
+    let code = "pub async fn a() {\n    fn b();\n    if c {\n    }\n}\n\nfn d(\n    e: f,\n) -> g\nwhere\n{\n}\n// fn\n";
+    let found = function_lengths(code);
+    let found: Vec<_> = found.iter().map(|function| (function.line, function.name, function.lines)).collect();
+    assert_eq!(found, [(0, "a", 5), (1, "b", 1), (6, "d", 6)]);
+}
+
 #[test]
 fn prose_is_blanked_and_lines_stay() {
     let text = "a // x\n/* y\n/* z */ */ b \"q\\\"\n\" r#\"w\"# 'c' '\\'' <'life> br\"e\"";

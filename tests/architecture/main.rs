@@ -113,5 +113,8 @@ fn size_header_and_words_are_checked() {
     assert!(
         complaints("src/engine/x.rs", "//! X.\nenum E { Unknown(String) }\n").contains("Unknown(String)")
     );
+    let long =
+        format!("//! X.\nimpl X {{\n    fn f(a: &str) -> u8 {{\n{}    }}\n}}\n", "        g();\n".repeat(59));
+    assert!(complaints("src/engine/x.rs", &long).contains("x.rs:3: `f` has 61 lines"));
     assert!(complaints("src/engine/utils.rs", "//! X.\n").contains("says nothing"));
 }

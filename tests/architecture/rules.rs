@@ -1,6 +1,6 @@
 //! The rules, each a pure function from a source file to complaints.
 
-use crate::code::{tests_begin, without_prose};
+use crate::code::{Function, function_lengths, tests_begin, without_prose};
 
 /// Top to bottom: a layer may import itself and what is below it.
 const LAYERS: [&str; 8] = ["cli", "report", "engine", "transport", "plan", "spec", "task", "words"];
@@ -27,6 +27,7 @@ const EMPTY_NAMES: [&str; 7] = ["util", "utils", "helper", "helpers", "manager",
 const MAX_LINES: usize = 400;
 const MAX_LINES_WITHOUT_TESTS: usize = 300;
 const MAX_MAIN_LINES: usize = 30;
+const MAX_FUNCTION_LINES: usize = 60;
 
 /// A source file, read once for all rules.
 pub struct Source<'a> {
@@ -64,7 +65,7 @@ impl<'a> Source<'a> {
 
 /// Everything that is wrong with a file, in the order of the rules.
 pub fn broken(source: &Source) -> Vec<String> {
-    [imports, hidden_imports, purity, printing, vocabulary, size, header]
+    [imports, hidden_imports, purity, printing, vocabulary, size, functions, header]
         .iter()
         .flat_map(|rule| rule(source))
         .collect()
@@ -264,6 +265,18 @@ fn size(source: &Source) -> Vec<String> {
         return vec![source.complain(count - 1, &what)];
     }
     vec![]
+}
+
+fn functions(source: &Source) -> Vec<String> {
+    function_lengths(&source.code)
+        .into_iter()
+        .filter(|function| function.lines > MAX_FUNCTION_LINES && function.line < source.tests)
+        .map(|Function { line, name, lines }| {
+            let what =
+                format!("`{name}` has {lines} lines, and {MAX_FUNCTION_LINES} is the limit: name its parts");
+            source.complain(line, &what)
+        })
+        .collect()
 }
 
 fn header(source: &Source) -> Vec<String> {

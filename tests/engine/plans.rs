@@ -73,7 +73,7 @@ fn project(sshd: &Sshd, account: &Account) -> Towline {
     std::fs::create_dir_all(tow.path("tree/sub")).unwrap();
     let home = account.home.display().to_string();
     tow.inventory(&format!(
-        "{}[hosts.a]\naddress = \"127.0.0.1\"\n[hosts.b]\naddress = \"127.0.0.1\"\n",
+        "{}[hosts.web1]\naddress = \"127.0.0.1\"\n[hosts.web2]\naddress = \"127.0.0.1\"\n",
         crate::project::defaults(sshd, &account.name)
     ))
     .file("t.hbs", "for {{os.kernel}}\n")
@@ -83,7 +83,8 @@ fn project(sshd: &Sshd, account: &Account) -> Towline {
 }
 
 fn named<'a>(ran: &'a Ran, outcome: &str) -> Vec<&'a str> {
-    let found = ran.of("task_finished").filter(|event| event["host"] == "a" && event["outcome"] == outcome);
+    let found =
+        ran.of("task_finished").filter(|event| event["host"] == "web1" && event["outcome"] == outcome);
     found.map(|event| event["task"].as_str().unwrap()).collect()
 }
 
@@ -97,7 +98,7 @@ fn a_plan_writes_nothing_and_agrees_with_the_run() {
     std::fs::create_dir(account.home.join("app")).unwrap();
     account.write("app/conf", "one\nold\n");
     let before = state(&account.home);
-    let plan = tow.plan(&["--limit", "a"]).ends(0);
+    let plan = tow.plan(&["--limit", "web1"]).ends(0);
     assert_eq!(state(&account.home), before);
     let mine = |path: &String| path.contains("/tow-") && path.matches('/').count() == 2;
     let left: Vec<String> =
@@ -106,16 +107,16 @@ fn a_plan_writes_nothing_and_agrees_with_the_run() {
     let changes = ["directory", "file", "template", "link", "line", "env", "upload", "behind"];
     assert_eq!(named(&plan, "changed"), changes);
     assert_eq!(named(&plan, "unknown"), ["handler", "creates", "script", "assert"]);
-    let diff = plan.task("a", "file")["diffs"][0]["text"].as_str().unwrap();
+    let diff = plan.task("web1", "file")["diffs"][0]["text"].as_str().unwrap();
     assert!(diff.contains("-old") && diff.contains("+new") && diff.contains(" one"), "{diff}");
     assert!(!plan.stdout.contains("hush"), "{}", plan.stdout);
 
-    let ran = tow.run(&["--limit", "a"]).ends(0);
+    let ran = tow.run(&["--limit", "web1"]).ends(0);
     for task in named(&plan, "changed") {
-        assert_eq!(ran.task("a", task)["outcome"], "changed", "{task}");
+        assert_eq!(ran.task("web1", task)["outcome"], "changed", "{task}");
     }
     let names = |ran: &Ran| {
-        ran.tasks("a").iter().map(|task| task.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+        ran.tasks("web1").iter().map(|task| task.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names(&plan), names(&ran));
 
@@ -137,10 +138,10 @@ fn a_second_run_changes_nothing_and_equal_plans_are_shown_once() {
     let tow = tow.playbook(&text.replace('~', &account.home.display().to_string()));
     let shown = tow.ended(&["plan", "site.toml", "--plain"]).ends(0);
     assert_eq!(shown.stdout.matches("+ensured").count(), 1, "{}", shown.stdout);
-    tow.run(&["--limit", "a"]).ends(0);
+    tow.run(&["--limit", "web1"]).ends(0);
     let before = state(&account.home.join("app"));
     let again = tow.run(&[]).ends(0);
-    for host in ["a", "b"] {
+    for host in ["web1", "web2"] {
         assert_eq!(again.host(host)["changed"], 0, "{:#?}", again.tasks(host));
     }
     assert_eq!(state(&account.home.join("app")), before);

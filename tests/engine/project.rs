@@ -47,8 +47,9 @@ impl Towline {
 
     /// With these hosts, all of them on `sshd`.
     pub fn over(sshd: &Sshd, hosts: &[&str]) -> Towline {
-        let hosts: String =
+        let hosts: Vec<String> =
             hosts.iter().map(|host| format!("[hosts.{host}]\naddress = \"127.0.0.1\"\n")).collect();
+        let hosts = hosts.concat();
         Towline::new().inventory(&format!("{}{hosts}", defaults(sshd, "root")))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::project::{Towline, alive};
+use crate::project::{Towline, alive, eventually};
 use crate::support::account::Account;
 use crate::support::sshd::Sshd;
 
@@ -66,7 +66,7 @@ fn a_command_that_takes_too_long_is_ended_with_all_its_children() {
     let began = Instant::now();
     let ran = tow.run(&[]).ends(3);
     assert!(began.elapsed() < Duration::from_secs(20));
-    assert!(!alive(&tow.read("pid")));
+    eventually("the child ends too", || !alive(&tow.read("pid")));
     let error = &ran.task("a", "slow")["error"];
     assert!(
         error.to_string().contains("1 s") && error["hint"].as_str().unwrap().contains("timeout"),
@@ -187,7 +187,7 @@ file = { path = "@/d/f", content = "x" }
     assert_eq!(ran.tasks("a"), ["folder: changed", "in the way: failed"]);
     assert!(tow.path("d").is_dir() && !tow.path("d/f").exists());
     let text = tow.ended(&["run", "site.toml", "--plain"]).ends(3);
-    assert!(text.stderr.contains("in the way") && text.stderr.contains("site.toml:5"), "{text:?}");
+    assert!(text.stderr.contains("in the way") && text.stderr.contains("site.toml:6"), "{text:?}");
 }
 
 #[test]

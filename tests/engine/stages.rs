@@ -35,7 +35,7 @@ command = "test -e @/a/x && test -e @/b/x && test -e @/c/x"
 }
 
 fn waves(extra: &str) -> Towline {
-    let hosts: String = (1..=6).map(|n| format!("[hosts.h{n}]\n")).collect();
+    let hosts = (1..=6).map(|n| format!("[hosts.h{n}]\n")).collect::<Vec<_>>().concat();
     Towline::new().inventory(&format!("[defaults]\nconnection = \"local\"\n{hosts}")).playbook(&format!(
         r#"
 [[stages]]

@@ -24,15 +24,16 @@ command = "touch @/behind"
 #[test]
 fn remote_process_groups_end_and_what_was_done_is_said() {
     let sshd = Sshd::start(&[]);
-    let tow = Towline::over(&sshd, &["a", "b"]).playbook(&waiting("sleep 100 & echo waits; wait"));
+    let tow =
+        Towline::over(&sshd, &["a", "b"]).playbook(&waiting("sleep 100 & touch @/{{host.name}}.waits; wait"));
     for json in [true, false] {
-        let mut running = tow.start(&["run", "site.toml", if json { "--json" } else { "--plain" }]);
-        running.until("waits");
-        running.until("waits");
+        let running = tow.start(&["run", "site.toml", if json { "--json" } else { "--plain" }]);
+        eventually("both wait", || ["a", "b"].iter().all(|host| tow.path(&format!("{host}.waits")).exists()));
         running.signal(Signal::SIGINT);
         let ran = running.wait().ends(130);
         for host in ["a", "b"] {
             assert!(!alive(&tow.read(&format!("{host}.pid"))), "{ran:#?}");
+            std::fs::remove_file(tow.path(&format!("{host}.waits"))).unwrap();
         }
         assert!(!tow.path("behind").exists());
         if json {

@@ -91,8 +91,8 @@ async fn sudo_without_password_works_or_says_what_to_do() {
     let ended = run(&link, "id -u\n").await;
     assert_eq!((ended.out.as_str(), ended.code), ("", Some(1)));
     let error = explain_sudo(&ended.err, &account.name).unwrap_or_else(|| panic!("{}", ended.err));
-    let line = format!("{} ALL=(ALL) NOPASSWD: ALL", account.name);
-    assert!(error.hint.unwrap().contains(&line));
+    let rule = format!("{} ALL=(ALL) NOPASSWD: ALL", account.name);
+    assert!(error.hint.unwrap().contains(&rule));
     account.sudoers("{} ALL=(ALL) NOPASSWD: ALL");
     assert_eq!(run(&link, "id -u\n").await.out, "0\n");
     link.aside("test $(id -u) = 0").await.unwrap();

@@ -101,8 +101,8 @@ async fn user_certificates_work() {
     let dir = tempfile::Builder::new().prefix("tow-sshd-").tempdir().unwrap();
     keygen(&dir.path().join("host_key"), &[]);
     keygen(&dir.path().join("ca"), &[]);
-    let line = format!("TrustedUserCAKeys {}", dir.path().join("ca.pub").display());
-    let sshd = Sshd::start_in(dir, &[&line]);
+    let setting = format!("TrustedUserCAKeys {}", dir.path().join("ca.pub").display());
+    let sshd = Sshd::start_in(dir, &[&setting]);
     for (name, arguments) in [("plain", &["-t", "ed25519"][..]), ("rsa", &["-t", "rsa", "-b", "2048"][..])] {
         keygen(&sshd.path(name), arguments);
         let public = sshd.path(&format!("{name}.pub"));

@@ -59,7 +59,7 @@ async fn show(args: &Args, demo: &Demo, mut cancel: watch::Receiver<bool>) -> En
 async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> Ended {
     let connection = Connection { parallel: 8, ask_become_pass: false, connect_timeout: 10 };
     let args = Playbook {
-        playbook: demo.playbook.clone(),
+        file: demo.playbook.clone(),
         target: Target { inventory: Some(demo.inventory.clone()), limit: None },
         tags: vec![],
         skip_tags: vec![],

@@ -55,7 +55,8 @@ pub fn parse(probes: &[Probe], answers: &[Answer]) -> Result<Vec<Fact>> {
     if silent("s", |probe| matches!(probe, Probe::Path(_)))
         || silent("d", |probe| matches!(probe, Probe::Digest(_)))
     {
-        return Err(Error::bug("the host left the questions about paths without an answer"));
+        return Err(Error::unreachable("the host left the questions about paths without an answer")
+            .hint("check that /bin/sh, find and stat work there"));
     }
     let mut paths = Paths::default();
     let mut single: HashMap<(char, usize), (&[u8], &str)> = HashMap::new();
@@ -84,10 +85,9 @@ fn fact(
     single: &HashMap<(char, usize), (&[u8], &str)>,
 ) -> Result<Fact> {
     let of = |kind: char| {
-        single
-            .get(&(kind, index))
-            .copied()
-            .ok_or_else(|| Error::bug(format!("the host left a question without an answer: {probe:?}")))
+        single.get(&(kind, index)).copied().ok_or_else(|| {
+            Error::unreachable(format!("the host left a question without an answer: {probe:?}"))
+        })
     };
     Ok(match probe {
         Probe::Path(path) => Fact::Path(paths.fact(path.as_str())),

@@ -1,6 +1,7 @@
 //! A batch: actions streamed to the host in one go, their output and endings as they come.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -8,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::transport::runner::frames::Piece;
-use crate::transport::runner::{PROBES, Runner, answers, script, store};
+use crate::transport::runner::{MOST, PROBES, Runner, answers, script, store, too_much};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
 use crate::words::event::Stream;
@@ -125,13 +126,21 @@ impl Runner {
         ready: &(dyn Fn() -> BoxFuture<'static, ()> + Send + Sync),
     ) -> Result<Ending> {
         let mut run = Run::new(actions);
+        let mut held = 0;
         while !run.lanes.iter().all(|lane| lane.done) {
             let deadline = run.deadline.unwrap_or_else(|| Instant::now() + SMALL);
             tokio::select! {
                 piece = self.piece() => {
                     let (stream, piece) = piece?;
                     let data = matches!(piece, Piece::Data(_));
+                    held += if run.waits(stream) { piece.size() } else { 0 };
+                    if held > MOST {
+                        return Err(too_much());
+                    }
                     run.take(stream, piece, sink);
+                    if ![Stream::Stdout, Stream::Stderr].iter().any(|stream| run.waits(*stream)) {
+                        held = 0;
+                    }
                     if data {
                         ready().await;
                     }
@@ -163,9 +172,10 @@ impl Runner {
         run.deadline = Some(Instant::now() + GRACE);
         let mut script = format!("kill -USR1 {}\n", self.pid);
         if let Some(group) = &run.group {
-            script.push_str(&format!(
+            let _ = write!(
+                script,
                 "kill -TERM -{group} || exit 0\nn=0\nwhile [ $n -lt 25 ] && kill -0 -{group}; do sleep 0.2; n=$((n+1)); done\nkill -KILL -{group}\n"
-            ));
+            );
         }
         // Beside the reading of output, or a command that prints without end would block us.
         let link = self.link.clone();
@@ -192,6 +202,12 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether what comes on this stream is kept until the other one has come as far.
+    fn waits(&self, stream: Stream) -> bool {
+        let lane = &self.lanes[lane(stream)];
+        lane.done || lane.ended.is_some()
+    }
+
     /// Takes a piece of one stream. At the end of an action each stream waits for the other, so that what is
     /// told of two actions never mixes.
     fn take(&mut self, stream: Stream, piece: Piece, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
@@ -208,7 +224,9 @@ impl<'a> Run<'a> {
             Piece::Data(data) => {
                 // On stdout, output between actions comes from a child that an earlier one left behind.
                 let id = if stream == Stream::Stdout { self.current } else { Some(self.next) };
-                id.into_iter().for_each(|id| sink(Progress::Output(id, stream, &data)));
+                if let Some(id) = id {
+                    sink(Progress::Output(id, stream, &data));
+                }
             }
             Piece::Mark(mark) => self.mark(stream, &mark, sink),
         }
@@ -234,7 +252,7 @@ impl<'a> Run<'a> {
     /// An action has ended once both streams say so; then what they held back is taken.
     fn finish(&mut self, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
         let (Some((id, code)), Some(_)) = (self.lanes[0].ended, self.lanes[1].ended) else { return };
-        (self.current, self.group, self.next) = (None, None, id + 1);
+        (self.current, self.group, self.next) = (None, None, id.saturating_add(1));
         self.deadline = Some(Instant::now() + SMALL);
         if !self.is_ok(id, code) {
             self.failed = Some((id, code));

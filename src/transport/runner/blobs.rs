@@ -12,6 +12,7 @@ use crate::transport::runner::{Runner, random_hex, script};
 use crate::words::action::Action;
 use crate::words::content::{Content, Source};
 use crate::words::error::{Error, Result};
+use crate::words::shell::quote;
 
 /// Larger ones do not go into the archive.
 pub const SMALL: u64 = 256 << 10;
@@ -29,6 +30,50 @@ impl Runner {
     ) -> Result<String> {
         let groups = layout::groups(actions);
         let folders: Vec<&Folder<'_>> = groups.iter().flat_map(|group| &group.folders).collect();
+        let wanted = self.missing(actions, &folders);
+        if wanted.is_empty() && folders.is_empty() {
+            return Ok(self
+                .folder
+                .as_ref()
+                .map_or_else(String::new, |folder| format!("_D={}", quote(folder))));
+        }
+        let (bundle, uploads) = pack(&wanted, &folders, tag)?;
+        // A folder of its own for every upload: the name is unpredictable, and mkdir refuses one that exists.
+        let part = format!("{}/tow-{}", self.tmp.trim_end_matches('/'), random_hex());
+        let (to_us, mut sent) = tokio::sync::mpsc::unbounded_channel();
+        let progress = move |bytes| {
+            let _ = to_us.send(bytes);
+        };
+        let link = self.link().clone();
+        let upload = link.upload(&part, &uploads, &progress);
+        tokio::pin!(upload);
+        let outcome = loop {
+            tokio::select! {
+                done = &mut upload => break done.map(|()| true),
+                Some(bytes) = sent.recv() => sink(Progress::Sent(bytes)),
+                Ok(()) = cancel.changed() => if *cancel.borrow() { break Ok(false) },
+            }
+        };
+        if !matches!(outcome, Ok(true)) {
+            // What was sent so far goes away again.
+            self.send(format!("_T={}\nrm -rf -- {}\n", self.token, quote(&part))).await?;
+            return outcome.map(|_| String::new());
+        }
+        let folder = self.folder.get_or_insert_with(|| part.clone()).clone();
+        // TMPDIR of the host is in it.
+        let (part, folder, same) = (quote(&part), quote(&folder), folder == part);
+        let mut lines = vec![format!("_D={folder}")];
+        if !same {
+            lines.push(format!("mv -- {part}/* {folder}/ && rmdir {part}"));
+        }
+        if bundle {
+            lines.push(format!("(cd {folder} && tar xopf bundle && rm -f bundle)"));
+        }
+        Ok(lines.join(" && "))
+    }
+
+    /// The contents outside of `folders` that have to travel; keeps account of what is there afterwards.
+    fn missing<'a>(&mut self, actions: &'a [Action], folders: &[&Folder<'_>]) -> Vec<&'a Content> {
         let together: HashSet<usize> =
             folders.iter().flat_map(|folder| &folder.files).map(|file| file.id).collect();
         let mut wanted: Vec<&Content> = vec![];
@@ -47,37 +92,7 @@ impl Runner {
                 }
             }
         }
-        if wanted.is_empty() && folders.is_empty() {
-            return Ok(self.folder.as_ref().map_or_else(String::new, |folder| format!("_D={folder}")));
-        }
-        let (bundle, uploads) = pack(&wanted, &folders, tag)?;
-        // A folder of its own for every upload: the name is unpredictable, and mkdir refuses one that exists.
-        let part = format!("{}/tow-{}", self.tmp.trim_end_matches('/'), random_hex());
-        let (to_us, mut sent) = tokio::sync::mpsc::unbounded_channel();
-        let progress = move |bytes| {
-            let _ = to_us.send(bytes);
-        };
-        let link = self.link().clone();
-        let upload = link.upload(&part, &uploads, &progress);
-        tokio::pin!(upload);
-        loop {
-            tokio::select! {
-                done = &mut upload => break done?,
-                Some(bytes) = sent.recv() => sink(Progress::Sent(bytes)),
-                // What was sent lies in a folder that only we know; the shell removes it when it ends.
-                Ok(()) = cancel.changed() => if *cancel.borrow() { break },
-            }
-        }
-        drop(upload);
-        let folder = self.folder.get_or_insert_with(|| part.clone()).clone();
-        let mut lines = vec![format!("_D={folder}")];
-        if folder != part {
-            lines.push(format!("mv -- {part}/* {folder}/ && rmdir {part}"));
-        }
-        if bundle {
-            lines.push(format!("(cd {folder} && tar xopf bundle && rm -f bundle)"));
-        }
-        Ok(lines.join(" && "))
+        wanted
     }
 }
 

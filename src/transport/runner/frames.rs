@@ -15,6 +15,16 @@ pub struct Splitter {
     held: Vec<u8>,
 }
 
+impl Piece {
+    /// About what it takes in memory; markers are not free, a hostile host could send nothing else.
+    pub fn size(&self) -> usize {
+        match self {
+            Piece::Data(data) => data.len() + 32,
+            Piece::Mark(mark) => mark.len() + 64,
+        }
+    }
+}
+
 /// No marker of ours is longer.
 const LONGEST_MARK: usize = 256;
 

@@ -25,7 +25,7 @@ use crate::words::fact::{Fact, Facts, Probe};
 use crate::words::secret::Mask;
 
 /// A host must say hello within this; probes may take longer (hashing large files).
-const HELLO: Duration = Duration::from_secs(30);
+const HELLO: Duration = Duration::from_secs(60);
 const PROBES: Duration = Duration::from_secs(300);
 /// Answers to probes larger than this are refused.
 const MOST: usize = 64 << 20;
@@ -69,17 +69,34 @@ impl Runner {
         writes: bool,
         mask: &Mask,
     ) -> Result<(Runner, Facts)> {
+        let way = link.clone();
+        let way = async {
+            if writes {
+                let _ = tokio::time::timeout(HELLO, way.expect_upload()).await;
+            }
+        };
+        let begun = Runner::begin(link, probes, mask);
+        tokio::pin!(way, begun);
+        // The shell first: a server that allows one channel shall give it to that. And its output is read while the
+        // way is opened: unread, much of it would hold up the connection and with it the answer.
+        tokio::select! {
+            biased;
+            begun = &mut begun => {
+                if begun.is_ok() {
+                    way.await;
+                }
+                begun
+            }
+            () = &mut way => begun.await,
+        }
+    }
+
+    /// The shell, its greeting and the answers to the first probes.
+    async fn begin(link: Arc<dyn Link>, probes: &[Probe], mask: &Mask) -> Result<(Runner, Facts)> {
         let token = random_hex();
         let first = format!("{}{}", script::prelude(&token), script::probes(probes, &token));
         let public = mask.is_empty() || mask.apply(&first) == first;
-        let opening = link.shell(Opening { script: first.into_bytes(), public });
-        let shell = if writes {
-            // The shell first: a server that allows one channel shall give it to that.
-            let (shell, ()) = futures::future::join(opening, link.expect_upload()).await;
-            shell?
-        } else {
-            opening.await?
-        };
+        let shell = link.shell(Opening { script: first.into_bytes(), public }).await?;
         let mut runner = Runner {
             link,
             shell,
@@ -165,20 +182,21 @@ impl Runner {
                 Error::unreachable("the host does not answer")
                     .cause(format!("nothing came for {} s", limit.as_secs()))
             };
-            match piece.map_err(|_| silent())?? {
+            let (stream, piece) = piece.map_err(|_| silent())??;
+            if stream == Stream::Stdout {
+                size += piece.size();
+            }
+            match (stream, piece) {
                 (Stream::Stdout, Piece::Mark(mark)) if mark == last => return Ok(answers),
                 (Stream::Stdout, Piece::Mark(mark)) => answers.push((mark, vec![])),
                 (Stream::Stdout, Piece::Data(data)) => {
-                    size += data.len();
                     // What comes before the first marker is the noise of a login shell.
                     answers.last_mut().into_iter().for_each(|(_, behind)| behind.extend(&data));
                 }
                 (Stream::Stderr, _) => {}
             }
             if size > MOST {
-                return Err(
-                    Error::failed("the host's answers are larger than 64 MiB").hint("probe smaller folders")
-                );
+                return Err(too_much());
             }
         }
     }
@@ -227,6 +245,10 @@ fn store(facts: &mut Facts, probes: &[Probe], found: Vec<Fact>) {
     for (probe, fact) in probes.iter().zip(found) {
         facts.insert(probe.clone(), fact);
     }
+}
+
+fn too_much() -> Error {
+    Error::failed("the host's answers are larger than 64 MiB").hint("probe smaller folders")
 }
 
 fn random_hex() -> String {

@@ -1,6 +1,6 @@
 //! Logging in: which identities are offered, in which order, and what is said when none was accepted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use russh::client::{AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::ssh_key::public::KeyData;
-use russh::keys::{Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use russh::keys::{Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 use tokio::net::UnixStream;
 
 use crate::transport::ssh::client::{Client, Seen, explain};
@@ -28,6 +28,15 @@ enum Identity {
 struct Offer {
     identity: Identity,
     shown: String,
+}
+
+/// What the identities' files hold.
+#[derive(Default)]
+struct Files<'a> {
+    ready: Vec<Offer>,
+    /// Encrypted, with the public half where it can be known.
+    locked: Vec<(&'a PathBuf, Option<Arc<PublicKey>>)>,
+    configured: Vec<KeyData>,
 }
 
 /// Why logging in failed; a connection that just broke off may be tried again.
@@ -97,19 +106,45 @@ impl Login<'_> {
         held: Vec<AgentIdentity>,
         passed: &mut Vec<String>,
     ) -> Result<Vec<Offer>> {
-        let mut from_files = Vec::new();
-        let mut locked = Vec::new();
-        let mut configured: Vec<KeyData> = Vec::new();
+        let files = self.files(identities, passed).await?;
+        let mut offers: Vec<Offer> = held
+            .into_iter()
+            .filter(|identity| !identities.only || files.configured.contains(public(identity)))
+            .map(Offer::from)
+            .collect();
+        let in_agent = |offers: &[Offer], key: &KeyData| {
+            offers.iter().any(|o| matches!(&o.identity, Identity::Agent(held) if public(held) == key))
+        };
+        // What a file and the agent both hold is offered once.
+        let twice = |offer: &Offer| matches!(&offer.identity, Identity::Key(key) if in_agent(&offers, key.public_key().key_data()));
+        let more: Vec<Offer> = files.ready.into_iter().filter(|offer| !twice(offer)).collect();
+        offers.extend(more);
+        for (file, public_half) in files.locked {
+            if public_half.is_some_and(|half| in_agent(&offers, half.key_data())) {
+                continue;
+            }
+            if offers.is_empty() {
+                let key = self.keyring.unlock(file).await?;
+                offers.extend(of_file(file, key, identities));
+            } else {
+                passed.push(format!("not {}: it is encrypted and not in the agent", file.display()));
+            }
+        }
+        Ok(offers)
+    }
+
+    async fn files<'a>(&self, identities: &'a Identities, passed: &mut Vec<String>) -> Result<Files<'a>> {
+        let mut files = Files::default();
         for file in &identities.files {
             let shown = file.display();
             match self.keyring.load(file).await {
                 Loaded::Ready(key) => {
-                    configured.push(key.public_key().key_data().clone());
-                    from_files.extend(of_file(file, key, identities));
+                    files.configured.push(key.public_key().key_data().clone());
+                    files.ready.extend(of_file(file, key, identities));
                 }
                 Loaded::Locked(public) => {
-                    configured.extend(public.as_ref().map(|public| public.key_data().clone()));
-                    locked.push((file, public));
+                    files.configured.extend(public.as_ref().map(|public| public.key_data().clone()));
+                    files.locked.push((file, public));
                 }
                 Loaded::Unusable(error) if identities.explicit => return Err(error),
                 Loaded::Unusable(error) => passed.push(format!("not {shown}: {}", error.causes.join(": "))),
@@ -121,37 +156,7 @@ impl Login<'_> {
                 Loaded::Missing => {}
             }
         }
-        let mut offers: Vec<Offer> = held
-            .into_iter()
-            .filter(|identity| !identities.only || configured.contains(public(identity)))
-            .map(Offer::from)
-            .collect();
-        // What a file and the agent both hold is offered once.
-        let twice = |offer: &Offer| {
-            let Identity::Key(key) = &offer.identity else { return false };
-            offers.iter().any(
-                |o| matches!(&o.identity, Identity::Agent(a) if public(a) == key.public_key().key_data()),
-            )
-        };
-        let from_files: Vec<Offer> = from_files.into_iter().filter(|offer| !twice(offer)).collect();
-        offers.extend(from_files);
-        for (file, public_half) in locked {
-            let in_agent = public_half.is_some_and(|half| {
-                offers
-                    .iter()
-                    .any(|o| matches!(&o.identity, Identity::Agent(a) if public(a) == half.key_data()))
-            });
-            if in_agent {
-                continue;
-            }
-            if offers.is_empty() {
-                let key = self.keyring.unlock(file).await?;
-                offers.extend(of_file(file, key, identities));
-            } else {
-                passed.push(format!("not {}: it is encrypted and not in the agent", file.display()));
-            }
-        }
-        Ok(offers)
+        Ok(files)
     }
 
     async fn attempt(

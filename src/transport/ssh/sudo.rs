@@ -111,45 +111,37 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }
 
+/// What sudo, or the shell that looks for it, says in its several versions; and what that means.
+const REASONS: &[(&[&str], &str)] = &[
+    (
+        &["the password was not accepted", "incorrect password attempt", "incorrect authentication attempt"],
+        "the password was not accepted",
+    ),
+    (
+        &["a password is required", "interactive authentication is required", "a terminal is required"],
+        "sudo wants a password",
+    ),
+    (&["is not in the sudoers file", "I'm afraid I can't do that"], "the account is not in the sudoers file"),
+    (&["is not allowed to execute", "is not allowed to run sudo"], "sudoers does not allow it a root shell"),
+    (&["you must have a tty"], "sudoers has requiretty"),
+    (
+        &[
+            "sudo: command not found",
+            "sudo: not found",
+            "Unknown command: sudo",
+            "sudo: Command not found",
+            "unknown command sudo",
+        ],
+        "sudo is not installed",
+    ),
+    (
+        &["must be owned by uid 0 and have the setuid bit set", "\"no new privileges\" flag is set"],
+        "sudo cannot work there",
+    ),
+];
+
 /// What sudo's standard error means, when it means that it does not let `user` become root.
 pub fn explain_sudo(stderr: &str, user: &str) -> Option<Error> {
-    const REASONS: &[(&[&str], &str)] = &[
-        (
-            &[
-                "the password was not accepted",
-                "incorrect password attempt",
-                "incorrect authentication attempt",
-            ],
-            "the password was not accepted",
-        ),
-        (
-            &["a password is required", "interactive authentication is required", "a terminal is required"],
-            "sudo wants a password",
-        ),
-        (
-            &["is not in the sudoers file", "I'm afraid I can't do that"],
-            "the account is not in the sudoers file",
-        ),
-        (
-            &["is not allowed to execute", "is not allowed to run sudo"],
-            "sudoers does not allow it a root shell",
-        ),
-        (&["you must have a tty"], "sudoers has requiretty"),
-        (
-            &[
-                "sudo: command not found",
-                "sudo: not found",
-                "Unknown command: sudo",
-                "sudo: Command not found",
-                "unknown command sudo",
-            ],
-            "sudo is not installed",
-        ),
-        (
-            &["must be owned by uid 0 and have the setuid bit set", "\"no new privileges\" flag is set"],
-            "sudo cannot work there",
-        ),
-    ];
     let (_, cause) = REASONS.iter().find(|(said, _)| said.iter().any(|text| stderr.contains(text)))?;
     let line = format!("{user} ALL=(ALL) NOPASSWD: ALL");
     let hint = match *cause {

@@ -59,20 +59,26 @@ pub fn refuse(shared: &Shared, host: &HostName, target: &Target, shown: &Shown) 
                      (`ssh-keyscan` prints the line; compare the fingerprint on the server's console)",
                     file.display()
                 ));
-            let unknown = UnknownKey {
-                host: host.clone(),
-                address: address.to_owned(),
-                algorithm: algorithm.to_string(),
-                fingerprint: fingerprint.to_string(),
-                file,
-                line,
-            };
-            let mut list = shared.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-            if !list.iter().any(|other| other.line == unknown.line) {
-                list.push(unknown);
-            }
+            remember(
+                shared,
+                UnknownKey {
+                    host: host.clone(),
+                    address: address.to_owned(),
+                    algorithm: algorithm.to_string(),
+                    fingerprint: fingerprint.to_string(),
+                    file,
+                    line,
+                },
+            );
             error
         }
+    }
+}
+
+fn remember(shared: &Shared, unknown: UnknownKey) {
+    let mut list = shared.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+    if !list.iter().any(|other| other.line == unknown.line) {
+        list.push(unknown);
     }
 }
 
