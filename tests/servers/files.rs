@@ -2,7 +2,7 @@
 
 use crate::lab::{Lab, PAIR};
 
-const PLAYBOOK: &str = r##"
+const PLAYBOOK: &str = r#"
 [[tasks]]
 directory = { path = "/srv/files/deep/er", owner = "deploy", mode = "0750" }
 [[tasks]]
@@ -19,7 +19,7 @@ line = { path = "/etc/ssh/sshd_config", line = "MaxStartups 20:30:100", starts_w
 env = { path = "/srv/files/.env", owner = "deploy", vars = { KEY = "a b#c", PORT = 8000 } }
 [[tasks]]
 file = { path = "/srv/files/old", absent = true }
-"##;
+"#;
 
 #[test]
 #[ignore = "needs real servers: tests/run"]
