@@ -1,10 +1,11 @@
 # A bridge for the servers, and a way out for those that shall have one.
 
 network_up() {
+  # What this machine had before its first lab; the last one puts it back.
+  compgen -G "/sys/class/net/towlab*" >/dev/null || cat /proc/sys/net/ipv4/ip_forward >"${state%/*}/ip_forward"
   ip link add "$bridge" type bridge
   ip address add "$net.1/24" dev "$bridge"
   ip link set "$bridge" up
-  cat /proc/sys/net/ipv4/ip_forward >"$state/ip_forward"
   echo 1 >/proc/sys/net/ipv4/ip_forward
   nft -f - <<RULES
 table ip $table {
@@ -26,9 +27,9 @@ RULES
 network_down() {
   nft delete table ip "$table" 2>/dev/null || :
   [[ ! -d /sys/class/net/$bridge ]] || ip link del "$bridge"
-  # Only the last lab puts it back.
-  if [[ -e $state/ip_forward ]] && ! compgen -G "/sys/class/net/towlab*" >/dev/null; then
-    cat "$state/ip_forward" >/proc/sys/net/ipv4/ip_forward
+  if [[ -e ${state%/*}/ip_forward ]] && ! compgen -G "/sys/class/net/towlab*" >/dev/null; then
+    cat "${state%/*}/ip_forward" >/proc/sys/net/ipv4/ip_forward
+    rm "${state%/*}/ip_forward"
   fi
 }
 
