@@ -73,17 +73,21 @@ impl Runner {
             }
         }
         let folder = self.folder.get_or_insert_with(|| part.clone()).clone();
-        // TMPDIR of the host is in it.
-        let (part, folder, same) = (quote(&part), quote(&folder), folder == part);
-        let mut lines = vec![format!("_D={folder}")];
-        if !same {
-            lines.push(format!("mv -- {part}/* {folder}/ && rmdir {part}"));
-        }
-        if bundle {
-            lines.push(format!("(cd {folder} && tar xopf bundle && rm -f bundle)"));
-        }
-        Ok(lines.join(" && "))
+        Ok(unpacking(&part, &folder, bundle))
     }
+}
+
+/// The shell line that makes of `part` what the folder has; TMPDIR of the host is in both names.
+fn unpacking(part: &str, folder: &str, bundle: bool) -> String {
+    let (same, part, folder) = (folder == part, quote(part), quote(folder));
+    let mut lines = vec![format!("_D={folder}")];
+    if !same {
+        lines.push(format!("mv -- {part}/* {folder}/ && rmdir {part}"));
+    }
+    if bundle {
+        lines.push(format!("(cd {folder} && tar xopf bundle && rm -f bundle)"));
+    }
+    lines.join(" && ")
 }
 
 /// The uploads for `contents` and `folders`; whether the first is the archive.
