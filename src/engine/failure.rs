@@ -52,6 +52,19 @@ fn hint(said: &str, ending: Ending) -> Option<&'static str> {
         ("Operation not permitted", "set `become = true` on the host: this needs root"),
         ("Could not get lock", "another package manager is at work on the host; wait for it and run again"),
         (
+            "Unable to locate package",
+            "look for the name with `apt-cache search` on the host; other releases have other names",
+        ),
+        (
+            "Temporary failure resolving",
+            "the host cannot resolve names: check its DNS (/etc/resolv.conf) and its route to the outside",
+        ),
+        ("dpkg was interrupted", "run `dpkg --configure -a` on the host, then run again"),
+        (
+            "No matching distribution found",
+            "check the name and version; a package may also not support the host's Python",
+        ),
+        (
             "Temporary failure in name resolution",
             "the host cannot resolve names: check its DNS (/etc/resolv.conf)",
         ),

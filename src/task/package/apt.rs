@@ -9,7 +9,7 @@ use crate::words::shell::{join, quote};
 pub(crate) struct Apt;
 
 /// Waits for another apt instead of failing; keeps configuration files that somebody edited; never asks.
-const APT_GET: &str = "apt-get -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
+const APT_GET: &str = "apt-get -y -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
 
 /// Prints only packages that are asked for (by name or by what they provide), and those that are broken.
 const LIST: &str = r#"dpkg-query -W -f='${Package}|${Architecture}|${Version}|${db:Status-Abbrev}|${Provides}\n' | awk -F'|' -v wanted="$names" '
@@ -61,14 +61,16 @@ impl PackageManager for Apt {
             })
             .collect();
         let bare = join(missing.iter().map(|wanted| &wanted.name));
-        let refresh = format!("{APT_GET} -q update && touch /var/lib/apt/lists");
-        let refresh = if options.refresh {
-            format!("{refresh}\n")
+        // Lists that somebody asked to be fetched have to be; of those that are only old, old ones will do.
+        let must = if options.refresh && !options.refresh_when_unknown { "1" } else { "" };
+        let when = if options.refresh {
+            "refresh\n".to_owned()
         } else if options.refresh_when_unknown {
-            format!("apt-cache show -- {bare} >/dev/null 2>&1 || {{ {refresh}; }}\n")
+            format!("apt-cache show -- {bare} >/dev/null 2>&1 || refresh\n")
         } else {
             String::new()
         };
+        let refresh = if when.is_empty() { when } else { format!("must={must}\n{}{when}", include_str!("refresh.sh")) };
         let recommends = match options.recommends {
             None => "",
             Some(true) => " --install-recommends",
@@ -76,14 +78,18 @@ impl PackageManager for Apt {
         };
         // A version that was asked for may be older than what is there.
         let downgrade = if missing.iter().any(|w| w.version.is_some()) { " --allow-downgrades" } else { "" };
-        let script = format!("set -e\n{refresh}{APT_GET} -q install{recommends}{downgrade} -- {}\n", join(&names));
+        let script = format!(
+            "set -e\napt_get={}\n{refresh}$apt_get install{recommends}{downgrade} -- {}\n",
+            quote(APT_GET),
+            join(&names)
+        );
         quiet(script).label(format!("apt-get install {}", join(&names)))
     }
 
     fn remove(&self, names: &[Wanted], options: &Options) -> Command {
         let verb = if options.purge { "purge" } else { "remove" };
         let names = join(names.iter().map(|wanted| &wanted.name));
-        quiet(format!("{APT_GET} -q {verb} -- {names}\n")).label(format!("apt-get {verb} {names}"))
+        quiet(format!("{APT_GET} {verb} -- {names}\n")).label(format!("apt-get {verb} {names}"))
     }
 
     fn repair(&self) -> &'static str {
@@ -158,11 +164,10 @@ mod tests {
     #[test]
     fn one_command_for_all_names() {
         let command = Apt.install(&wanted(&["git", "nginx=1.22.*"]), &Options { refresh: true, ..options() });
-        let flags = "-y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -q";
-        let script = format!(
-            "set -e\napt-get {flags} update && touch /var/lib/apt/lists\napt-get {flags} install --allow-downgrades -- git 'nginx=1.22.*'\n"
-        );
-        assert_eq!(command.program, Program::Shell(script));
+        let Program::Shell(script) = &command.program else { panic!("{command:?}") };
+        assert!(script.starts_with("set -e\napt_get='apt-get -y -q -o DPkg::Lock::Timeout=300 "), "{script}");
+        assert!(script.contains("\nmust=1\n"), "{script}");
+        assert!(script.ends_with("\nrefresh\n$apt_get install --allow-downgrades -- git 'nginx=1.22.*'\n"), "{script}");
         assert!(command.env.contains(&("DEBIAN_FRONTEND".into(), "noninteractive".into())));
     }
 
