@@ -55,7 +55,12 @@ impl Server<'_> {
     }
 
     /// The rows of an answer, or why there is none.
-    pub fn rows<'f>(&self, probe: &Probe, facts: &'f Facts, failed: impl Fn() -> Error) -> Result<Vec<Vec<&'f str>>> {
+    pub fn rows<'f>(
+        &self,
+        probe: &Probe,
+        facts: &'f Facts,
+        failed: impl Fn() -> Error,
+    ) -> Result<Vec<Vec<&'f str>>> {
         let output = facts.output(probe)?;
         let mut lines = output.stdout.lines().map(str::trim).filter(|line| !line.is_empty());
         match lines.clone().next() {
@@ -69,9 +74,9 @@ impl Server<'_> {
                     self.admin()
                 )))
             }
-            None => Err(failed()
-                .cause(format!("nobody can act as {}", self.admin()))
-                .hint("install PostgreSQL first (package = \"postgresql\"), and set `become = true` on the host")),
+            None => Err(failed().cause(format!("nobody can act as {}", self.admin())).hint(
+                "install PostgreSQL first (package = \"postgresql\"), and set `become = true` on the host",
+            )),
             Some(_) => Ok(lines.map(|line| line.split('|').collect()).collect()),
         }
     }
@@ -96,7 +101,8 @@ impl Server<'_> {
 pub fn check_name(name: &str, field: &'static str) -> Result<(), Mistake> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    let is_taken = name.starts_with("pg_") || ["all", "public", "none", "template0", "template1"].contains(&name);
+    let is_taken =
+        name.starts_with("pg_") || ["all", "public", "none", "template0", "template1"].contains(&name);
     if begins && name.len() <= 63 && name.chars().all(plain) && !is_taken {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! `postgres_db`: a database of a PostgreSQL server on the host, and who may reach it over the network.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use serde::Deserialize;
 

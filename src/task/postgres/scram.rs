@@ -27,9 +27,9 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     } else {
         block[..key.len()].copy_from_slice(key);
     }
-    let inner = parts.iter().fold(Sha256::new_with_prefix(block.map(|byte| byte ^ 0x36)), |hash, part| {
-        hash.chain_update(part)
-    });
+    let inner = parts
+        .iter()
+        .fold(Sha256::new_with_prefix(block.map(|byte| byte ^ 0x36)), |hash, part| hash.chain_update(part));
     Sha256::new_with_prefix(block.map(|byte| byte ^ 0x5c)).chain_update(inner.finalize()).finalize().into()
 }
 
@@ -81,7 +81,13 @@ mod tests {
 
     #[test]
     fn what_is_no_verifier_is_no_match() {
-        for kept in ["", "md5abc", "SCRAM-SHA-256$0:AA==$AA==:AA==", "SCRAM-SHA-256$9999999999:AA==$AA==:AA==", "SCRAM-SHA-256$4096:!$x:y"] {
+        for kept in [
+            "",
+            "md5abc",
+            "SCRAM-SHA-256$0:AA==$AA==:AA==",
+            "SCRAM-SHA-256$9999999999:AA==$AA==:AA==",
+            "SCRAM-SHA-256$4096:!$x:y",
+        ] {
             assert!(!is_kept("x", kept), "{kept}");
         }
         assert_eq!(decode("aGVsbG8=").unwrap(), b"hello");
