@@ -293,7 +293,7 @@ fn a_role_and_its_database_are_its_own() {
     // What somebody gave it is taken away again.
     must(
         &format!(
-            "psql -X -q -h . -p {} -U postgres -c 'ALTER ROLE shop SUPERUSER CREATEDB CONNECTION LIMIT 3' postgres",
+            "psql -X -q -h \"$D\" -p {} -U postgres -c 'ALTER ROLE shop SUPERUSER CREATEDB CONNECTION LIMIT 3' postgres",
             server.port
         ),
         server.folder.path(),

@@ -113,7 +113,7 @@ fn answer(probe: &Probe) -> Fact {
                     .map(|shell| run(shell, script))
                     .collect();
             assert!(
-                answers.iter().all(|answer| *answer == answers[0]),
+                answers.iter().all(|answer| timeless(answer) == timeless(&answers[0])),
                 "shells differ: {answers:?}\n{script}"
             );
             Fact::Output(answers[0].clone())
@@ -124,6 +124,12 @@ fn answer(probe: &Probe) -> Fact {
         }
         other => unreachable!("{other:?}"),
     }
+}
+
+/// Without the line that tells the host's time.
+fn timeless(answer: &fact::Output) -> (i32, String) {
+    let lines = answer.stdout.split_inclusive('\n').filter(|line| !line.starts_with("now "));
+    (answer.code, lines.collect())
 }
 
 fn run(shell: &[&str], script: &str) -> fact::Output {

@@ -60,7 +60,7 @@ if [ "$root" = /etc/nginx ] && [ -d /run/systemd/system ]; then
   systemctl is-active -q nginx || exit 0
   systemctl reload nginx && exit 0
 else
-  pid=$(nginx -T -c "$root/nginx.conf" 2>/dev/null | sed -n 's/^[[:space:]]*pid[[:space:]][[:space:]]*\([^;]*\);.*/\1/p' | head -n 1)
+  pid=$(nginx -T -c "$root/nginx.conf" 2>/dev/null | tr ';{}' '\n\n\n' | sed -n 's/^[[:space:]]*pid[[:space:]][[:space:]]*//p' | head -n 1)
   case $pid in '') pid=/run/nginx.pid ;; esac
   [ -s "$pid" ] && kill -0 "$(cat "$pid")" 2>/dev/null || exit 0
   kill -HUP "$(cat "$pid")" && exit 0
