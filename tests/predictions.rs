@@ -85,7 +85,10 @@ async fn predictions_come_true() {
         groups: vec![],
         connection: Connection::Local { r#become: false },
     };
-    let (mut runner, mut facts) = Runner::start(local::connect(&host).unwrap(), &[]).await.unwrap();
+    let (mut runner, mut facts) =
+        Runner::start(local::connect(&host).unwrap(), &[], true, &towline::words::secret::Mask::default())
+            .await
+            .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let tasks = tasks(folder.path().to_str().unwrap());
     let mut probes: Vec<Probe> = tasks.iter().flat_map(|(_, task)| task.probes()).collect();

@@ -31,7 +31,14 @@ struct Seen {
 
 impl Host {
     async fn start() -> Host {
-        let (runner, facts) = Runner::start(local::connect(&this_machine()).unwrap(), &[]).await.unwrap();
+        let (runner, facts) = Runner::start(
+            local::connect(&this_machine()).unwrap(),
+            &[],
+            true,
+            &towline::words::secret::Mask::default(),
+        )
+        .await
+        .unwrap();
         Host { runner, facts, dir: tempfile::tempdir().unwrap(), cancel: watch::channel(false).0 }
     }
     fn path(&self, name: &str) -> RemotePath {
@@ -211,9 +218,14 @@ async fn a_command_over_its_time_dies_with_its_whole_group() {
     assert!(matches!(ending, Ending::Failed { action: 0, timed_out: true, .. }), "{ending:?}");
     assert!(!String::from_utf8_lossy(&seen.out).contains("no"));
     let pid = String::from_utf8(seen.out).unwrap().trim().to_owned();
-    // Where nobody reaps orphans it stays as a zombie: dead all the same.
-    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_else(|_| "gone) Z".into());
-    assert!(state.contains(") Z"), "the child lives on: {state}");
+    // Where nobody reaps orphans it stays as a zombie: dead all the same. Not our child: its end can only be
+    // looked for.
+    let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_else(|_| "gone) Z".into());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !state().contains(") Z") {
+        assert!(Instant::now() < deadline, "the child lives on: {}", state());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]

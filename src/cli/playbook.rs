@@ -20,8 +20,7 @@ use crate::words::event::Mode;
 pub async fn run(args: &Playbook) -> Ended {
     let playbook = find(&args.playbook)?;
     let project = load(args, &playbook)?;
-    let pending = PendingFile::of(&playbook, args.target.inventory.as_deref());
-    let pending = pending.map(|file| Arc::new(file) as Arc<dyn Pending>);
+    let pending = pending(&playbook, &args.target);
     Conduct { mode: Mode::Run, diffs: args.diff, connection: &args.connection, output: args.output, pending }
         .run(&project)
         .await
@@ -30,8 +29,7 @@ pub async fn run(args: &Playbook) -> Ended {
 pub async fn plan(args: &Playbook) -> Ended {
     let playbook = find(&args.playbook)?;
     let project = load(args, &playbook)?;
-    let pending = PendingFile::of(&playbook, args.target.inventory.as_deref());
-    let pending = pending.map(|file| Arc::new(file) as Arc<dyn Pending>);
+    let pending = pending(&playbook, &args.target);
     Conduct { mode: Mode::Plan, diffs: true, connection: &args.connection, output: args.output, pending }
         .run(&project)
         .await
@@ -65,14 +63,18 @@ fn find(named: &Path) -> Result<PathBuf> {
         .hint("name a file, such as `tow run playbooks/site.toml`"))
 }
 
+fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {
+    PendingFile::of(playbook, inventory_path(target)).map(|file| Arc::new(file) as Arc<dyn Pending>)
+}
+
 /// The inventory that was named, or `inventory.toml` here; `None` where there is none.
 pub fn inventory(target: &Target) -> Result<Option<TextFile>> {
+    inventory_path(target).map(|path| text_file(path, "inventory")).transpose()
+}
+
+fn inventory_path(target: &Target) -> Option<&Path> {
     let here = Path::new("inventory.toml");
-    match &target.inventory {
-        Some(path) => text_file(path, "inventory").map(Some),
-        None if here.is_file() => text_file(here, "inventory").map(Some),
-        None => Ok(None),
-    }
+    target.inventory.as_deref().or_else(|| here.is_file().then_some(here))
 }
 
 fn text_file(path: &Path, what: &str) -> Result<TextFile> {

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::engine::capture::Capture;
 use crate::engine::failure;
-use crate::engine::host::{HostRun, Part, cancelled, interrupted};
+use crate::engine::host::{HostRun, Part, interrupted};
+use crate::engine::retry::Failure;
 use crate::plan::{self, Decision, Planned};
 use crate::spec::model::{Registered, TaskSpec};
 use crate::transport::runner::{Batch, Ending, Progress};
@@ -36,43 +37,42 @@ struct Course<'a> {
     told: usize,
     began: Instant,
     capture: Capture,
+    /// The action at work.
+    working: Option<usize>,
     /// A condition that could not be judged.
-    error: Option<Error>,
+    failed: Option<Failure>,
 }
 
 impl HostRun {
-    /// Performs `planned`; `end` is the index of the first task behind it, whose probes travel along.
-    pub(super) async fn apply(&mut self, part: Part<'_>, planned: Vec<Planned>, end: usize) -> Result<()> {
+    /// Performs `planned`; `end` is the index of the first task behind it, whose probes travel along. Gives the
+    /// task that failed, if one did.
+    pub(super) async fn apply(
+        &mut self,
+        part: Part<'_>,
+        planned: Vec<Planned>,
+        end: usize,
+    ) -> Result<Option<Failure>> {
         let mut jobs = vec![];
         let mut refused = None;
         for planned in planned {
             match planned.decision {
                 // What was planned before it is done first.
-                Decision::Failed(error) => refused = Some((planned.index, error)),
+                Decision::Failed(error) => {
+                    let (index, elapsed) = (planned.index, Duration::ZERO);
+                    refused = Some(Failure { index, undone: None, error, elapsed });
+                }
                 decision => jobs.push(self.job(part, planned.index, decision)),
             }
         }
-        let mut from = 0;
-        let mut tries = 0;
-        while from < jobs.len() {
-            match self.perform(part, &jobs[from..], end).await? {
-                None => break,
-                Some((at, error)) => {
-                    from += at;
-                    let index = jobs[from].index;
-                    tries += 1;
-                    if !self.again(&part.specs[index], tries, &error).await? {
-                        self.finished(part, index, Outcome::Failed { error: error.clone() }, Duration::ZERO);
-                        return Err(error);
-                    }
-                }
-            }
+        let busy = jobs.iter().filter(|job| !job.actions.is_empty());
+        self.expect_notified(part.stage, busy.map(|job| &part.specs[job.index]));
+        let failed = self.perform(part, &jobs, end).await?.or(refused);
+        self.keep_notified();
+        if failed.is_some() {
+            // What was predicted of it and of those behind it has not come true.
+            self.facts.forget();
         }
-        if let Some((index, error)) = refused {
-            self.finished(part, index, Outcome::Failed { error: error.clone() }, Duration::ZERO);
-            return Err(error);
-        }
-        Ok(())
+        Ok(failed)
     }
 
     fn job(&self, part: Part<'_>, index: usize, decision: Decision) -> Job {
@@ -94,28 +94,8 @@ impl HostRun {
         Job { index, task, outcome, actions: change.actions, unknown }
     }
 
-    /// Whether a failed task gets another try, after its delay.
-    async fn again(&mut self, spec: &TaskSpec, tries: u32, error: &Error) -> Result<bool> {
-        if tries > spec.retries {
-            return Ok(false);
-        }
-        let text = format!(
-            "{}: {error}; again in {} s (try {} of {})",
-            spec.name,
-            spec.delay.as_secs_f64(),
-            tries + 1,
-            spec.retries + 1
-        );
-        self.run.emitter.send(Event::Notice { host: Some(self.host.name.clone()), text });
-        let mut cancel = self.run.cancel.clone();
-        tokio::select! {
-            () = tokio::time::sleep(spec.delay) => Ok(true),
-            () = cancelled(&mut cancel) => Err(interrupted()),
-        }
-    }
-
-    /// Runs `jobs` until one fails: gives its place among them, and why.
-    async fn perform(&mut self, part: Part<'_>, jobs: &[Job], end: usize) -> Result<Option<(usize, Error)>> {
+    /// Runs `jobs` until one fails.
+    async fn perform(&mut self, part: Part<'_>, jobs: &[Job], end: usize) -> Result<Option<Failure>> {
         let actions: Vec<Action> = jobs.iter().flat_map(|job| job.actions.iter().cloned()).collect();
         let then = self.probes_behind(part, jobs, end);
         let mut cancel = self.run.cancel.clone();
@@ -131,20 +111,9 @@ impl HostRun {
             let mut sink = |progress: Progress<'_>| course.progress(progress);
             runner.run(&batch, &mut facts, &mut cancel, &mut sink, &|| emitter.ready()).await
         };
-        if matches!(ran, Ok(Ending::Done)) {
-            course.catch_up(jobs.len());
-        }
-        let Course { places, capture, error, .. } = course;
+        let failed = course.conclude(ran, &actions);
         (self.runner, self.facts) = (Some(runner), facts);
-        match ran? {
-            _ if error.is_some() => error.map_or(Ok(None), Err),
-            Ending::Done => Ok(None),
-            Ending::Interrupted => Err(interrupted()),
-            ending @ Ending::Failed { action, .. } => {
-                let error = failure::explain(&actions[action], ending, &capture);
-                Ok(Some((places[action].0, error)))
-            }
-        }
+        failed
     }
 
     /// What the tasks behind this batch will look at. Nothing known before holds behind an unknown effect.
@@ -166,6 +135,9 @@ impl HostRun {
         result.changed = changed?;
         Ok(match &job.outcome {
             Outcome::Changed { what, .. } if !result.changed => Outcome::Unknown { what: what.clone() },
+            Outcome::Unknown { what } if result.changed => {
+                Outcome::Changed { what: what.clone(), diffs: vec![] }
+            }
             outcome => outcome.clone(),
         })
     }
@@ -186,8 +158,49 @@ impl<'a> Course<'a> {
             told: 0,
             began: Instant::now(),
             capture: Capture::default(),
-            error: None,
+            working: None,
+            failed: None,
         }
+    }
+
+    /// What came of it: the task that failed, or an error that ends the host.
+    fn conclude(mut self, ran: Result<Ending>, actions: &[Action]) -> Result<Option<Failure>> {
+        let elapsed = self.began.elapsed();
+        let error = match ran {
+            Ok(Ending::Done) => {
+                self.catch_up(self.jobs.len());
+                return Ok(self.failed);
+            }
+            Ok(ending @ Ending::Failed { action, .. }) => {
+                let error = failure::explain(&actions[action], ending, &self.capture);
+                let at = self.places[action].0;
+                // Files that are put in place together are all there, or none.
+                let undone = self.jobs[self.told.min(at)..at].iter().find(|job| !job.actions.is_empty());
+                let undone = undone.map(|job| job.index);
+                self.catch_up(at);
+                return Ok(self.failed.or(Some(Failure {
+                    index: self.jobs[at].index,
+                    undone,
+                    error,
+                    elapsed,
+                })));
+            }
+            Ok(Ending::Interrupted) => interrupted(),
+            Err(error) => {
+                // What was under way may have been done, although nobody could say so.
+                for job in self.jobs[self.told..].iter().filter(|job| !job.actions.is_empty()) {
+                    self.host.notify(self.part.stage, &self.part.specs[job.index]);
+                }
+                error
+            }
+        };
+        self.host.keep_notified();
+        let Some(action) = self.working else { return Err(error) };
+        let index = self.jobs[self.places[action].0].index;
+        let mut error = error;
+        error.command.get_or_insert_with(|| actions[action].display());
+        self.host.finished(self.part, index, Outcome::Failed { error: error.clone() }, elapsed);
+        Err(error)
     }
 
     fn progress(&mut self, progress: Progress<'_>) {
@@ -207,10 +220,10 @@ impl<'a> Course<'a> {
 
     fn begin(&mut self, action: usize) {
         let Some(&(at, first, _)) = self.places.get(action) else { return };
+        self.working = Some(action);
         if first {
             self.catch_up(at);
             self.began = Instant::now();
-            self.capture = Capture::default();
             self.host.run.emitter.send(Event::TaskStarted { task: self.jobs[at].task.clone() });
         }
     }
@@ -225,6 +238,9 @@ impl<'a> Course<'a> {
             [.., Action::Run(command)] if last => command.ok_codes.contains(&code),
             _ => code == 0,
         };
+        if ok {
+            self.working = None;
+        }
         if last && ok {
             self.catch_up(at);
             let capture = std::mem::take(&mut self.capture);
@@ -255,7 +271,10 @@ impl<'a> Course<'a> {
                 }
                 self.host.finished(self.part, job.index, outcome, self.began.elapsed());
             }
-            Err(error) => self.error = Some(error),
+            Err(error) => {
+                let elapsed = self.began.elapsed();
+                self.failed.get_or_insert(Failure { index: job.index, undone: None, error, elapsed });
+            }
         }
     }
 }

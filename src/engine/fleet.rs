@@ -8,9 +8,10 @@ use futures::future::join_all;
 
 use crate::engine::connect::connect_all;
 use crate::engine::host::{HostRun, Shared, interrupted};
+use crate::engine::once::Once;
 use crate::engine::{Run, exit_code};
 use crate::spec::model::{OnFailure, Project, Stage};
-use crate::words::event::{Event, HostSummary, SCHEMA_VERSION, Verdict};
+use crate::words::event::{Event, HostSummary, Mode, SCHEMA_VERSION, Verdict};
 use crate::words::names::HostName;
 use crate::words::plural::count;
 
@@ -35,7 +36,11 @@ pub async fn run(project: &Project, run: &Run) -> u8 {
         })
         .collect();
     connect_all(run, &first_stages(project, &names, &fleet)).await;
-    stages(project, run, &fleet).await;
+    if stages(project, run, &fleet).await {
+        for host in fleet.values() {
+            host.lock().await.complete();
+        }
+    }
     let hosts = finish(run, fleet).await;
     let exit_code = exit_code(&hosts);
     run.emitter.send(Event::RunFinished { hosts, exit_code, elapsed: began.elapsed() });
@@ -52,30 +57,58 @@ fn first_stages<'a>(
     names.iter().filter_map(|name| Some((fleet.get(name)?.clone(), first(name)))).collect()
 }
 
-async fn stages(project: &Project, run: &Run, fleet: &Fleet) {
+/// Whether it came to the end of all of them.
+async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
     for (at, stage) in project.stages.iter().enumerate() {
+        let once = Once::new(first_able(stage, fleet).await);
         let mut from = 0;
         for (wave, size) in stage.waves.iter().enumerate() {
             let hosts = &stage.hosts[from.min(stage.hosts.len())..(from + size).min(stage.hosts.len())];
             from += size;
             if run.cancelled() {
-                return interrupt(fleet).await;
+                interrupt(fleet).await;
+                return false;
             }
-            if let Some(why) = too_many(stage, fleet).await {
-                run.emitter.send(Event::Stopping { why });
-                return;
+            if too_many(run, stage, fleet).await {
+                return false;
             }
             // Facts asked while connecting are fresh only for what follows at once.
-            one_wave(run, stage, hosts, wave, fleet, at == 0 && wave == 0).await;
+            let turn = Turn { stage, wave, fresh: at == 0 && wave == 0, once: &once };
+            one_wave(run, turn, hosts, fleet).await;
         }
-        if let Some(why) = too_many(stage, fleet).await {
-            run.emitter.send(Event::Stopping { why });
-            return;
+        if too_many(run, stage, fleet).await {
+            return false;
         }
     }
+    if run.cancelled() {
+        return false;
+    }
+    true
 }
 
-async fn one_wave(run: &Run, stage: &Stage, names: &[HostName], wave: usize, fleet: &Fleet, fresh: bool) {
+/// The host that tasks with `once` go to; the first one where none is left.
+async fn first_able(stage: &Stage, fleet: &Fleet) -> Option<HostName> {
+    for name in &stage.hosts {
+        if let Some(host) = fleet.get(name)
+            && !host.lock().await.failed()
+        {
+            return Some(name.clone());
+        }
+    }
+    stage.hosts.first().cloned()
+}
+
+/// What the hosts of a wave do.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    stage: &'a Stage,
+    wave: usize,
+    fresh: bool,
+    once: &'a Once,
+}
+
+async fn one_wave(run: &Run, turn: Turn<'_>, names: &[HostName], fleet: &Fleet) {
+    let Turn { stage, wave, .. } = turn;
     let mut hosts = vec![];
     for name in names {
         if let Some(host) = fleet.get(name) {
@@ -92,7 +125,7 @@ async fn one_wave(run: &Run, stage: &Stage, names: &[HostName], wave: usize, fle
         waves: stage.waves.len(),
         tasks: stage.tasks.values().next().map_or(0, Vec::len),
     });
-    join_all(hosts.iter().map(|(_, host)| one_host(run, stage, host, fresh))).await;
+    join_all(hosts.iter().map(|(_, host)| one_host(run, turn, host))).await;
     let mut failed = vec![];
     for (name, host) in &hosts {
         if host.lock().await.failed() {
@@ -102,24 +135,32 @@ async fn one_wave(run: &Run, stage: &Stage, names: &[HostName], wave: usize, fle
     run.emitter.send(Event::StageFinished { stage: stage.name.clone(), wave: wave + 1, failed });
 }
 
-async fn one_host(run: &Run, stage: &Stage, host: &Shared, fresh: bool) {
+async fn one_host(run: &Run, turn: Turn<'_>, host: &Shared) {
     let _place = run.places.acquire().await;
     let mut host = host.lock().await;
     if run.cancelled() {
         host.fail(interrupted());
         return;
     }
-    host.stage(stage, fresh).await;
+    host.stage(turn.stage, turn.fresh, turn.once).await;
 }
 
-/// Why the run must not go on, if so. Unreachable hosts count as failed.
-async fn too_many(stage: &Stage, fleet: &Fleet) -> Option<String> {
+/// Whether the run must not go on, which is told. Unreachable hosts count as failed. A plan always goes on: it
+/// has nothing to lose.
+async fn too_many(run: &Run, stage: &Stage, fleet: &Fleet) -> bool {
     let mut failed = 0;
     for name in &stage.hosts {
         if let Some(host) = fleet.get(name) {
             failed += usize::from(host.lock().await.failed());
         }
     }
+    let why = excess(stage, failed).filter(|_| run.options.mode != Mode::Plan && !run.cancelled());
+    let stops = why.is_some();
+    why.into_iter().for_each(|why| run.emitter.send(Event::Stopping { why }));
+    stops
+}
+
+fn excess(stage: &Stage, failed: usize) -> Option<String> {
     let allowed = stage.max_failures.count(stage.hosts.len());
     if stage.on_failure == OnFailure::Continue {
         let all = !stage.hosts.is_empty() && failed == stage.hosts.len();

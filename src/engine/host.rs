@@ -1,9 +1,10 @@
 //! One host on its way through the stages: probe, plan, apply, again.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::engine::notify::ByStage;
+use crate::engine::once::Once;
 use crate::engine::{Run, diffs};
 use crate::plan::{self, Decision, Planned, Window};
 use crate::spec::model::{Host, Live, Registered, Stage, TaskSpec};
@@ -11,7 +12,7 @@ use crate::transport::runner::Runner;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::event::{Event, HostSummary, Mode, Outcome, Tally, TaskRef, Verdict};
 use crate::words::fact::{Facts, Probe};
-use crate::words::step::{Change, Step};
+use crate::words::step::Change;
 
 pub struct HostRun {
     pub(super) run: Run,
@@ -23,9 +24,11 @@ pub struct HostRun {
     pub(super) live: Live,
     pub(super) tally: Tally,
     /// Handlers to run, by stage.
-    pub(super) notified: BTreeMap<String, BTreeSet<String>>,
+    pub(super) notified: ByStage,
     pub(super) error: Option<Error>,
     pub(super) verdict: Verdict,
+    /// In a plan: a step before has effects that nobody can predict.
+    pub(super) tentative: bool,
 }
 
 /// A stage's name and a list of its tasks (or handlers), with the number of the first in the stage.
@@ -46,9 +49,10 @@ impl HostRun {
             before: Facts::default(),
             live: Live::default(),
             tally: Tally::default(),
-            notified: BTreeMap::new(),
+            notified: ByStage::new(),
             error: None,
             verdict: Verdict::NotStarted,
+            tentative: false,
         }
     }
 
@@ -65,7 +69,6 @@ impl HostRun {
         match self.open(&probes).await {
             Ok(()) => {
                 self.live.os = self.facts.host.clone();
-                self.verdict = Verdict::Ok;
                 let host = self.host.name.clone();
                 self.run.emitter.send(Event::Connected { host, elapsed: began.elapsed() });
             }
@@ -79,7 +82,9 @@ impl HostRun {
         let mut cancel = self.run.cancel.clone();
         let connecting = async {
             let link = self.run.connector.connect(&self.host, &notice).await?;
-            Runner::start(link, probes).await
+            let writes = self.run.options.mode == Mode::Run
+                && probes.iter().any(|probe| matches!(probe, Probe::Digest(_) | Probe::Tree(_)));
+            Runner::start(link, probes, writes, self.run.emitter.mask()).await
         };
         let (runner, facts) = tokio::select! {
             started = connecting => started?,
@@ -94,13 +99,17 @@ impl HostRun {
 
     /// All tasks of the stage, then the handlers that were notified: also when a task failed, because what they
     /// would have done may never be asked for again.
-    pub async fn stage(&mut self, stage: &Stage, fresh: bool) {
-        if !fresh {
+    pub async fn stage(&mut self, stage: &Stage, fresh: bool, once: &Once) {
+        self.verdict = Verdict::Ok;
+        // A plan goes on from what it has predicted: the stages before this one did not really run.
+        if !fresh && self.run.options.mode != Mode::Plan {
             self.facts.forget();
         }
         let specs = stage.tasks.get(&self.host.name).map_or(&[][..], Vec::as_slice);
-        let tasks = Part { stage: &stage.name, specs, first: 0 };
-        let mut outcome = self.tasks(tasks).await;
+        let specs = once.tasks(&self.host.name, specs);
+        let tasks = Part { stage: &stage.name, specs: &specs, first: 0 };
+        let mut outcome = self.tasks(tasks, Some(once)).await;
+        once.ended(&self.host.name);
         let reachable = |error: &Error| matches!(error.kind, Kind::Failed | Kind::Config);
         if outcome.as_ref().err().is_none_or(reachable) {
             let handlers = self.handlers(stage).await;
@@ -111,28 +120,12 @@ impl HostRun {
         }
     }
 
-    async fn handlers(&mut self, stage: &Stage) -> Result<()> {
-        let all = stage.handlers.get(&self.host.name).map_or(&[][..], Vec::as_slice);
-        let tasks = stage.tasks.get(&self.host.name).map_or(0, Vec::len);
-        for (index, handler) in all.iter().enumerate() {
-            let wanted = self.notified.get(&stage.name).is_some_and(|names| names.contains(&handler.name));
-            if !wanted {
-                continue;
-            }
-            let part =
-                Part { stage: &stage.name, specs: std::slice::from_ref(handler), first: tasks + index };
-            self.tasks(part).await?;
-            if let Some(names) = self.notified.get_mut(&stage.name) {
-                names.remove(&handler.name);
-            }
-        }
-        self.notified.remove(&stage.name);
-        Ok(())
-    }
-
-    async fn tasks(&mut self, part: Part<'_>) -> Result<()> {
+    pub(super) async fn tasks(&mut self, part: Part<'_>, once: Option<&Once>) -> Result<()> {
         let mut at = 0;
         while at < part.specs.len() {
+            if self.run.cancelled() {
+                return Err(interrupted());
+            }
             let window = plan::window(part.specs, at, Some(&self.live));
             if window.items.is_empty() {
                 self.unknowable(part, at);
@@ -140,66 +133,48 @@ impl HostRun {
                 continue;
             }
             let (planned, end) = self.plan(part, &window).await?;
-            if self.run.options.mode == Mode::Plan {
-                self.show(part, &planned).await?;
+            let next = if self.run.options.mode == Mode::Plan {
+                self.show(part, &planned)?;
+                end
             } else {
-                self.apply(part, planned, end).await?;
+                match self.apply(part, planned, end).await? {
+                    None => end,
+                    Some(failure) => self.again(part, failure).await?,
+                }
+            };
+            if let Some(once) = once {
+                self.share(part, at, next, once).await?;
             }
-            at = end;
+            at = next;
         }
         Ok(())
     }
 
-    async fn plan(&mut self, part: Part<'_>, window: &Window) -> Result<(Vec<Planned>, usize)> {
+    /// Asks what is not known yet; with Ctrl-C, nobody waits for the answers.
+    async fn probe(&mut self, probes: &[Probe]) -> Result<()> {
+        let runner = self.runner.as_mut().ok_or_else(|| Error::bug("there is no connection to plan with"))?;
+        let mut cancel = self.run.cancel.clone();
+        tokio::select! {
+            probed = runner.probe(probes, &mut self.facts) => probed,
+            () = cancelled(&mut cancel) => Err(interrupted()),
+        }
+    }
+
+    pub(super) async fn plan(&mut self, part: Part<'_>, window: &Window) -> Result<(Vec<Planned>, usize)> {
         let mut probes = window.probes(part.specs);
         probes.retain(|probe| !self.facts.contains(probe));
-        let runner = self.runner.as_mut().ok_or_else(|| Error::bug("there is no connection to plan with"))?;
-        runner.probe(&probes, &mut self.facts).await?;
+        self.probe(&probes).await?;
         if self.run.options.diffs {
             // A dry planning, to learn which files will change; then what they hold now.
-            let (planned, _) = plan::steps(window, part.specs, &mut self.facts.clone(), &self.live, true);
+            let (mut facts, mut tentative) = (self.facts.clone(), self.tentative);
+            let (planned, _) = plan::steps(window, part.specs, &mut facts, &self.live, Some(&mut tentative));
             let probes =
                 diffs::probes(planned.iter().filter_map(|planned| change_of(&planned.decision)), &self.facts);
-            runner.probe(&probes, &mut self.facts).await?;
+            self.probe(&probes).await?;
             self.before = self.facts.clone();
         }
-        let all = self.run.options.mode == Mode::Plan;
-        Ok(plan::steps(window, part.specs, &mut self.facts, &self.live, all))
-    }
-
-    /// A plan, told as it is: what would be done, and what only the run can know.
-    async fn show(&mut self, part: Part<'_>, planned: &[Planned]) -> Result<()> {
-        for planned in planned {
-            let outcome = match &planned.decision {
-                Decision::Skip { why } => Outcome::Skipped { why: why.clone() },
-                Decision::Step(Step::Already { why }) => Outcome::Already { why: why.clone() },
-                Decision::Step(Step::Unknown(change)) if !change.definite => {
-                    Outcome::Unknown { what: change.what.clone() }
-                }
-                Decision::Step(Step::Change(change) | Step::Unknown(change)) => self.changed(change),
-                // It may well be that a step before makes this one possible.
-                Decision::Failed(error) if planned.tentative => {
-                    Outcome::Unknown { what: vec![format!("depends on what runs before it (now: {error})")] }
-                }
-                Decision::Failed(error) => Outcome::Failed { error: error.clone() },
-            };
-            let failed = if let Outcome::Failed { error } = &outcome { Some(error.clone()) } else { None };
-            self.finished(part, planned.index, outcome, Duration::ZERO);
-            if let Some(error) = failed {
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// In a plan: it mentions the result of a task that has not run. In a run: of one that never will.
-    fn unknowable(&mut self, part: Part<'_>, index: usize) {
-        let what = "depends on the result of a task before it".to_owned();
-        let outcome = match self.run.options.mode {
-            Mode::Plan => Outcome::Unknown { what: vec![what] },
-            _ => Outcome::Skipped { why: "the task whose result it mentions did not run".into() },
-        };
-        self.finished(part, index, outcome, Duration::ZERO);
+        let tentative = (self.run.options.mode == Mode::Plan).then_some(&mut self.tentative);
+        Ok(plan::steps(window, part.specs, &mut self.facts, &self.live, tentative))
     }
 
     pub(super) fn changed(&self, change: &Change) -> Outcome {
@@ -232,8 +207,7 @@ impl HostRun {
         };
         *count += 1;
         if notifies {
-            let names = self.notified.entry(part.stage.to_owned()).or_default();
-            names.extend(part.specs[index].notify.iter().cloned());
+            self.notify(part.stage, &part.specs[index]);
         }
         if let (Some(name), Outcome::Already { .. } | Outcome::Skipped { .. }) =
             (&part.specs[index].register, &outcome)
@@ -254,15 +228,20 @@ impl HostRun {
         self.error = Some(error);
     }
 
+    /// Nothing is left to do: also for a host that had no part in any stage.
+    pub fn complete(&mut self) {
+        if self.verdict == Verdict::NotStarted && self.runner.is_some() {
+            self.verdict = Verdict::Ok;
+        }
+    }
+
     /// Says goodbye to the host and sums up.
     pub async fn finish(mut self) -> (crate::words::names::HostName, HostSummary) {
         self.notified.retain(|_, names| !names.is_empty());
-        let keep = self.run.options.mode == Mode::Run && self.verdict != Verdict::NotStarted;
-        if let Some(pending) =
-            self.run.pending.as_ref().filter(|_| keep && (self.runner.is_some() || !self.notified.is_empty()))
-        {
-            pending.store(&self.host.name, &self.notified);
+        if self.runner.is_some() {
+            self.keep_notified();
         }
+        let keep = self.run.options.mode == Mode::Run;
         if let Some(runner) = self.runner.take() {
             runner.close().await;
         }

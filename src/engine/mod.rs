@@ -11,6 +11,10 @@ mod emit;
 mod failure;
 mod fleet;
 mod host;
+mod notify;
+mod once;
+mod retry;
+mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -108,16 +108,16 @@ impl Window {
 }
 
 /// Plans the tasks of `window` one upon the other. Stops behind the first whose effects cannot be predicted,
-/// unless `all`: then what follows is tentative. Gives the index of the first task that was not planned.
+/// unless `tentative` is there, which says whether (and from now on, that) one has been planned already.
+/// Gives the index of the first task that was not planned.
 pub fn steps(
     window: &Window,
     specs: &[TaskSpec],
     facts: &mut Facts,
     live: &Live,
-    all: bool,
+    mut tentative: Option<&mut bool>,
 ) -> (Vec<Planned>, usize) {
     let mut planned = vec![];
-    let mut tentative = false;
     for item in &window.items {
         let decision = match &item.ready {
             Ready::Skip(why) => Decision::Skip { why: why.clone() },
@@ -129,10 +129,12 @@ pub fn steps(
         }
         let (unknown, failed) =
             (matches!(decision, Decision::Step(Step::Unknown(_))), matches!(decision, Decision::Failed(_)));
-        planned.push(Planned { index: item.index, decision, tentative });
-        tentative |= unknown;
-        if !all && (unknown || failed) {
-            return (planned, item.index + 1);
+        let doubtful = tentative.as_ref().is_some_and(|tentative| **tentative);
+        planned.push(Planned { index: item.index, decision, tentative: doubtful });
+        match &mut tentative {
+            Some(tentative) => **tentative |= unknown,
+            None if unknown || failed => return (planned, item.index + 1),
+            None => {}
         }
     }
     (planned, window.end)

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::spec::inventory::{Inventory, expanded};
+use crate::spec::inventory::{Group, Inventory, checked_name, expanded};
 use crate::spec::mistake::Mistake;
 use crate::spec::read::{Reader, Word};
 use crate::spec::suggest::advice;
 
 /// Fills `member_of` of every host. Parents come before children, siblings as in the file.
 pub fn resolve(inventory: &mut Inventory, reader: &mut Reader<'_>) {
+    undeclared(inventory, reader);
     let children = edges(inventory, reader);
     let children = acyclic(inventory, &children, reader);
     let depth = depths(&children);
@@ -38,6 +39,29 @@ pub fn resolve(inventory: &mut Inventory, reader: &mut Reader<'_>) {
         host.member_of = groups.into_iter().collect();
         host.member_of.sort_by_key(|group| (depth[*group], *group));
     }
+}
+
+/// Groups that only hosts name are there by that, unless the name looks like a slip of the pen: then it stays
+/// unknown, and is reported as such.
+fn undeclared(inventory: &mut Inventory, reader: &mut Reader<'_>) {
+    let declared = inventory.groups.len();
+    for word in inventory.hosts.iter().flat_map(|host| host.groups.clone()).collect::<Vec<_>>() {
+        let known = inventory.groups.iter().any(|group| group.name == word.text);
+        let slip = inventory.groups[..declared].iter().any(|group| is_slip(&word.text, &group.name));
+        if !known && !slip && is_name(&word, reader) {
+            inventory.groups.push(Group::named(word.text));
+        }
+    }
+}
+
+/// One letter differs. Names that differ in their numbers only are meant to.
+fn is_slip(wrong: &str, name: &str) -> bool {
+    let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    wrong != name && strsim::damerau_levenshtein(wrong, name) == 1 && letters(wrong) != letters(name)
+}
+
+fn is_name(word: &Word, reader: &mut Reader<'_>) -> bool {
+    checked_name(word.text.clone(), &word.span, reader).is_some()
 }
 
 /// Hosts that groups list themselves.
@@ -182,6 +206,28 @@ mod tests {
         let Connection::Ssh(ssh) = inventory.resolved(l).connection else { panic!("ssh") };
         assert_eq!((ssh.user.as_deref(), ssh.port, ssh.address.as_str()), (Some("leaf"), Some(2), "l"));
         assert_eq!(ssh.key.as_deref(), Some("~/.ssh/l"));
+    }
+
+    #[test]
+    fn a_group_that_only_hosts_name_is_there_unless_it_looks_misspelt() {
+        let (inventory, mistakes) = parse(
+            r#"
+            [groups.web]
+            [groups.eu1]
+            [groups.all-eu]
+            children = ["eu2"]
+            [hosts.x]
+            groups = ["web", "db", "eu2"]
+            [hosts.y]
+            groups = ["wbe"]
+            [hosts.z]
+            groups = ["db", "all"]
+            "#,
+        );
+        assert_eq!(inventory.group_names(&inventory.hosts[0]), ["web", "all-eu", "db", "eu2"]);
+        assert_eq!(inventory.group_names(&inventory.hosts[2]), ["db"]);
+        let [all, slip, ..] = mistakes.as_slice() else { panic!("{mistakes:#?}") };
+        assert!(all.contains("`all`") && slip.contains("no group `wbe`"), "{mistakes:#?}");
     }
 
     #[test]

@@ -33,6 +33,12 @@ pub struct Group {
     pub settings: Settings,
 }
 
+impl Group {
+    pub fn named(name: String) -> Group {
+        Group { name, children: vec![], hosts: vec![], vars: None, settings: Settings::default() }
+    }
+}
+
 /// A host as written; several share their variables when they come from one range.
 #[derive(Debug)]
 pub struct Entity {
@@ -169,13 +175,7 @@ fn group(entry: &Entry, reader: &mut Reader<'_>) -> Option<Group> {
         return None;
     }
     checked_name(entry.key.clone(), &entry.key_span, reader)?;
-    let mut group = Group {
-        name: entry.key.clone(),
-        children: vec![],
-        hosts: vec![],
-        vars: None,
-        settings: Settings::default(),
-    };
+    let mut group = Group::named(entry.key.clone());
     for key in entries {
         match key.key.as_str() {
             "children" => group.children = reader.words(key),
@@ -214,7 +214,7 @@ fn addresses(text: &str, span: &Span, hosts: usize, reader: &mut Reader<'_>) -> 
     addresses
 }
 
-fn checked_name(name: String, span: &Span, reader: &mut Reader<'_>) -> Option<HostName> {
+pub fn checked_name(name: String, span: &Span, reader: &mut Reader<'_>) -> Option<HostName> {
     let checked = match name.as_str() {
         "all" => Err("`all` already stands for every host".to_owned()),
         _ => HostName::new(name),

@@ -106,8 +106,10 @@ pub struct TaskSpec {
     pub body: Body,
     /// False: skipped. `None` where it was decided before (true) or was not given.
     pub when: Option<Arc<dyn Condition>>,
-    /// Decided already: `when` was false (why), `once` goes to another host.
+    /// Decided already: `when` was false (why).
     pub skip: Option<String>,
+    /// For one host of the stage: the first that can still be worked on when the stage begins.
+    pub once: bool,
     /// Nothing to do where this exists.
     pub creates: Option<RemotePath>,
     /// Nothing to do where this shell line ends with 0.
@@ -135,6 +137,7 @@ impl TaskSpec {
             body,
             when: None,
             skip: None,
+            once: false,
             creates: None,
             unless: None,
             user: None,

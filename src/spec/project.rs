@@ -204,20 +204,16 @@ fn finish(inventory: &Inventory, stage: Chosen) -> Stage {
     }
 }
 
-/// The same number and order of tasks on each host, although `for_each` may differ; `once` keeps its first host.
+/// The same number and order of tasks on each host, although `for_each` may differ.
 fn aligned(tasks: Vec<Planned>, hosts: &[HostName]) -> BTreeMap<HostName, Vec<TaskSpec>> {
     let mut all: Vec<Vec<TaskSpec>> = vec![vec![]; hosts.len()];
     for planned in tasks {
         let longest = planned.specs.iter().max_by_key(|specs| specs.len()).cloned().unwrap_or_default();
-        for (index, (list, mut specs)) in all.iter_mut().zip(planned.specs).enumerate() {
+        for (list, mut specs) in all.iter_mut().zip(planned.specs) {
             for extra in longest.iter().skip(specs.len()) {
                 specs.push(TaskSpec { skip: Some("this host has fewer items".into()), ..extra.clone() });
             }
-            if planned.plan.once && index > 0 {
-                for spec in &mut specs {
-                    spec.skip = Some(format!("it runs once, on {}", hosts[0]));
-                }
-            }
+            specs.iter_mut().for_each(|spec| spec.once = planned.plan.once);
             list.extend(specs);
         }
     }

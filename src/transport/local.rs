@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use crate::spec::model::Host;
-use crate::transport::{Chunk, Link, Shell, Upload};
+use crate::transport::{Chunk, Link, Opening, Shell, Upload};
 use crate::words::content::Source;
 use crate::words::error::{Error, Result};
 
@@ -43,7 +43,7 @@ fn cannot(what: &str, why: impl std::fmt::Display) -> Error {
 
 #[async_trait]
 impl Link for Local {
-    async fn shell(&self, first: Vec<u8>) -> Result<Shell> {
+    async fn shell(&self, first: Opening) -> Result<Shell> {
         let mut command = self.command();
         let mut child = command
             .stdout(Stdio::piped())
@@ -54,7 +54,7 @@ impl Link for Local {
         let (to_us, output) = mpsc::channel(16);
         let mut stdin = child.stdin.take();
         tokio::spawn(async move {
-            let mut next = Some(first);
+            let mut next = Some(first.script);
             while let (Some(bytes), Some(pipe)) = (next, stdin.as_mut()) {
                 if pipe.write_all(&bytes).await.is_err() {
                     return;

@@ -19,8 +19,11 @@ pub use ssh::{Ask, Connector, Options, UnknownKey, explain_sudo};
 #[async_trait]
 pub trait Link: Send + Sync {
     /// Starts a `/bin/sh` that reads its script from stdin, as the acting user (through sudo with `become`).
-    /// `first` is written behind the request, without waiting for an answer.
-    async fn shell(&self, first: Vec<u8>) -> Result<Shell>;
+    /// `first` travels with the request, without waiting for an answer.
+    async fn shell(&self, first: Opening) -> Result<Shell>;
+
+    /// An upload will probably follow: prepares for it where that saves waiting. Writes nothing on the host.
+    async fn expect_upload(&self) {}
 
     /// Makes `dir` (mode 0700, must not exist yet, absolute) as the login user and writes `files` into it,
     /// each 0600 and under the name given. `progress` hears, now and then, how many more bytes have arrived.
@@ -47,6 +50,14 @@ pub trait Link: Send + Sync {
 pub struct Upload {
     pub name: String,
     pub content: Content,
+}
+
+/// The first script for a shell.
+#[derive(Debug)]
+pub struct Opening {
+    pub script: Vec<u8>,
+    /// Holds no secret: may stand where every account of the host can read it, in the list of processes.
+    pub public: bool,
 }
 
 /// The pipes of a remote shell. Dropping `input` closes its stdin.

@@ -73,11 +73,16 @@ pub async fn read(shell: Shell) -> Ended {
 
 pub async fn run(link: &Arc<dyn Link>, script: &str) -> Ended {
     let shell = tokio::time::timeout(Duration::from_secs(20), async {
-        read(link.shell(script.as_bytes().to_vec()).await.unwrap()).await
+        read(link.shell(opening(script.as_bytes())).await.unwrap()).await
     });
     shell.await.expect("the shell ends")
 }
 
 pub fn upload(name: &str, content: Content) -> Upload {
     Upload { name: name.into(), content }
+}
+
+/// A first script that everybody may see.
+pub fn opening(script: &[u8]) -> towline::transport::Opening {
+    towline::transport::Opening { script: script.to_vec(), public: true }
 }

@@ -19,7 +19,7 @@ use crate::support::sshd::Sshd;
 async fn one_channel_at_a_time_is_enough() {
     let sshd = Sshd::start(&["MaxSessions 1"]);
     let link = connect(&connector(&sshd), ssh(&sshd)).await.unwrap();
-    let shell = link.shell(b"read -r line; echo \"got $line\"\n".to_vec()).await.unwrap();
+    let shell = link.shell(crate::common::opening(b"read -r line; echo \"got $line\"\n")).await.unwrap();
     for n in 0..2 {
         let dir = sshd.path(&format!("staging-{n}"));
         link.upload(dir.to_str().unwrap(), &[upload("a", Content::text("x"))], &|_| {}).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_dead_link_is_noticed_and_a_quiet_one_is_not() {
     // Three times as long as a dead link is left alone.
     let quiet = run(&link, "sleep 4; echo still here\n").await;
     assert_eq!(quiet.out, "still here\n");
-    let shell = link.shell(b"sleep 30\n".to_vec()).await.unwrap();
+    let shell = link.shell(crate::common::opening(b"sleep 30\n")).await.unwrap();
     let started = Instant::now();
     silence.send(true).unwrap();
     let ended = tokio::time::timeout(Duration::from_secs(5), read(shell)).await.expect("noticed");

@@ -57,15 +57,33 @@ struct Run<'a> {
     current: Option<usize>,
     group: Option<String>,
     deadline: Option<Instant>,
-    /// How many actions have ended on stderr.
-    stderr_at: usize,
-    code: Option<i32>,
+    /// The action that stderr belongs to.
+    next: usize,
+    /// Of stdout and of stderr.
+    lanes: [Lane; 2],
+    /// What stdout says behind the batch, while stderr has not come so far: answers to probes.
+    behind: VecDeque<Piece>,
     failed: Option<(usize, i32)>,
     timed_out: bool,
     killed: bool,
     interrupted: bool,
-    /// `z` seen on stdout, on stderr.
-    ended: (bool, bool),
+}
+
+/// How far one stream has come.
+#[derive(Default)]
+struct Lane {
+    /// The action whose end it has told, while the other has not.
+    ended: Option<(usize, i32)>,
+    held: VecDeque<Piece>,
+    /// The batch's end.
+    done: bool,
+}
+
+fn lane(stream: Stream) -> usize {
+    match stream {
+        Stream::Stdout => 0,
+        Stream::Stderr => 1,
+    }
 }
 
 impl Runner {
@@ -79,15 +97,18 @@ impl Runner {
         sink: &mut (dyn FnMut(Progress<'_>) + Send),
         ready: &(dyn Fn() -> BoxFuture<'static, ()> + Send + Sync),
     ) -> Result<Ending> {
-        let unpack = self.send_blobs(batch.actions, cancel, sink).await?;
-        if *cancel.borrow() {
-            return Ok(Ending::Interrupted);
-        }
+        let fresh = self.fresh();
         self.batches += 1;
         let tag = format!("{}-{}", &self.token[..16], self.batches);
+        let unpack = self.send_blobs(batch.actions, &tag, cancel, sink).await?;
+        if *cancel.borrow() {
+            // The token is the new one from here on: the shell must know, whatever comes next.
+            self.send(fresh).await?;
+            return Ok(Ending::Interrupted);
+        }
         let after =
             if batch.then.is_empty() { String::new() } else { script::probes(batch.then, &self.token) };
-        self.send(format!("{}{after}", script::actions(&unpack, batch.actions, &tag))).await?;
+        self.send(format!("{fresh}{}{after}", script::actions(&unpack, batch.actions, &tag))).await?;
         let ending = self.follow(batch.actions, cancel, sink, ready).await?;
         if !batch.then.is_empty() {
             let found = self.collect("q", PROBES).await?;
@@ -104,17 +125,11 @@ impl Runner {
         ready: &(dyn Fn() -> BoxFuture<'static, ()> + Send + Sync),
     ) -> Result<Ending> {
         let mut run = Run::new(actions);
-        let mut early = VecDeque::new();
-        while run.ended != (true, true) {
+        while !run.lanes.iter().all(|lane| lane.done) {
             let deadline = run.deadline.unwrap_or_else(|| Instant::now() + SMALL);
             tokio::select! {
                 piece = self.piece() => {
                     let (stream, piece) = piece?;
-                    if run.ended.0 && stream == Stream::Stdout {
-                        // The answers to the probes behind the batch overtook the end of stderr.
-                        early.push_back((stream, piece));
-                        continue;
-                    }
                     let data = matches!(piece, Piece::Data(_));
                     run.take(stream, piece, sink);
                     if data {
@@ -137,8 +152,8 @@ impl Runner {
                 }
             }
         }
-        early.append(&mut self.pieces);
-        self.pieces = early;
+        let behind = std::mem::take(&mut run.behind).into_iter().map(|piece| (Stream::Stdout, piece));
+        self.pieces = behind.chain(std::mem::take(&mut self.pieces)).collect();
         Ok(run.ending())
     }
 
@@ -167,44 +182,70 @@ impl<'a> Run<'a> {
             current: None,
             group: None,
             deadline: None,
-            stderr_at: 0,
-            code: None,
+            next: 0,
+            lanes: Default::default(),
+            behind: VecDeque::new(),
             failed: None,
             timed_out: false,
             killed: false,
             interrupted: false,
-            ended: (false, false),
         }
     }
 
+    /// Takes a piece of one stream. At the end of an action each stream waits for the other, so that what is
+    /// told of two actions never mixes.
     fn take(&mut self, stream: Stream, piece: Piece, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
-        match (stream, piece) {
-            (Stream::Stdout, Piece::Data(data)) => {
-                // Output between actions comes from a child that an earlier one left behind.
-                if let Some(id) = self.current {
-                    sink(Progress::Output(id, stream, &data));
-                }
+        let at = lane(stream);
+        if stream == Stream::Stdout && self.lanes[at].done {
+            self.behind.push_back(piece);
+            return;
+        }
+        if self.lanes[at].ended.is_some() {
+            self.lanes[at].held.push_back(piece);
+            return;
+        }
+        match piece {
+            Piece::Data(data) => {
+                // On stdout, output between actions comes from a child that an earlier one left behind.
+                let id = if stream == Stream::Stdout { self.current } else { Some(self.next) };
+                id.into_iter().for_each(|id| sink(Progress::Output(id, stream, &data)));
             }
-            (Stream::Stderr, Piece::Data(data)) => sink(Progress::Output(self.stderr_at, stream, &data)),
-            (stream, Piece::Mark(mark)) => {
-                let words: Vec<&str> = mark.split(' ').collect();
-                let id = words.get(1).and_then(|id| id.parse().ok());
-                match (stream, words.first().copied(), id) {
-                    (Stream::Stdout, Some("z"), _) => self.ended.0 = true,
-                    (Stream::Stderr, Some("z"), _) => self.ended.1 = true,
-                    (Stream::Stdout, Some("u"), _) => self.failed = Some((0, 1)),
-                    (Stream::Stdout, Some("b"), Some(id)) => self.begin(id, sink),
-                    (Stream::Stdout, Some("g"), Some(_)) => {
-                        self.group = words.get(2).map(ToString::to_string)
-                    }
-                    (Stream::Stdout, Some("e"), Some(id)) => {
-                        self.code = words.get(2).and_then(|code| code.parse().ok());
-                        self.stdout_ended(id);
-                    }
-                    (Stream::Stderr, Some("e"), Some(id)) => self.stderr_at = id + 1,
-                    _ => {}
-                }
+            Piece::Mark(mark) => self.mark(stream, &mark, sink),
+        }
+    }
+
+    fn mark(&mut self, stream: Stream, mark: &str, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
+        let words: Vec<&str> = mark.split(' ').collect();
+        let id = words.get(1).and_then(|id| id.parse().ok());
+        match (words.first().copied(), id) {
+            (Some("z"), _) => self.lanes[lane(stream)].done = true,
+            (Some("u"), _) => self.failed = Some((0, 1)),
+            (Some("b"), Some(id)) => self.begin(id, sink),
+            (Some("g"), Some(_)) => self.group = words.get(2).map(ToString::to_string),
+            (Some("e"), Some(id)) => {
+                let code = words.get(2).and_then(|code| code.parse().ok()).unwrap_or(-1);
+                self.lanes[lane(stream)].ended = Some((id, code));
                 self.finish(sink);
+            }
+            _ => {}
+        }
+    }
+
+    /// An action has ended once both streams say so; then what they held back is taken.
+    fn finish(&mut self, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
+        let (Some((id, code)), Some(_)) = (self.lanes[0].ended, self.lanes[1].ended) else { return };
+        (self.current, self.group, self.next) = (None, None, id + 1);
+        self.deadline = Some(Instant::now() + SMALL);
+        if !self.is_ok(id, code) {
+            self.failed = Some((id, code));
+        }
+        sink(Progress::Ended(id, code));
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            self.lanes[lane(stream)].ended = None;
+        }
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            for piece in std::mem::take(&mut self.lanes[lane(stream)].held) {
+                self.take(stream, piece, sink);
             }
         }
     }
@@ -214,26 +255,6 @@ impl<'a> Run<'a> {
         self.group = None;
         self.deadline = Some(Instant::now() + limit(&self.actions[id.min(self.actions.len() - 1)]));
         sink(Progress::Began(id));
-    }
-
-    fn stdout_ended(&mut self, id: usize) {
-        self.current = Some(id);
-        self.group = None;
-        self.deadline = Some(Instant::now() + SMALL);
-    }
-
-    /// An action has ended once both streams say so.
-    fn finish(&mut self, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
-        let (Some(id), Some(code)) = (self.current, self.code) else { return };
-        if self.stderr_at <= id {
-            return;
-        }
-        self.current = None;
-        self.code = None;
-        if !self.is_ok(id, code) {
-            self.failed = Some((id, code));
-        }
-        sink(Progress::Ended(id, code));
     }
 
     fn is_ok(&self, id: usize, code: i32) -> bool {

@@ -1,18 +1,20 @@
 //! Blobs on their way: the small ones as one tar archive, the large ones each by itself, all in one upload.
 
+use std::collections::HashSet;
 use std::io::Read as _;
 
 use tokio::sync::watch;
 
 use crate::transport::Upload;
 use crate::transport::runner::batch::Progress;
-use crate::transport::runner::{Runner, random_hex};
+use crate::transport::runner::layout::{self, Folder};
+use crate::transport::runner::{Runner, random_hex, script};
 use crate::words::action::Action;
 use crate::words::content::{Content, Source};
 use crate::words::error::{Error, Result};
 
 /// Larger ones do not go into the archive.
-const SMALL: u64 = 256 << 10;
+pub const SMALL: u64 = 256 << 10;
 /// The archive is made in memory; what is beyond this goes by itself.
 const MOST_PACKED: u64 = 32 << 20;
 
@@ -21,19 +23,34 @@ impl Runner {
     pub(super) async fn send_blobs(
         &mut self,
         actions: &[Action],
+        tag: &str,
         cancel: &mut watch::Receiver<bool>,
         sink: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<String> {
+        let groups = layout::groups(actions);
+        let folders: Vec<&Folder<'_>> = groups.iter().flat_map(|group| &group.folders).collect();
+        let together: HashSet<usize> =
+            folders.iter().flat_map(|folder| &folder.files).map(|file| file.id).collect();
         let mut wanted: Vec<&Content> = vec![];
-        for content in actions.iter().flat_map(Action::contents) {
-            if self.present.insert(content.digest.clone()) {
-                wanted.push(content);
+        for (id, action) in actions.iter().enumerate().filter(|(id, _)| !together.contains(id)) {
+            for content in action.contents() {
+                // What is moved out of the private folder is not there for the next batch.
+                let stays =
+                    !(matches!(actions[id], Action::Install { .. }) && script::moves(actions, content));
+                if !self.present.contains(&content.digest) {
+                    wanted.push(content);
+                }
+                if stays {
+                    self.present.insert(content.digest.clone());
+                } else {
+                    self.present.remove(&content.digest);
+                }
             }
         }
-        if wanted.is_empty() {
+        if wanted.is_empty() && folders.is_empty() {
             return Ok(self.folder.as_ref().map_or_else(String::new, |folder| format!("_D={folder}")));
         }
-        let (bundle, uploads) = pack(&wanted)?;
+        let (bundle, uploads) = pack(&wanted, &folders, tag)?;
         // A folder of its own for every upload: the name is unpredictable, and mkdir refuses one that exists.
         let part = format!("{}/tow-{}", self.tmp.trim_end_matches('/'), random_hex());
         let (to_us, mut sent) = tokio::sync::mpsc::unbounded_channel();
@@ -58,14 +75,14 @@ impl Runner {
             lines.push(format!("mv -- {part}/* {folder}/ && rmdir {part}"));
         }
         if bundle {
-            lines.push(format!("(cd {folder} && tar xof bundle && rm -f bundle)"));
+            lines.push(format!("(cd {folder} && tar xopf bundle && rm -f bundle)"));
         }
         Ok(lines.join(" && "))
     }
 }
 
-/// The uploads for `contents`; whether the first is the archive.
-fn pack(contents: &[&Content]) -> Result<(bool, Vec<Upload>)> {
+/// The uploads for `contents` and `folders`; whether the first is the archive.
+fn pack(contents: &[&Content], folders: &[&Folder<'_>], tag: &str) -> Result<(bool, Vec<Upload>)> {
     let mut room = MOST_PACKED;
     let (small, large): (Vec<&Content>, Vec<&Content>) = contents.iter().copied().partition(|content| {
         let fits = content.len <= SMALL && content.len <= room;
@@ -76,10 +93,10 @@ fn pack(contents: &[&Content]) -> Result<(bool, Vec<Upload>)> {
         |content: &&Content| Upload { name: content.digest.as_str().to_owned(), content: (*content).clone() };
     let mut uploads: Vec<Upload> = large.iter().map(named).collect();
     // One file needs no archive around it.
-    let bundle = small.len() > 1;
+    let bundle = small.len() > 1 || !folders.is_empty();
     if bundle {
-        let content =
-            archive(&small).map_err(|error| Error::failed("cannot pack the files to send").cause(error))?;
+        let content = archive(&small, folders, tag)
+            .map_err(|error| Error::failed("cannot pack the files to send").cause(error))?;
         uploads.insert(0, Upload { name: "bundle".into(), content });
     } else {
         uploads.extend(small.iter().map(named));
@@ -87,18 +104,34 @@ fn pack(contents: &[&Content]) -> Result<(bool, Vec<Upload>)> {
     Ok((bundle, uploads))
 }
 
-fn archive(contents: &[&Content]) -> std::io::Result<Content> {
+fn archive(contents: &[&Content], folders: &[&Folder<'_>], tag: &str) -> std::io::Result<Content> {
     let mut builder = tar::Builder::new(vec![]);
     for content in contents {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(content.len);
-        header.set_mode(0o600);
-        header.set_path(content.digest.as_str())?;
-        header.set_cksum();
-        match &content.source {
-            Source::Bytes(bytes) => builder.append(&header, &bytes[..])?,
-            Source::Local(path) => builder.append(&header, std::fs::File::open(path)?.take(content.len))?,
+        append(&mut builder, content.digest.as_str(), 0o600, content)?;
+    }
+    for folder in folders {
+        for file in &folder.files {
+            let path = format!("{}/{}", script::folder_name(tag, folder.key), file.name);
+            append(&mut builder, &path, file.mode.0, file.content)?;
         }
     }
     Ok(Content::bytes(builder.into_inner()?))
+}
+
+fn append(
+    builder: &mut tar::Builder<Vec<u8>>,
+    path: &str,
+    mode: u32,
+    content: &Content,
+) -> std::io::Result<()> {
+    // GNU headers: a name may be longer than 100 bytes.
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len);
+    header.set_mode(mode);
+    match &content.source {
+        Source::Bytes(bytes) => builder.append_data(&mut header, path, &bytes[..]),
+        Source::Local(file) => {
+            builder.append_data(&mut header, path, std::fs::File::open(file)?.take(content.len))
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod answers;
 mod batch;
 mod blobs;
 mod frames;
+mod layout;
 mod script;
 
 pub use batch::{Batch, Ending, Progress};
@@ -16,11 +17,12 @@ use std::time::Duration;
 
 use crate::transport::runner::answers::Answer;
 use crate::transport::runner::frames::{Piece, Splitter};
-use crate::transport::{Chunk, Link, Shell, explain_sudo};
+use crate::transport::{Chunk, Link, Opening, Shell, explain_sudo};
 use crate::words::content::Digest;
 use crate::words::error::{Error, Result};
 use crate::words::event::Stream;
 use crate::words::fact::{Fact, Facts, Probe};
+use crate::words::secret::Mask;
 
 /// A host must say hello within this; probes may take longer (hashing large files).
 const HELLO: Duration = Duration::from_secs(30);
@@ -32,6 +34,8 @@ pub struct Runner {
     link: Arc<dyn Link>,
     shell: Shell,
     token: String,
+    /// The token may have been seen by others: the next script brings a new one.
+    worn: bool,
     out: Splitter,
     err: Splitter,
     pieces: std::collections::VecDeque<(Stream, Piece)>,
@@ -56,10 +60,26 @@ impl std::fmt::Debug for Runner {
 
 impl Runner {
     /// Starts the shell with the first probes right behind it: one round trip for both.
-    pub async fn start(link: Arc<dyn Link>, probes: &[Probe]) -> Result<(Runner, Facts)> {
+    ///
+    /// With `writes`, the way for files is opened at the same time. `mask` knows what must not be seen in the
+    /// host's list of processes.
+    pub async fn start(
+        link: Arc<dyn Link>,
+        probes: &[Probe],
+        writes: bool,
+        mask: &Mask,
+    ) -> Result<(Runner, Facts)> {
         let token = random_hex();
         let first = format!("{}{}", script::prelude(&token), script::probes(probes, &token));
-        let shell = link.shell(first.into_bytes()).await?;
+        let public = mask.is_empty() || mask.apply(&first) == first;
+        let opening = link.shell(Opening { script: first.into_bytes(), public });
+        let shell = if writes {
+            // The shell first: a server that allows one channel shall give it to that.
+            let (shell, ()) = futures::future::join(opening, link.expect_upload()).await;
+            shell?
+        } else {
+            opening.await?
+        };
         let mut runner = Runner {
             link,
             shell,
@@ -69,6 +89,7 @@ impl Runner {
             complaint: vec![],
             pid: String::new(),
             token,
+            worn: true,
             tmp: "/tmp".into(),
             folder: None,
             present: std::collections::HashSet::new(),
@@ -93,7 +114,8 @@ impl Runner {
         if probes.is_empty() {
             return Ok(());
         }
-        self.send(script::probes(probes, &self.token)).await?;
+        let fresh = self.fresh();
+        self.send(format!("{fresh}{}", script::probes(probes, &self.token))).await?;
         let found = self.collect("q", PROBES).await?;
         store(facts, probes, answers::parse(probes, &found)?);
         Ok(())
@@ -113,6 +135,16 @@ impl Runner {
 
     pub fn link(&self) -> &Arc<dyn Link> {
         &self.link
+    }
+
+    /// The line that brings a new token, where the old one may have been seen.
+    fn fresh(&mut self) -> String {
+        if !std::mem::take(&mut self.worn) {
+            return String::new();
+        }
+        self.token = random_hex();
+        (self.out, self.err) = (Splitter::new(&self.token), Splitter::new(&self.token));
+        format!("_T={}\n", self.token)
     }
 
     async fn send(&mut self, script: String) -> Result<()> {

@@ -1,6 +1,6 @@
 # Read by /bin/sh on the host before anything else. Markers go out as RS, token, words, newline: whatever
 # a program prints cannot be mistaken for one. `_F` is 1 once an action has failed; what follows is left out.
-_F=0 _D=
+_F=0 _D= _B=
 cd 2>/dev/null || cd /
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 [ -n "$LANG$LC_ALL" ] || { LANG=C.UTF-8; export LANG; }
@@ -33,17 +33,40 @@ _a() {
   elif command -v runuser >/dev/null 2>&1; then _X="runuser -u $1 -- /bin/sh"
   else _X="su $1 -s /bin/sh"; fi
 }
-# Install, in two halves, so that many files share one fsync: a private temporary file, then the rename.
+# Installing, in two halves, so that nothing is renamed before all of it is there. What goes wrong first is
+# blamed (`_B`), with its code.
+_f() { _r=$1 _B=$2; [ $_F != 0 ] || _F=1; }
 _i() { # id blob temporary mode owner
   [ $_F = 0 ] || return 0
-  _o b "$1"
-  install -m "$4" "$_D/$2" "$3" </dev/null && { [ -z "$5" ] || chown "$5" "$3"; }
-  _r=$?
-  if [ $_r != 0 ]; then _F=1; rm -f "$3"; _m e "$1" $_r; fi
+  { install -m "$4" "$_D/$2" "$3" && { [ -z "$5" ] || chown -h "$5" "$3"; }; } </dev/null || { _f $? "$1"; rm -f "$3"; }
+}
+_l() { # the same for a large file that nobody else needs
+  [ $_F = 0 ] || return 0
+  { mv "$_D/$2" "$3" && chown -h "${5:-$_U}" "$3" && [ ! -L "$3" ] && chmod "$4" "$3"; } </dev/null || { _f $? "$1"; rm -f "$3"; }
 }
 _j() { # id temporary path
-  if [ $_F = 0 ]; then mv $_V "$2" "$3" </dev/null; _r=$?; [ $_r = 0 ] || _F=1; _m e "$1" $_r; fi
+  if [ $_F = 0 ]; then mv $_V "$2" "$3" </dev/null || _f $? "$1"; fi
   [ $_F = 0 ] || rm -f "$2"
+}
+# The files of a whole folder: a private folder inside of it, which must be the one that we made.
+_c() { cd -P "$2" && _p=$(pwd -P) && { [ -z "$3" ] || mkdir -m 700 ".$1"; } && cd -P ".$1" && [ "$(pwd -P)" = "${_p%/}/.$1" ]; }
+_g() { # id key parent owner name...
+  [ $_F = 0 ] || return 0
+  ( _k=$2 _d=$3 _u=$4 _b=$_D/$2; shift 4
+    _c "$_k" "$_d" new && cp -Rp "$_b/." . && chmod 700 . && { [ -z "$_u" ] || chown -h "$_u" "$@"; } &&
+    { sync "$@" 2>/dev/null || :; } ) </dev/null || { _f $? "$1"; rm -rf "$3/.$2"; }
+}
+_h() { # id key parent name...
+  if [ $_F = 0 ]; then
+    ( _k=$2 _d=$3; shift 3; _c "$_k" "$_d" '' && mv -f "$@" .. && cd .. && rmdir ".$_k" ) </dev/null || _f $? "$1"
+  fi
+  [ $_F = 0 ] || rm -rf "$3/.$2"
+}
+_n() { # first end: tells what became of them
+  if [ $_F = 0 ]; then
+    _k=$1
+    while [ $_k -lt $2 ]; do _o b $_k; _m e $_k 0; _k=$((_k+1)); done
+  elif [ -n "$_B" ]; then _o b $_B; _m e $_B $_r; _B=; fi
 }
 _w() { # id codes: waits for the process group just started; those codes are no failure
   _P=$!; _o g "$1" $_P; wait $_P; _r=$?

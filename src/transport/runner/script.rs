@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 
+use crate::transport::runner::blobs::SMALL;
+use crate::transport::runner::layout::{self, Group};
 use crate::words::action::{Action, Command, Owner, Program};
+use crate::words::content::Content;
 use crate::words::fact::Probe;
 use crate::words::names::{FileMode, RemotePath};
 use crate::words::shell::{join, quote};
 
 /// Arguments of one process stay far below ARG_MAX.
 const PATHS_AT_ONCE: usize = 500;
-/// Files that share one fsync.
-const INSTALLS_AT_ONCE: usize = 200;
 
 /// The start of every conversation. Markers carry `token`, which no program can guess.
 pub fn prelude(token: &str) -> String {
@@ -98,25 +99,21 @@ pub fn actions(first: &str, actions: &[Action], tag: &str) -> String {
     if !first.is_empty() {
         let _ = writeln!(out, "{{ {first}; }} </dev/null || {{ _F=1; _m u 0; }}");
     }
+    let mut groups = layout::groups(actions).into_iter().peekable();
     let mut id = 0;
     while id < actions.len() {
-        let installs = actions[id..]
-            .iter()
-            .take(INSTALLS_AT_ONCE)
-            .take_while(|a| matches!(a, Action::Install { .. }))
-            .count();
-        if installs > 0 {
-            install_group(&mut out, &actions[id..id + installs], id, tag);
-            id += installs;
+        if let Some(group) = groups.next_if(|group| group.first == id) {
+            install_group(&mut out, actions, &group, tag);
+            id = group.end;
             continue;
         }
         match &actions[id] {
             Action::Run(command) => run(&mut out, id, command, tag),
             action => {
+                let small = small(action, tag, id);
                 let _ = writeln!(
                     out,
-                    "[ $_F != 0 ] || {{ _o b {id}; {{ {}; }} </dev/null; _r=$?; [ $_r = 0 ] || _F=1; _m e {id} $_r; }}",
-                    small(action, tag, id)
+                    "[ $_F != 0 ] || {{ _o b {id}; {{ {small}; }} </dev/null; _r=$?; [ $_r = 0 ] || _F=1; _m e {id} $_r; }}"
                 );
             }
         }
@@ -126,25 +123,56 @@ pub fn actions(first: &str, actions: &[Action], tag: &str) -> String {
     out
 }
 
-fn install_group(out: &mut String, group: &[Action], first: usize, tag: &str) {
-    let mut temporaries = vec![];
-    for (offset, action) in group.iter().enumerate() {
-        let Action::Install { path, content, mode, owner } = action else { continue };
-        let (id, temporary) = (first + offset, quote(&temporary(path, tag, first + offset)));
-        let mode = mode.unwrap_or(FileMode(0o644));
+/// Consecutive installs: everything is prepared under temporary names, made durable, and only then renamed.
+fn install_group(out: &mut String, actions: &[Action], group: &Group<'_>, tag: &str) {
+    for folder in &group.folders {
+        let names = join(folder.files.iter().map(|file| format!("./{}", file.name)));
+        let (parent, owner) = (quote(folder.parent.as_str()), quote(&owner_words(folder.owner)));
         let _ = writeln!(
             out,
-            "_i {id} {} {temporary} {mode} {}",
-            content.digest.as_str(),
-            quote(&owner_words(owner))
+            "_g {} {} {parent} {owner} {names}",
+            folder.files[0].id,
+            folder_name(tag, folder.key)
         );
-        temporaries.push((id, temporary, quote(path.as_str())));
     }
-    let all = temporaries.iter().map(|(_, temporary, _)| temporary.as_str()).collect::<Vec<_>>().join(" ");
-    let _ = writeln!(out, "[ $_F != 0 ] || sync {all} 2>/dev/null </dev/null");
-    for (id, temporary, path) in &temporaries {
+    let mut singles = vec![];
+    for &id in &group.single {
+        let Action::Install { path, content, mode, owner } = &actions[id] else { continue };
+        let temporary = quote(&temporary(path, tag, id));
+        let (mode, owner) = (mode.unwrap_or(FileMode(0o644)), quote(&owner_words(owner)));
+        let how = if moves(actions, content) { "_l" } else { "_i" };
+        let _ = writeln!(out, "{how} {id} {} {temporary} {mode} {owner}", content.digest.as_str());
+        singles.push((id, temporary, quote(path.as_str())));
+    }
+    if !singles.is_empty() {
+        let all = singles.iter().map(|(_, temporary, _)| temporary.as_str()).collect::<Vec<_>>().join(" ");
+        let _ = writeln!(out, "[ $_F != 0 ] || sync {all} 2>/dev/null </dev/null");
+    }
+    for folder in &group.folders {
+        let names = join(folder.files.iter().map(|file| format!("./{}", file.name)));
+        let _ = writeln!(
+            out,
+            "_h {} {} {} {names}",
+            folder.files[0].id,
+            folder_name(tag, folder.key),
+            quote(folder.parent.as_str())
+        );
+    }
+    for (id, temporary, path) in &singles {
         let _ = writeln!(out, "_j {id} {temporary} {path}");
     }
+    let _ = writeln!(out, "_n {} {}", group.first, group.end);
+}
+
+/// Of a folder of the batch, in the archive and, with a dot, beside the files that it will replace.
+pub fn folder_name(tag: &str, key: usize) -> String {
+    format!("tow-{tag}-{key}")
+}
+
+/// A large file that only one action of the batch needs is moved out of the private folder, not copied.
+pub fn moves(actions: &[Action], content: &Content) -> bool {
+    let users = actions.iter().flat_map(Action::contents).filter(|other| *other == content).take(2).count();
+    content.len > SMALL && users == 1
 }
 
 /// In the folder of `path`, so that the rename stays on one file system.

@@ -14,12 +14,13 @@ use tokio::sync::Mutex;
 use crate::transport::ssh::client::{Session, explain};
 use crate::transport::ssh::config::Target;
 use crate::transport::ssh::dial::Dial;
-use crate::transport::ssh::sftp::{self, Trouble};
+use crate::transport::ssh::opening;
+use crate::transport::ssh::sftp::{self, Sftp, Trouble};
 use crate::transport::ssh::shared::Shared;
 use crate::transport::ssh::shell;
 use crate::transport::ssh::sudo::{self, Talk};
 use crate::transport::ssh::{blocks, download};
-use crate::transport::{Chunk, Link, Shell, Upload};
+use crate::transport::{Chunk, Link, Opening, Shell, Upload};
 use crate::words::error::{Error, Result};
 use crate::words::names::HostName;
 
@@ -33,6 +34,8 @@ pub struct SshLink {
     crowded: AtomicBool,
     /// The second connection, made when needed.
     spare: Mutex<Option<Arc<Session>>>,
+    /// An SFTP session, opened while the first answers were on their way.
+    expected: Mutex<Option<Sftp>>,
 }
 
 impl SshLink {
@@ -46,7 +49,7 @@ impl SshLink {
         // Root needs no sudo.
         let r#become = r#become && target.user != "root";
         let (crowded, spare) = (AtomicBool::new(false), Mutex::new(None));
-        SshLink { shared, name, target, r#become, session, crowded, spare }
+        SshLink { shared, name, target, r#become, session, crowded, spare, expected: Mutex::new(None) }
     }
 
     fn lost(&self, session: &Session, error: &russh::Error) -> Error {
@@ -94,7 +97,7 @@ impl SshLink {
         Ok((channel, session))
     }
 
-    async fn sh(&self, first: Vec<u8>) -> Result<Shell> {
+    async fn sh(&self, first: Opening) -> Result<Shell> {
         let (channel, session) = self.channel().await?;
         let talk = match (&self.shared.options.become_password, self.r#become) {
             (Some(password), true) => {
@@ -103,14 +106,25 @@ impl SshLink {
             }
             _ => None,
         };
-        let command = match &talk {
-            Some(talk) => talk.command(),
-            None if self.r#become => sudo::SUDO.to_owned(),
-            None => sudo::PLAIN.to_owned(),
+        let inside = (first.public && talk.is_none()).then(|| opening::command(&first.script, self.r#become));
+        let (command, behind) = match (&talk, inside.flatten()) {
+            (Some(talk), _) => (talk.command(), first.script),
+            (None, Some(line)) => (line, vec![]),
+            (None, None) if self.r#become => (sudo::SUDO.to_owned(), first.script),
+            (None, None) => (sudo::PLAIN.to_owned(), first.script),
         };
-        // No reply is asked for: the script travels right behind.
+        // No reply is asked for: what is not inside travels right behind.
         channel.exec(false, command).await.map_err(|error| self.lost(&session, &error))?;
-        Ok(shell::pipes(channel, first, talk, session))
+        Ok(shell::pipes(channel, behind, talk, session))
+    }
+
+    /// The SFTP session that was opened in advance, or one made now.
+    async fn sftp(&self) -> Result<(Result<Sftp, Trouble>, Arc<Session>)> {
+        if let Some(sftp) = self.expected.lock().await.take() {
+            return Ok((Ok(sftp), Arc::clone(&self.session)));
+        }
+        let (channel, session) = self.channel().await?;
+        Ok((Sftp::start(channel).await, session))
     }
 
     /// Runs a command line of plain words and quotes; its standard error when it fails.
@@ -170,8 +184,21 @@ impl SshLink {
 
 #[async_trait]
 impl Link for SshLink {
-    async fn shell(&self, first: Vec<u8>) -> Result<Shell> {
+    async fn shell(&self, first: Opening) -> Result<Shell> {
         self.sh(first).await
+    }
+
+    async fn expect_upload(&self) {
+        let opened = self.session.handle.channel_open_session().await;
+        let started = match opened {
+            Ok(channel) => Sftp::start(channel).await.ok(),
+            Err(_) => None,
+        };
+        *self.expected.lock().await = started;
+    }
+
+    fn user(&self) -> String {
+        self.target.user.clone()
     }
 
     async fn upload(
@@ -180,8 +207,8 @@ impl Link for SshLink {
         files: &[Upload],
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<()> {
-        let (channel, session) = self.channel().await?;
-        match sftp::upload(channel, &self.shared.blocks, dir, files, progress).await {
+        let (sftp, session) = self.sftp().await?;
+        match sftp::upload(sftp, &self.shared.blocks, dir, files, progress).await {
             Ok(()) => Ok(()),
             Err(Trouble::NoSftp { refused }) if session.is_alive() => {
                 self.upload_by_cat(dir, files, !refused, progress).await
@@ -211,7 +238,8 @@ impl Link for SshLink {
     }
 
     async fn aside(&self, script: &str) -> Result<()> {
-        let Shell { input, mut output } = self.sh(script.as_bytes().to_vec()).await?;
+        let first = Opening { script: script.as_bytes().to_vec(), public: true };
+        let Shell { input, mut output } = self.sh(first).await?;
         drop(input);
         let mut said = Vec::new();
         while let Some(chunk) = output.recv().await {

@@ -11,6 +11,7 @@ mod incoming;
 mod keys;
 mod known_hosts;
 mod link;
+mod opening;
 mod pattern;
 mod pen;
 mod sftp;

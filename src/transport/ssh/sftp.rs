@@ -91,13 +91,13 @@ impl Sftp {
 }
 
 pub async fn upload(
-    channel: Channel<Msg>,
+    session: Result<Sftp, Trouble>,
     blocks: &Semaphore,
     dir: &str,
     files: &[Upload],
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<(), Trouble> {
-    let session = Sftp::start(channel).await?;
+    let session = session?;
     let sftp = &session.raw;
     // All three are sent before the first is answered; the server takes them in this order.
     let greeting = session.greet().shared();

@@ -1,0 +1,189 @@
+//! Hosts that cannot be reached, links that are cut, disks that are full.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::project::{Ran, Towline, defaults};
+use crate::support::sshd::{Sshd, keygen};
+
+/// Ends the server's side of the connection below which the process runs.
+pub fn cut(pid: &str) {
+    let mut pid = pid.trim().to_owned();
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().to_owned()
+        };
+        if field("Name:").starts_with("sshd") {
+            return kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();
+        }
+        pid = field("PPid:");
+        assert_ne!(pid, "1", "no sshd above");
+    }
+}
+
+#[test]
+fn a_link_cut_in_the_middle_of_a_command_is_an_error_that_says_what_to_do() {
+    let sshd = Sshd::start(&[]);
+    let tow = Towline::over(&sshd, &["a"]).playbook(
+        "[[tasks]]\nname = \"slow\"\ncommand = \"echo $$ > @/pid; echo waits; exec sleep 20\"\n[[tasks]]\ncommand = \"touch @/behind\"\n",
+    );
+    let mut running = tow.start(&["run", "site.toml", "--json"]);
+    running.until("waits");
+    let pid = tow.read("pid");
+    let began = std::time::Instant::now();
+    cut(&pid);
+    let ran = running.wait().ends(4);
+    assert!(began.elapsed() < std::time::Duration::from_secs(15));
+    let _ = kill(Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGKILL);
+    let error = &ran.task("a", "slow")["error"];
+    assert!(error["hint"].as_str().unwrap().contains("run the same command again"), "{error}");
+    assert!(error["command"].as_str().unwrap().contains("sleep 20"), "{error}");
+    assert_eq!(ran.host("a")["verdict"], "unreachable");
+    assert!(!tow.path("behind").exists());
+}
+
+fn mixed(sshd: &Sshd, stage: &str) -> Towline {
+    Towline::new()
+        .inventory(&format!(
+            "{}[hosts.gone]\nport = 1\naddress = \"127.0.0.1\"\n[hosts.a]\naddress = \"127.0.0.1\"\n[hosts.b]\naddress = \"127.0.0.1\"\n",
+            defaults(sshd, "root")
+        ))
+        .playbook(&format!(
+            "[[stages]]\nname = \"s\"\n{stage}\n[[stages.tasks]]\nname = \"x\"\ncommand = \"test ! -e @/bad-{{{{host.name}}}}\"\n"
+        ))
+}
+
+fn verdicts(ran: &Ran) -> Vec<&str> {
+    ["gone", "a", "b"].iter().map(|host| ran.host(host)["verdict"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn an_unreachable_host_stops_the_run_or_does_not() {
+    let sshd = Sshd::start(&[]);
+    let ran = mixed(&sshd, "").run(&["--connect-timeout", "2"]).ends(4);
+    assert_eq!(verdicts(&ran), ["unreachable", "not_started", "not_started"]);
+    let ran = mixed(&sshd, "max_failures = 1").run(&["--connect-timeout", "2"]).ends(4);
+    assert_eq!(verdicts(&ran), ["unreachable", "ok", "ok"]);
+    assert_eq!(ran.tasks("b"), ["x: changed"]);
+    // What failed while working weighs more than what was never begun.
+    let ran = mixed(&sshd, "max_failures = 1").file("bad-a", "").run(&["--connect-timeout", "2"]).ends(3);
+    assert_eq!(verdicts(&ran), ["unreachable", "failed", "ok"]);
+    // A plan shows what it can.
+    let ran = mixed(&sshd, "").plan(&["--connect-timeout", "2"]).ends(4);
+    assert_eq!(ran.tasks("b"), ["x: unknown"]);
+    let ran = mixed(&sshd, "").ended(&["exec", "--connect-timeout", "2", "--", "echo", "hi"]);
+    assert_eq!((ran.code, ran.stdout.matches("hi").count()), (4, 2), "{ran:?}");
+}
+
+#[test]
+fn a_changed_host_key_refuses_that_host_alone_and_nothing_is_authenticated() {
+    let good = Sshd::start(&[]);
+    let bad = Sshd::start(&[]);
+    keygen(&bad.path("other"), &[]);
+    let other = std::fs::read_to_string(bad.path("other.pub")).unwrap();
+    std::fs::write(&bad.known_hosts_path, format!("[127.0.0.1]:{} {other}", bad.port)).unwrap();
+    let tow = Towline::new()
+        .inventory(&format!(
+            "{}[hosts.bad]\naddress = \"127.0.0.1\"\nport = {}\nkey = \"{}\"\nknown_hosts = \"{}\"\n[hosts.a]\naddress = \"127.0.0.1\"\n",
+            defaults(&good, "root"),
+            bad.port,
+            bad.key_path.display(),
+            bad.known_hosts_path.display()
+        ))
+        .playbook("[[stages]]\nname = \"s\"\nmax_failures = 1\n[[stages.tasks]]\nname = \"x\"\ncommand = \"true\"\n");
+    let ran = tow.run(&[]).ends(7);
+    assert_eq!(ran.tasks("a"), ["x: changed"]);
+    assert_eq!(ran.host("bad")["error"]["kind"], "host_key");
+    let log = bad.log();
+    assert!(!log.contains("Accepted") && !log.contains("userauth") && !log.contains("Postponed"), "{log}");
+}
+
+#[test]
+fn one_session_a_connection_is_enough() {
+    let sshd = Sshd::start(&["MaxSessions 1"]);
+    let tow = Towline::over(&sshd, &["a"]).playbook(
+        r#"
+[[tasks]]
+name = "f"
+file = { path = "@/f", content = "one" }
+[[tasks]]
+name = "c"
+command = "cat @/f"
+[[tasks]]
+name = "g"
+file = { path = "@/g", content = "two" }
+[[tasks]]
+name = "slow"
+command = "sleep 100"
+timeout = "1s"
+"#,
+    );
+    let ran = tow.run(&[]).ends(3);
+    assert_eq!(ran.tasks("a"), ["f: changed", "c: changed", "g: changed", "slow: failed"]);
+    assert_eq!(tow.read("g"), "two");
+}
+
+/// A file system that holds next to nothing.
+struct Tiny(std::path::PathBuf);
+
+impl Tiny {
+    fn mount(path: std::path::PathBuf) -> Tiny {
+        std::fs::create_dir(&path).unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+            .arg(&path)
+            .status()
+            .unwrap();
+        assert!(mounted.success(), "this test mounts a file system: run it as root");
+        Tiny(path)
+    }
+}
+
+impl Drop for Tiny {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_called_so_and_no_half_file_is_left() {
+    let sshd = Sshd::start(&[]);
+    let tow = Towline::over(&sshd, &["a"]).file("big", &"x".repeat(200 << 10)).playbook(
+        "[[tasks]]\nname = \"small\"\nfile = { path = \"@/tiny/small\", content = \"old\" }\n\
+         [[tasks]]\nname = \"big\"\nfile = { path = \"@/tiny/small\", src = \"big\" }\n",
+    );
+    let tiny = Tiny::mount(tow.path("tiny"));
+    let ran = tow.run(&[]).ends(3);
+    let error = &ran.task("a", "big")["error"];
+    assert!(error["hint"].as_str().unwrap().contains("disk is full"), "{error}");
+    assert!(error["what"].as_str().unwrap().contains("tiny/small"), "{error}");
+    let names: Vec<_> = std::fs::read_dir(&tiny.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["small"]);
+    assert_eq!(tow.read("tiny/small"), "old");
+}
+
+#[test]
+fn sixty_hosts_at_once() {
+    let sshd = Sshd::start(&["ListenAddress 0.0.0.0", "MaxStartups 200"]);
+    let addresses = (1..=60).map(|n| format!("127.0.2.{n}"));
+    let known: String =
+        addresses.map(|address| format!("[{address}]:{} {}\n", sshd.port, sshd.host_key())).collect();
+    std::fs::write(&sshd.known_hosts_path, known).unwrap();
+    let tow = Towline::new()
+        .inventory(&format!(
+            "{}[hosts.\"h[01:60]\"]\naddress = \"127.0.2.[1:60]\"\n",
+            defaults(&sshd, "root")
+        ))
+        .playbook(
+            "[[tasks]]\nname = \"f\"\nfile = { path = \"@/{{host.name}}\", content = \"{{host.name}}\" }\n\
+             [[tasks]]\nname = \"c\"\ncommand = \"cat @/{{host.name}}\"\nchanged_when = \"false\"\n",
+        );
+    let ran = tow.run(&["--parallel", "50"]).ends(0);
+    assert_eq!(ran.tasks("h60"), ["f: changed", "c: unknown"]);
+    assert_eq!(ran.of("host_finished").filter(|event| event["verdict"] == "ok").count(), 60);
+    let ran = tow.ended(&["run", "site.toml", "--plain"]).ends(0);
+    let recap: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("60 hosts")).collect();
+    assert!(!recap.is_empty(), "{}", ran.stderr);
+}

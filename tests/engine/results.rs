@@ -1,0 +1,222 @@
+//! What becomes of a task: retries, timeouts, conditions, registered results, whose account.
+
+use std::time::{Duration, Instant};
+
+use crate::project::{Towline, alive};
+use crate::support::account::Account;
+use crate::support::sshd::Sshd;
+
+#[test]
+fn a_failing_task_is_tried_again_and_others_have_tries_of_their_own() {
+    let tow = Towline::new().playbook(
+        r#"
+[[tasks]]
+name = "first"
+command = "echo x >> @/first; test $(wc -l < @/first) = 3"
+retries = 2
+[[tasks]]
+name = "second"
+command = "echo x >> @/second; test $(wc -l < @/second) = 3"
+retries = 2
+delay = "10ms"
+creates = "@/second"
+[[tasks]]
+name = "third"
+command = "echo x >> @/third; false"
+retries = 1
+[[tasks]]
+name = "never"
+command = "touch @/never"
+"#,
+    );
+    let ran = tow.run(&[]).ends(3);
+    assert_eq!(ran.tasks("here"), ["first: changed", "second: changed", "third: failed"]);
+    assert_eq!(tow.read("third").lines().count(), 2);
+    assert!(!tow.path("never").exists());
+    let error = &ran.task("here", "third")["error"];
+    assert!(error["command"].as_str().unwrap().contains("echo x >> "), "{error}");
+}
+
+#[test]
+fn a_retry_looks_at_the_host_anew() {
+    let tow = Towline::new().file("bad", "").playbook(
+        r#"
+[[tasks]]
+name = "clear"
+command = "true"
+[[tasks]]
+name = "assert"
+assert = { command = "test ! -e @/bad" }
+retries = 200
+delay = "20ms"
+"#,
+    );
+    let mut running = tow.start(&["run", "site.toml", "--json"]);
+    running.until("again in");
+    std::fs::remove_file(tow.path("bad")).unwrap();
+    running.wait().ends(0);
+}
+
+#[test]
+fn a_command_that_takes_too_long_is_ended_with_all_its_children() {
+    let sshd = Sshd::start(&[]);
+    let tow = Towline::over(&sshd, &["a"]).playbook(
+        "[[tasks]]\nname = \"slow\"\ncommand = \"sleep 100 & echo $! > @/pid; wait\"\ntimeout = \"1s\"\n",
+    );
+    let began = Instant::now();
+    let ran = tow.run(&[]).ends(3);
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert!(!alive(&tow.read("pid")));
+    let error = &ran.task("a", "slow")["error"];
+    assert!(
+        error.to_string().contains("1 s") && error["hint"].as_str().unwrap().contains("timeout"),
+        "{error}"
+    );
+    assert!(ran.task("a", "slow")["elapsed_ms"].as_u64().unwrap() >= 1000);
+}
+
+#[test]
+fn creates_unless_and_when_leave_tasks_out() {
+    let sshd = Sshd::start(&[]);
+    let tow = Towline::over(&sshd, &["a"]).playbook(
+        r#"
+[[tasks]]
+name = "creates"
+command = "touch @/made"
+creates = "@/made"
+[[tasks]]
+name = "unless"
+command = "touch @/done"
+unless = "test -e @/done"
+[[tasks]]
+name = "other system"
+command = "false"
+when = "(eq os.kernel \"Plan9\")"
+[[tasks]]
+name = "this system"
+command = "true"
+when = "(eq os.kernel \"Linux\")"
+changed_when = "(eq result.code 1)"
+"#,
+    );
+    let skip = ["other system: skipped", "this system: unknown"];
+    let ran = tow.run(&[]).ends(0);
+    assert_eq!(ran.tasks("a"), [&["creates: changed", "unless: changed"][..], &skip].concat());
+    let ran = tow.run(&[]).ends(0);
+    assert_eq!(ran.tasks("a"), [&["creates: already", "unless: already"][..], &skip].concat());
+}
+
+#[test]
+fn results_are_used_by_later_tasks_and_stages_and_once_is_everybodys() {
+    let sshd = Sshd::start(&[]);
+    let tow = Towline::over(&sshd, &["a", "b"]).playbook(
+        r#"
+[[stages]]
+name = "ask"
+[[stages.tasks]]
+name = "once"
+command = "echo x >> @/once; printf {{host.name}}"
+register = "leader"
+once = true
+[[stages.tasks]]
+name = "own"
+command = "printf own-{{host.name}}"
+register = "own"
+[[stages.tasks]]
+name = "use"
+file = { path = "@/{{host.name}}", content = "{{leader.stdout}} {{own.stdout}} {{own.changed}}" }
+when = "(eq own.code 0)"
+[[stages.tasks]]
+name = "not"
+command = "false"
+when = "(ne leader.stdout \"a\")"
+[[stages]]
+name = "later"
+[[stages.tasks]]
+name = "across"
+command = "printf '%s {{own.stdout}}' later > @/{{host.name}}.later"
+when = "own.changed"
+"#,
+    );
+    for parallel in ["1", "8"] {
+        let ran = tow.run(&["--parallel", parallel]).ends(0);
+        assert_eq!(tow.read("a"), "a own-a true");
+        assert_eq!(tow.read("b"), "a own-b true");
+        assert_eq!(tow.read("b.later"), "later own-b");
+        assert!(ran.tasks("b").contains(&"once: skipped".to_owned()), "{:?}", ran.tasks("b"));
+        assert!(ran.tasks("b").contains(&"not: skipped".to_owned()), "{:?}", ran.tasks("b"));
+    }
+    assert_eq!(tow.read("once").lines().count(), 2);
+    let plan = tow.plan(&[]).ends(0);
+    assert_eq!(
+        plan.tasks("a"),
+        ["once: unknown", "own: unknown", "use: unknown", "not: unknown", "across: unknown"]
+    );
+}
+
+#[test]
+fn once_goes_to_a_host_that_can_be_worked_on() {
+    let sshd = Sshd::start(&[]);
+    let inventory = crate::project::defaults(&sshd, "root");
+    let tow = Towline::new()
+        .inventory(&format!("{inventory}[hosts.gone]\nport = 1\n[hosts.a]\naddress = \"127.0.0.1\"\n[hosts.b]\naddress = \"127.0.0.1\"\n"))
+        .playbook(
+            "[[stages]]\nname = \"s\"\nmax_failures = 1\n[[stages.tasks]]\nname = \"o\"\nonce = true\ncommand = \"echo {{host.name}} >> @/once\"\n",
+        );
+    tow.run(&["--connect-timeout", "2"]).ends(4);
+    assert_eq!(tow.read("once"), "a\n");
+}
+
+#[test]
+fn a_task_failing_in_the_middle_is_named_and_those_behind_it_are_not_run() {
+    let sshd = Sshd::start(&[]);
+    let tow = Towline::over(&sshd, &["a"]).playbook(
+        r#"
+[[tasks]]
+name = "folder"
+directory = "@/d"
+[[tasks]]
+name = "in the way"
+link = { path = "/proc/nothing-here", target = "x" }
+[[tasks]]
+name = "behind"
+file = { path = "@/d/f", content = "x" }
+"#,
+    );
+    let ran = tow.run(&[]).ends(3);
+    assert_eq!(ran.tasks("a"), ["folder: changed", "in the way: failed"]);
+    assert!(tow.path("d").is_dir() && !tow.path("d/f").exists());
+    let text = tow.ended(&["run", "site.toml", "--plain"]).ends(3);
+    assert!(text.stderr.contains("in the way") && text.stderr.contains("site.toml:5"), "{text:?}");
+}
+
+#[test]
+fn a_task_acts_as_another_account() {
+    let sshd = Sshd::start(&[]);
+    let account = Account::new("/bin/sh");
+    let tow = Towline::over(&sshd, &["a"]).playbook(&format!(
+        r#"
+[[tasks]]
+name = "who"
+command = "id -un; pwd"
+as = "{0}"
+[[tasks]]
+name = "file"
+file = {{ path = "{1}/f", content = "x" }}
+as = "{0}"
+[[tasks]]
+name = "unless"
+command = "false"
+unless = "test $(id -un) = {0}"
+as = "{0}"
+"#,
+        account.name,
+        account.home.display()
+    ));
+    let ran = tow.run(&[]).ends(0);
+    let said: String = ran.of("output").map(|event| event["text"].as_str().unwrap()).collect();
+    assert_eq!(said, format!("{}\n{}\n", account.name, account.home.display()));
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(account.home.join("f")).unwrap());
+    assert_ne!(owner, 0);
+    assert_eq!(ran.tasks("a")[2], "unless: already");
+}

@@ -1,0 +1,37 @@
+# A bridge for the servers, and a way out for those that shall have one.
+
+network_up() {
+  ip link add "$bridge" type bridge
+  ip address add "$net.1/24" dev "$bridge"
+  ip link set "$bridge" up
+  cat /proc/sys/net/ipv4/ip_forward >"$state/ip_forward"
+  echo 1 >/proc/sys/net/ipv4/ip_forward
+  nft -f - <<RULES
+table ip $table {
+  set outside { type ipv4_addr; }
+  chain forward {
+    type filter hook forward priority 0; policy accept;
+    iifname "$bridge" oifname "$bridge" accept
+    iifname "$bridge" ip saddr @outside accept
+    iifname "$bridge" reject with icmp type net-unreachable
+  }
+  chain postrouting {
+    type nat hook postrouting priority 100; policy accept;
+    ip saddr $net.0/24 oifname != "$bridge" masquerade
+  }
+}
+RULES
+}
+
+network_down() {
+  nft delete table ip "$table" 2>/dev/null || :
+  [[ ! -d /sys/class/net/$bridge ]] || ip link del "$bridge"
+  # Only the last lab puts it back.
+  if [[ -e $state/ip_forward ]] && ! compgen -G "/sys/class/net/towlab*" >/dev/null; then
+    cat "$state/ip_forward" >/proc/sys/net/ipv4/ip_forward
+  fi
+}
+
+cut() { nft delete element ip "$table" outside "{ $1 }"; }
+uncut() { nft add element ip "$table" outside "{ $1 }"; }
+has_route() { nft get element ip "$table" outside "{ $1 }" >/dev/null 2>&1; }
