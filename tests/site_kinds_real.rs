@@ -228,7 +228,9 @@ impl Postgres {
     }
 
     fn as_nobody(&self, script: &str) -> String {
-        must(&format!("runuser -u nobody -- sh -ec '{script}'"), self.folder.path())
+        // Debian keeps the server's programs apart, by version.
+        let path = "for at in /usr/lib/postgresql/*/bin; do PATH=$PATH:$at; done";
+        must(&format!("{path}; runuser -u nobody -- sh -ec '{script}'"), self.folder.path())
     }
 
     fn at(&self) -> String {
@@ -251,7 +253,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let script = "runuser -u nobody -- pg_ctl -s -m immediate -D \"$D/data\" stop";
+        let script = "for at in /usr/lib/postgresql/*/bin; do PATH=$PATH:$at; done; runuser -u nobody -- pg_ctl -s -m immediate -D \"$D/data\" stop";
         real::sh(&["sh"], script, &[("D".into(), self.folder.path().display().to_string())]);
     }
 }
