@@ -112,7 +112,7 @@ impl PostgresDb {
         let (mut what, mut sql) = (vec![], String::new());
         if row[1] != self.owner {
             what.push(format!("{}: owner {} → {}", self.name, row[1], self.owner));
-            sql.push_str(&format!("ALTER DATABASE {name} OWNER TO {owner};\n"));
+            sql = format!("ALTER DATABASE {name} OWNER TO {owner};\n");
         }
         if row[2] == "t" {
             what.push(format!("{}: nobody else may connect", self.name));

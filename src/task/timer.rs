@@ -51,6 +51,7 @@ pub struct Timer {
     /// Stops it and removes its units.
     #[serde(default)]
     absent: bool,
+    /// The service, then the timer.
     #[serde(skip)]
     files: Vec<UnitFile>,
 }
@@ -148,8 +149,7 @@ impl Task for Timer {
         }
         let files = Files::plan(&self.files, facts)?;
         // A timer that runs keeps its old times until it is started again.
-        let timer = self.files.iter().find(|file| file.path.file_name().ends_with(".timer"));
-        let renewed = timer.is_some_and(|file| files.writes(&file.path));
+        let renewed = self.files.last().is_some_and(|timer| files.writes(&timer.path));
         let state = if renewed { State::Restarted } else { State::Started };
         files.with(Some(&Service::of(&self.unit(), Some(state), Some(true), Some(Span::seconds(0)))))
     }

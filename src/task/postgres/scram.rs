@@ -27,9 +27,8 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     } else {
         block[..key.len()].copy_from_slice(key);
     }
-    let inner = parts
-        .iter()
-        .fold(Sha256::new_with_prefix(block.map(|byte| byte ^ 0x36)), |hash, part| hash.chain_update(part));
+    let inner =
+        parts.iter().fold(Sha256::new_with_prefix(block.map(|byte| byte ^ 0x36)), Sha256::chain_update);
     Sha256::new_with_prefix(block.map(|byte| byte ^ 0x5c)).chain_update(inner.finalize()).finalize().into()
 }
 
