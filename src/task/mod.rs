@@ -12,6 +12,7 @@ use crate::words::step::Step;
 
 pub mod common;
 pub mod place;
+pub mod postgres;
 pub mod seconds;
 pub mod write;
 
@@ -92,20 +93,27 @@ macro_rules! tasks {
 
 tasks! {
     assert::Assert("that"),
+    certificate::Certificate,
     command::Command("run"),
     directory::Directory("path"),
     env::Env,
     file::File,
+    firewall::Firewall,
     git::Git,
     http::Http("url"),
     line::Line,
     link::Link,
+    nginx_site::NginxSite,
     package::Package("names"),
     pip::Pip,
+    postgres_db::PostgresDb,
+    postgres_role::PostgresRole("name"),
     script::Script("src"),
     service::Service("name"),
     supervisor::Supervisor,
+    systemd_unit::SystemdUnit,
     template::Template,
+    timer::Timer,
     upload::Upload,
     user::User("name"),
     venv::Venv("path"),

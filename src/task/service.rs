@@ -43,7 +43,7 @@ pub struct Service {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum State {
+pub(crate) enum State {
     Started,
     Stopped,
     Restarted,
@@ -67,6 +67,12 @@ const NEEDS_SYSTEMD: &str = "[ -d /run/systemd/system ] && command -v systemctl 
 const FIND_USER_BUS: &str = "export XDG_RUNTIME_DIR=\"${XDG_RUNTIME_DIR:-/run/user/$(id -u)}\"";
 
 impl Service {
+    /// For kinds that bring their own units.
+    pub(crate) fn of(unit: &str, state: Option<State>, enabled: Option<bool>, settle: Option<Span>) -> Service {
+        let (name, settle) = (unit.to_owned(), settle.unwrap_or_else(three_seconds));
+        Service { name, state, enabled, daemon_reload: None, settle, scope: Scope::System }
+    }
+
     fn unit(&self) -> String {
         const TYPES: [&str; 7] = [".service", ".socket", ".timer", ".target", ".path", ".mount", ".slice"];
         let typed = TYPES.iter().any(|ending| self.name.ends_with(ending));

@@ -43,6 +43,8 @@ pub fn hello(text: &str) -> Hello {
         home,
         hostname: uname.get(1).copied().unwrap_or("").to_owned(),
     };
+    // It will stand behind `kill`.
+    let pid = if pid.bytes().all(|b| b.is_ascii_digit()) { pid } else { String::new() };
     Hello { host, tmp, pid }
 }
 

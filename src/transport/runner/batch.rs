@@ -56,7 +56,7 @@ struct Run<'a> {
     actions: &'a [Action],
     /// The action that stdout belongs to, and its process group.
     current: Option<usize>,
-    group: Option<String>,
+    group: Option<u32>,
     deadline: Option<Instant>,
     /// The action that stderr belongs to.
     next: usize,
@@ -170,7 +170,8 @@ impl Runner {
     fn kill(&self, run: &mut Run<'_>) {
         run.killed = true;
         run.deadline = Some(Instant::now() + GRACE);
-        let mut script = format!("kill -USR1 {}\n", self.pid);
+        let mut script =
+            if self.pid.is_empty() { String::new() } else { format!("kill -USR1 {}\n", self.pid) };
         if let Some(group) = &run.group {
             let _ = write!(
                 script,
@@ -239,7 +240,7 @@ impl<'a> Run<'a> {
             (Some("z"), _) => self.lanes[lane(stream)].done = true,
             (Some("u"), _) => self.failed = Some((0, 1)),
             (Some("b"), Some(id)) => self.begin(id, sink),
-            (Some("g"), Some(_)) => self.group = words.get(2).map(ToString::to_string),
+            (Some("g"), Some(_)) => self.group = words.get(2).and_then(|group| group.parse().ok()),
             (Some("e"), Some(id)) => {
                 let code = words.get(2).and_then(|code| code.parse().ok()).unwrap_or(-1);
                 self.lanes[lane(stream)].ended = Some((id, code));

@@ -167,7 +167,9 @@ impl SshLink {
             // SFTP may have done what it was asked, although its answers were lost in noise.
             let paths = files.iter().take(sftp::OPEN_FILES).map(|file| format!("{dir}/{}", file.name));
             let paths = paths.collect::<Vec<_>>().join(" ");
-            make = format!("rm -f {paths}; rmdir {dir} 2>/dev/null; {make}");
+            let again = format!("rm -f {paths}; rmdir {dir} 2>/dev/null; {make}");
+            // It may even be doing it still.
+            make = format!("{again} 2>/dev/null || {{ sleep 1; {again}; }}");
         }
         let make = format!("exec /bin/sh -c 'umask 077; {make}'");
         let outcome = self.run(&make, blocks::Input::none()).await;

@@ -1,0 +1,249 @@
+//! `nginx_site`: a site of nginx, kept only when nginx accepts the whole configuration with it.
+
+use serde::Deserialize;
+
+use crate::task::place::{fresh, needs_parent};
+use crate::task::systemd_unit::files::rendered;
+use crate::task::write::{Wanted, content_probes, refuse_unless_file};
+use crate::task::{Inputs, Mistake, Task};
+use crate::words::action::{Action, Command};
+use crate::words::content::Content;
+use crate::words::error::{Error, Result};
+use crate::words::fact::{Facts, NodeKind, Probe};
+use crate::words::names::{FileMode, RemotePath};
+use crate::words::shell::quote;
+use crate::words::step::{Change, Diff, Step};
+
+/// Writes a site to `sites-available`, links it into `sites-enabled` and reloads nginx. nginx tests the whole
+/// configuration with the new site first, on a copy, and again once it is in place: if it refuses, everything is as
+/// it was, byte for byte, nothing is reloaded, and what was served goes on being served.
+///
+/// ```toml
+/// nginx_site = { name = "shop", src = "nginx-site.conf.hbs" }
+/// nginx_site = { name = "default", enabled = false }
+/// ```
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NginxSite {
+    /// The name of its file.
+    name: String,
+    /// Its text.
+    content: Option<String>,
+    /// A template on the operator's side, rendered with the host's variables.
+    src: Option<String>,
+    /// Whether nginx serves it (default `true`); `false` removes the link and keeps the file.
+    #[serde(default = "yes")]
+    enabled: bool,
+    /// Removes the link and the file.
+    #[serde(default)]
+    absent: bool,
+    /// Where nginx keeps its configuration (default `"/etc/nginx"`).
+    folder: Option<RemotePath>,
+    #[serde(skip)]
+    wanted: Option<Wanted>,
+    #[serde(skip)]
+    places: Option<Places>,
+}
+
+/// The paths that this site is about.
+#[derive(Clone, Debug)]
+struct Places {
+    file: RemotePath,
+    link: RemotePath,
+}
+
+/// What differs from what is wanted.
+#[derive(Clone, Copy, Debug)]
+struct Differs {
+    content: bool,
+    link: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl NginxSite {
+    fn folder(&self) -> &str {
+        self.folder.as_ref().map_or("/etc/nginx", RemotePath::as_str)
+    }
+
+    fn check(&self) -> Result<(), Mistake> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if self.name.is_empty() || self.name.starts_with(['-', '.']) || !self.name.chars().all(plain) {
+            return Err(Mistake::new("name", format!("{:?} is not a name for a site", self.name))
+                .hint("use letters, digits, `-`, `_` and `.`"));
+        }
+        let texts = usize::from(self.content.is_some()) + usize::from(self.src.is_some());
+        match (self.absent, self.enabled, texts) {
+            (true, _, 0) | (false, true, 1) | (false, false, 0 | 1) => Ok(()),
+            (true, ..) => Err(Mistake::new("absent", "a site that is removed has no text")),
+            (_, true, 0) => Err(Mistake::new("name", "nothing is said about the site's text")
+                .hint("give `content` or `src`; or `enabled = false` or `absent = true` to take it out")),
+            _ => Err(Mistake::new("src", "`content` and `src` exclude each other")),
+        }
+    }
+
+    fn probe(&self) -> Probe {
+        let script = format!(
+            "command -v nginx >/dev/null 2>&1 || {{ echo no-nginx; exit 0; }}\ncd {}/sites-enabled && echo folders",
+            quote(self.folder())
+        );
+        Probe::Shell { script, user: None }
+    }
+
+    fn failed(&self) -> Error {
+        Error::failed(format!("cannot set up the site {} of nginx", self.name))
+    }
+
+    fn obstacle(&self, facts: &Facts) -> Result<()> {
+        match facts.output(&self.probe())?.stdout.trim() {
+            "no-nginx" => Err(self
+                .failed()
+                .cause("there is no nginx on this host")
+                .hint("put a task before it that installs it: package = \"nginx\"")),
+            "folders" if facts.host.user == "root" => Ok(()),
+            "folders" => Err(self
+                .failed()
+                .cause(format!("{} may not change {}", facts.host.user, self.folder()))
+                .hint("set `become = true` on the host")),
+            _ => Err(self
+                .failed()
+                .cause(format!("{} has no sites-enabled that one may enter", self.folder()))
+                .hint("this nginx is set up in another way: make sites-available and sites-enabled, and include them")),
+        }
+    }
+
+    fn differs(&self, places: &Places, facts: &Facts) -> Result<Differs> {
+        let file = facts.path(&places.file)?;
+        refuse_unless_file(&places.file, file)?;
+        let content = match &self.wanted {
+            _ if self.absent => file.is_some(),
+            Some(wanted) => {
+                let is_file = file.is_some_and(|stat| stat.node == NodeKind::File);
+                !is_file || facts.digest(&places.file)? != Some(&wanted.content.digest)
+            }
+            None => false,
+        };
+        let link = match facts.path(&places.link)?.map(|stat| &stat.node) {
+            None => self.is_served(),
+            Some(NodeKind::Link { target }) => {
+                !self.is_served() || (*target != places.file.as_str() && *target != format!("../sites-available/{}", self.name))
+            }
+            Some(NodeKind::File) if !self.is_served() => true,
+            Some(_) => {
+                return Err(self.failed().cause(format!("{} is not a link", places.link)).hint(format!(
+                    "look at it, and move it away: mv {} {}",
+                    places.link, places.file
+                )));
+            }
+        };
+        Ok(Differs { content, link })
+    }
+
+    fn is_served(&self) -> bool {
+        self.enabled && !self.absent
+    }
+
+    fn script(&self, differs: Differs) -> String {
+        let content = match (differs.content, self.absent) {
+            (false, _) => "keep",
+            (true, true) => "remove",
+            (true, false) => "write",
+        };
+        let link = match (differs.link, self.is_served()) {
+            (false, _) => "keep",
+            (true, true) => "make",
+            (true, false) => "remove",
+        };
+        format!(
+            "root={} site={} content={content} link={link}\n{}",
+            quote(self.folder()),
+            quote(&self.name),
+            include_str!("nginx_site/act.sh")
+        )
+    }
+
+    fn change(&self, places: &Places, differs: Differs, facts: &Facts) -> Result<Change> {
+        let mut change = Change::default();
+        if differs.content {
+            let verb = match facts.path(&places.file)? {
+                _ if self.absent => "remove",
+                Some(_) => "rewrite",
+                None => "write",
+            };
+            let (new, secret) = self.wanted.as_ref().map_or((None, false), |w| (Some(w.content.clone()), w.secret));
+            change = change.what(format!("{verb} {}", places.file));
+            change.diffs.push(Diff { path: places.file.clone(), new, secret });
+        }
+        if differs.link {
+            let verb = if self.is_served() { "serve" } else { "no longer serve" };
+            change = change.what(format!("{verb} the site {}", self.name));
+        }
+        change = change.what("reload nginx");
+        let stdin = self.wanted.as_ref().filter(|_| differs.content).map(|wanted| wanted.content.clone());
+        let label = format!("put the site {} in place, test nginx, reload it", self.name);
+        let command = Command { stdin, ..Command::shell(self.script(differs)).label(label) };
+        Ok(self.predicted(change.action(Action::Run(command)), places, differs, facts))
+    }
+
+    fn predicted(&self, change: Change, places: &Places, differs: Differs, facts: &Facts) -> Change {
+        let change = match &self.wanted {
+            Some(wanted) if differs.content => {
+                let stat = fresh(NodeKind::File, FileMode(0o644), &places.file, facts);
+                change.predict_file(&places.file, stat, &wanted.content, facts)
+            }
+            _ if differs.content => change.predict_absent(&places.file),
+            _ => change,
+        };
+        match (differs.link, self.is_served()) {
+            (false, _) => change,
+            (true, true) => change.predict_link(&places.link, places.file.as_str(), facts),
+            (true, false) => change.predict_absent(&places.link),
+        }
+    }
+}
+
+impl Task for NginxSite {
+    fn load(&mut self, inputs: &dyn Inputs) -> Result<(), Mistake> {
+        self.check()?;
+        let text = match (&self.content, &self.src) {
+            (Some(text), _) => Some(text.clone()),
+            (_, Some(src)) => Some(rendered(src, inputs)?),
+            _ => None,
+        };
+        self.wanted = text.map(|text| Wanted { secret: inputs.is_secret(&text), content: Content::text(text) });
+        let place = |folder: &str| {
+            RemotePath::new(format!("{}/{folder}/{}", self.folder(), self.name)).map_err(|why| Mistake::new("folder", why))
+        };
+        self.places = Some(Places { file: place("sites-available")?, link: place("sites-enabled")? });
+        Ok(())
+    }
+
+    fn probes(&self) -> Vec<Probe> {
+        let mut probes = vec![self.probe()];
+        if let Some(Places { file, link }) = &self.places {
+            probes.extend(content_probes(file));
+            probes.push(Probe::Path(link.clone()));
+        }
+        probes
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Step> {
+        let places = self.places.as_ref().ok_or_else(|| crate::task::not_loaded("nginx_site"))?;
+        let is_gone = !self.is_served() && self.wanted.is_none();
+        if is_gone && facts.path(&places.link)?.is_none() && (!self.absent || facts.path(&places.file)?.is_none()) {
+            return Ok(Step::already(format!("nginx does not serve the site {}", self.name)));
+        }
+        self.obstacle(facts)?;
+        let differs = self.differs(places, facts)?;
+        if !differs.content && !differs.link {
+            let verb = if self.is_served() { "serves" } else { "does not serve" };
+            return Ok(Step::already(format!("nginx {verb} the site {}", self.name)));
+        }
+        if differs.content && !self.absent {
+            needs_parent("write", &places.file, facts)?;
+        }
+        self.change(places, differs, facts).map(Step::Change)
+    }
+}

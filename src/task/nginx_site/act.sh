@@ -1,0 +1,70 @@
+file=$root/sites-available/$site on=$root/sites-enabled/$site changed=no
+umask 022
+dir=$(mktemp -d) || exit 1
+undo() {
+  trap '' 1 2 15
+  if [ "$changed" = yes ]; then
+    for at in "$file" "$on"; do
+      old=$dir/old.${at#"$root/sites-"}
+      if [ -e "$old" ] || [ -L "$old" ]; then cp -a "$old" "$at.tow~" && mv -fT "$at.tow~" "$at"; else rm -f "$at"; fi
+    done
+  fi
+}
+trap 'rm -rf "$dir"' 0
+trap 'undo; exit 129' 1 2 15
+[ "$content" != write ] || cat >"$dir/new" || exit 1
+
+# First on a copy, whose own paths lead into the copy: a site that nginx refuses is never in place at all.
+try=$dir/try
+cp -RL "$root" "$try" 2>/dev/null
+find "$try" -type f -exec grep -lF "$root/" {} + 2>/dev/null | while IFS= read -r f; do sed -i "s|$root/|$try/|g" "$f"; done
+case $content in
+  write) sed "s|$root/|$try/|g" "$dir/new" >"$try/sites-available/$site" ;;
+  remove) rm -f "$try/sites-available/$site" ;;
+esac
+case $link in
+  make) cp "$try/sites-available/$site" "$try/sites-enabled/$site" ;;
+  remove) rm -f "$try/sites-enabled/$site" ;;
+  keep) if [ -e "$on" ] && [ "$content" = write ]; then cp "$try/sites-available/$site" "$try/sites-enabled/$site"; fi ;;
+esac || exit 1
+if ! said=$(nginx -t -c "$try/nginx.conf" 2>&1); then
+  # A pid file of the copy's own, and the like, are no matter of the site's.
+  printf '%s\n' "$said" | sed -e "s|$try|$root|g" >&2
+  nginx -t -q -c "$root/nginx.conf" >/dev/null 2>&1 ||
+    echo "nginx refuses its configuration even without this site: mend that first (nginx -t)" >&2
+  echo "nothing was changed" >&2
+  exit 1
+fi
+
+mkdir "$dir/old.available" "$dir/old.enabled" || exit 1
+for at in "$file" "$on"; do
+  if [ -e "$at" ] || [ -L "$at" ]; then cp -a "$at" "$dir/old.${at#"$root/sites-"}" || exit 1; fi
+done
+changed=yes
+ok=yes
+if [ "$link" = remove ]; then rm -f "$on" || ok=no; fi
+case $content in
+  write) cat "$dir/new" >"$file.tow~" && chmod 0644 "$file.tow~" && sync "$file.tow~" && mv -fT "$file.tow~" "$file" || ok=no ;;
+  remove) rm -f "$file" || ok=no ;;
+esac
+if [ "$link" = make ]; then ln -sfn "$file" "$file.tow-link~" && mv -fT "$file.tow-link~" "$on" || ok=no; fi
+if [ $ok = no ] || ! said=$(nginx -t -c "$root/nginx.conf" 2>&1); then
+  undo
+  rm -f "$file.tow~" "$file.tow-link~"
+  printf '%s\n' "$said" "everything is as it was" >&2
+  exit 1
+fi
+
+if [ "$root" = /etc/nginx ] && [ -d /run/systemd/system ]; then
+  # What does not run reads its configuration when it starts.
+  systemctl is-active -q nginx || exit 0
+  systemctl reload nginx && exit 0
+else
+  pid=$(nginx -T -c "$root/nginx.conf" 2>/dev/null | tr ';{}' '\n\n\n' | sed -n 's/^[[:space:]]*pid[[:space:]][[:space:]]*//p' | head -n 1)
+  case $pid in '') pid=/run/nginx.pid ;; esac
+  [ -s "$pid" ] && kill -0 "$(cat "$pid")" 2>/dev/null || exit 0
+  kill -HUP "$(cat "$pid")" && exit 0
+fi
+undo
+echo "nginx could not be reloaded; everything is as it was" >&2
+exit 1
