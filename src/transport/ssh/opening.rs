@@ -10,13 +10,13 @@ const LONGEST: usize = 48 << 10;
 /// `None` when `script` does not fit, or is not text.
 pub fn command(script: &[u8], sudo: bool) -> Option<String> {
     let text = std::str::from_utf8(script).ok().filter(|text| text.len() <= LONGEST)?;
-    let shell = if sudo {
-        // When sudo refuses, nobody would end the `cat`.
-        "(sudo -n -H -- /bin/sh || kill 0)"
+    let (before, shell) = if sudo {
+        // When sudo refuses, nobody would end the `cat`; the shells around it survive, for the exit code.
+        ("trap : TERM; ", "(sudo -n -H -- /bin/sh; c=$?; trap : TERM; kill 0; exit $c)")
     } else {
-        "exec /bin/sh"
+        ("", "exec /bin/sh")
     };
-    let line = format!("exec /bin/sh -c '(printf \"{}\"; exec cat) | {shell}'", escaped(text));
+    let line = format!("exec /bin/sh -c '{before}(printf \"{}\"; exec cat) | {shell}'", escaped(text));
     (line.len() <= LONGEST).then_some(line)
 }
 
