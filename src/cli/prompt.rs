@@ -13,8 +13,13 @@ use crate::transport::{Ask, UnknownKey};
 use crate::words::plural::count;
 use crate::words::secret::Secret;
 
-/// While somebody is asked: how the terminal was before, if that is known.
-static ASKING: Mutex<Option<Option<Termios>>> = Mutex::new(None);
+/// While somebody is asked.
+static ASKING: Mutex<Option<Asking>> = Mutex::new(None);
+
+struct Asking {
+    /// How the terminal was, if that is known.
+    before: Option<Termios>,
+}
 
 /// Holds the live view back while it asks.
 #[derive(Clone)]
@@ -41,7 +46,7 @@ impl Prompt {
     /// At Ctrl-C while it asks: gives the terminal back as it was. Whether it was asking.
     pub fn abandon() -> bool {
         let Ok(mut asking) = ASKING.lock() else { return false };
-        let Some(before) = asking.take() else { return false };
+        let Some(Asking { before }) = asking.take() else { return false };
         restore(before.as_ref());
         let _ = writeln!(std::io::stderr());
         true
@@ -98,7 +103,7 @@ fn asking<T>(echo: bool, ask: impl FnOnce() -> T) -> T {
     let stdin = std::io::stdin();
     let before = tcgetattr(stdin.as_fd()).ok();
     if let Ok(mut asking) = ASKING.lock() {
-        *asking = Some(before.clone());
+        *asking = Some(Asking { before: before.clone() });
         if let Some(mut silent) = before.filter(|_| !echo) {
             silent.local_flags.remove(LocalFlags::ECHO);
             let _ = tcsetattr(stdin.as_fd(), SetArg::TCSANOW, &silent);
@@ -107,7 +112,7 @@ fn asking<T>(echo: bool, ask: impl FnOnce() -> T) -> T {
     let answer = ask();
     // Abandoned means that the process is about to end: the terminal is as it was.
     if let Ok(mut asking) = ASKING.lock() {
-        restore(asking.take().flatten().as_ref());
+        restore(asking.take().and_then(|asking| asking.before).as_ref());
     }
     answer
 }
