@@ -13,6 +13,7 @@ use crate::report::plan::Planned;
 use crate::report::recap::Ending;
 use crate::report::screen::Screen;
 use crate::report::sink::{Sink, Writer};
+use crate::report::tell::Told;
 use crate::report::terminal::{Pause, Terminal};
 use crate::words::event::{Event, Listener, Mode};
 
@@ -172,7 +173,9 @@ pub fn assemble(options: Options, around: Surroundings, outlets: &Outlets) -> Re
         }
         Mode::Run => {}
     }
-    list.push(Box::new(Ending::new(err(), progress, options.quiet)));
+    let shown = detail(options) >= Detail::Changes && (!live || options.verbose > 0);
+    let told = Told { quiet: options.quiet, output: shown };
+    list.push(Box::new(Ending::new(err(), progress, told)));
     if around.github {
         list.push(Box::new(Annotations::new(err())));
     }
@@ -255,10 +258,11 @@ mod tests {
     }
 
     #[test]
-    fn quiet_says_nothing_when_all_is_well() {
+    fn quiet_says_only_the_result_when_all_is_well() {
         let options = Options { quiet: true, ..Options::new(Mode::Run) };
         let well = Sample::new(Mode::Run, 2).stage(0..2, 1, 1).all(Verdict::Ok, &Tally::default()).end(0);
-        assert_eq!(run(options, PIPE, &well), (String::new(), String::new()));
+        let (out, err) = run(options, PIPE, &well);
+        assert_eq!((out.as_str(), err.as_str()), ("", "nothing to do: no task for 2 hosts (41 s)\n"));
         assert!(run(options, PIPE, &failing(Mode::Run)).1.contains("exit code 3"));
     }
 

@@ -165,7 +165,7 @@ mod tests {
     use crate::report::look::Look;
     use crate::report::sample::{Sample, broken_nginx};
     use crate::report::state::State;
-    use crate::words::event::{Event, HostSummary, Mode, Stream, Tally, Verdict};
+    use crate::words::event::{Event, HostSummary, Mode, Outcome, Stream, Tally, Verdict};
 
     const HOSTILE: &str = "Collecting gunicorn\u{1b}[31m\n\u{1b}]0;x\u{7}日本語日本語日本語日本語日本語日本語日本語日本語 \u{202e}done\t\r\n\n";
 
@@ -235,12 +235,42 @@ mod tests {
     }
 
     #[test]
+    fn hosts_of_a_finished_wave_are_done_until_the_next_stage() {
+        let already = || Outcome::Already { why: "it is".into() };
+        let wave = Sample::new(Mode::Run, 2)
+            .connected(0)
+            .stage(0..1, 1, 2)
+            .starts(0, 0, "x")
+            .finishes(0, 0, "x", already())
+            .stage_done(1, 0..0);
+        let (seen, now) = state(&wave, Look::PLAIN);
+        let lines = frame(&seen, 80, 23, now);
+        assert!(lines[0].contains("1/2 hosts done") && lines[1].ends_with("✓ done"), "{lines:?}");
+        let (seen, now) = state(&wave.stage(0..2, 1, 1), Look::PLAIN);
+        assert!(frame(&seen, 80, 23, now)[0].contains("0/2 hosts done"));
+    }
+
+    #[test]
+    fn output_stays_above_when_asked_for() {
+        let sample = Sample::new(Mode::Run, 1)
+            .stage(0..1, 1, 1)
+            .starts(0, 0, "migrate")
+            .says(0, 0, "migrate", Stream::Stdout, "upgrade a\nupgrade \u{1b}[2Jb")
+            .finishes(0, 0, "migrate", Outcome::Unknown { what: vec![] });
+        let mut verbose = State::new(Look::PLAIN, true, Instant::now());
+        sample.events.iter().for_each(|event| verbose.event(event, Instant::now()));
+        let said = verbose.above.take();
+        assert_eq!(said[..2], ["web1 | upgrade a", "web1 | upgrade b"]);
+        assert!(state(&sample, Look::PLAIN).0.above.take().is_empty());
+    }
+
+    #[test]
     fn what_stays_above_is_short() {
         let sample = Sample::new(Mode::Run, 200)
             .stage(0..200, 1, 1)
             .fails(0..40, &broken_nginx())
             .stage_done(1, 0..40);
-        let (state, _) = state(&sample, Look::PLAIN);
-        assert_snapshot!(state.said.join("\n"));
+        let (mut state, _) = state(&sample, Look::PLAIN);
+        assert_snapshot!(state.above.take().join("\n"));
     }
 }

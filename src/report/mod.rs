@@ -1,5 +1,6 @@
 //! Listeners to events: terminal, plain, JSON. They see events only.
 
+pub mod above;
 pub mod choose;
 pub mod exec;
 pub mod frame;
@@ -17,6 +18,7 @@ pub mod result;
 pub mod screen;
 pub mod sink;
 pub mod state;
+pub mod tell;
 pub mod terminal;
 pub mod text;
 

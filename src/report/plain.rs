@@ -7,7 +7,7 @@ use crate::report::hosts::compact;
 use crate::report::lines::Lines;
 use crate::report::look::{Look, Tone, sign_of_run};
 use crate::report::sink::Sink;
-use crate::report::text::{bounded, elapsed, neutralise, pad};
+use crate::report::text::{bounded, elapsed, neutralise, pad, with_last_line};
 use crate::words::event::{Event, Listener, Mode, Outcome, Stream, TaskRef, Verdict};
 use crate::words::names::HostName;
 use crate::words::plural::count;
@@ -117,7 +117,7 @@ impl Plain {
             Outcome::Changed { what, .. } if what.is_empty() => (Detail::Changes, "changed".to_owned()),
             Outcome::Changed { what, .. } => (Detail::Changes, changes(what, self.detail)),
             Outcome::Unknown { .. } => (Detail::Changes, "ran without change".to_owned()),
-            Outcome::Failed { error } => (Detail::Failures, error.to_string()),
+            Outcome::Failed { error } => (Detail::Failures, with_last_line(error)),
         };
         // Beside a plan or answers, the result tells of failures itself.
         if self.detail >= needs && (self.detail, needs) != (Detail::Notices, Detail::Failures) {
@@ -177,7 +177,11 @@ impl Listener for Plain {
                 self.finished(task, outcome, *time);
             }
             Event::HostFinished { host, summary } if summary.verdict == Verdict::Unreachable => {
-                let why = summary.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+                let why = summary
+                    .error
+                    .as_ref()
+                    .map(|error| format!(": {}", with_last_line(error)))
+                    .unwrap_or_default();
                 self.say(host, Some(Tone::Bad), &format!("! unreachable{why}"));
             }
             Event::RunStarted { playbook, mode, hosts, .. } => self.started(playbook, *mode, hosts),
@@ -239,7 +243,7 @@ mod tests {
     #[test]
     fn quiet_says_failures_only() {
         assert_snapshot!(text(&run(), Detail::Failures, false), @r"
-        web03 | ! nginx site: cannot run `nginx -t`: exit code 1 (1.2 s)
+        web03 | ! nginx site: cannot run `nginx -t`: exit code 1: nginx: configuration file /etc/nginx/nginx.conf test failed (1.2 s)
         web11 | ! unreachable: cannot reach web11 at port 22: connection timed out after 10 s
         ");
     }

@@ -5,16 +5,16 @@ use std::fmt::Write as _;
 
 use crate::report::hosts::{compact, natural_order};
 use crate::report::look::{Look, Tone, verdict_words};
-use crate::report::record::{End, Failure, Record};
+use crate::report::record::{End, Record};
 use crate::report::result::{result, words};
 use crate::report::sink::Sink;
-use crate::report::text::{bounded, neutralise, pad, wrap};
+use crate::report::tell::{Told, tell};
+use crate::report::text::{neutralise, pad, wrap};
 use crate::words::event::{Event, HostSummary, Listener, Mode, Verdict};
 use crate::words::names::HostName;
 use crate::words::plural::count;
 
-const OUTPUT_LINES: usize = 20;
-const HOSTS_SHOWN: usize = 6;
+pub const HOSTS_SHOWN: usize = 6;
 /// Beyond this many lines, groups are made of verdicts only.
 const GROUPS: usize = 12;
 
@@ -24,12 +24,12 @@ pub struct Ending {
     record: Record,
     sink: Sink,
     look: Look,
-    quiet: bool,
+    told: Told,
 }
 
 impl Ending {
-    pub fn new(sink: Sink, look: Look, quiet: bool) -> Ending {
-        Ending { record: Record::default(), sink, look, quiet }
+    pub fn new(sink: Sink, look: Look, told: Told) -> Ending {
+        Ending { record: Record::default(), sink, look, told }
     }
 }
 
@@ -37,18 +37,18 @@ impl Listener for Ending {
     fn event(&mut self, event: &Event) {
         self.record.event(event);
         if matches!(event, Event::RunFinished { .. }) {
-            let text = recap(&self.record, self.look, self.quiet);
+            let text = recap(&self.record, self.look, self.told);
             self.sink.text(&text);
         }
     }
 }
 
 /// The whole recap; empty as long as the run has not finished.
-pub fn recap(record: &Record, look: Look, quiet: bool) -> String {
+pub fn recap(record: &Record, look: Look, told: Told) -> String {
     let Some(end) = &record.end else { return String::new() };
     let failures = record.failures();
     let (mut out, mode) = (String::new(), record.mode.unwrap_or(Mode::Run));
-    if mode == Mode::Run && !quiet {
+    if mode == Mode::Run && !told.quiet {
         out.push('\n');
         outcomes(end, !record.stopped.is_empty(), look, &mut out);
     }
@@ -57,15 +57,17 @@ pub fn recap(record: &Record, look: Look, quiet: bool) -> String {
         if mode != Mode::Exec || failure.task.is_none() {
             out.push('\n');
         }
-        tell(failure, mode, look, &mut out);
+        tell(failure, (mode, told), look, &mut out);
     }
     pending(end, look, &mut out);
     for why in &record.stopped {
         let line = format!("stopped early: {}", neutralise(why));
         let _ = writeln!(out, "\n{}", wrap(&line, look.width, 2));
     }
-    if end.exit_code != 0 || mode == Mode::Run && !quiet {
-        let _ = writeln!(out, "\n{}", wrap(&result(end, mode, look), look.width, 2));
+    if end.exit_code != 0 || mode == Mode::Run {
+        // With `-q`, and nothing that went wrong, this is the only line.
+        let gap = if told.quiet && out.is_empty() { "" } else { "\n" };
+        let _ = writeln!(out, "{gap}{}", wrap(&result(end, mode, look), look.width, 2));
     }
     out
 }
@@ -122,61 +124,6 @@ fn grouped(
     groups
 }
 
-fn tell(failure: &Failure, mode: Mode, look: Look, out: &mut String) {
-    let hosts = match failure.hosts.as_slice() {
-        [only] => only.to_string(),
-        many => format!("{} ({})", compact(many, look.dots(), HOSTS_SHOWN), count(many.len(), "host")),
-    };
-    let error = &failure.error;
-    if mode == Mode::Exec && failure.task.is_some() {
-        let line = format!("{} {hosts}: {}", look.cross(), neutralise(&error.to_string()));
-        let _ = writeln!(out, "{}", look.paint(Tone::Bad, &wrap(&line, look.width, 2)));
-        error.hint.iter().for_each(|hint| indented("hint: ", hint, look, out));
-        return;
-    }
-    let place = failure.task.as_ref().map_or_else(String::new, |task| {
-        let origin = if task.origin.is_empty() { String::new() } else { format!(" ({})", task.origin) };
-        neutralise(&format!(": {} {} {}{origin}", task.stage, look.into(), task.task))
-    });
-    let head = format!("{} {hosts}{place}", look.cross());
-    let _ = writeln!(out, "{}", look.paint(Tone::Bad, &wrap(&head, look.width, 2)));
-    indented("", &error.what, look, out);
-    for cause in &error.causes {
-        indented("cause: ", cause, look, out);
-    }
-    if let Some(command) = &error.command {
-        indented("command: ", &bounded(command, 2000), look, out);
-    }
-    if !error.output.is_empty() {
-        let whose = if failure.hosts.len() > 1 { format!(" on {}", failure.first) } else { String::new() };
-        let _ = writeln!(out, "  the last lines{whose}:");
-        let hidden = error.output.len().saturating_sub(OUTPUT_LINES);
-        for line in &error.output[hidden..] {
-            let _ = writeln!(
-                out,
-                "  {}",
-                look.paint(Tone::Faint, &format!("  | {}", bounded(&flat(line), 2000)))
-            );
-        }
-    }
-    if let Some(hint) = &error.hint {
-        indented("hint: ", hint, look, out);
-    }
-}
-
-fn flat(line: &str) -> String {
-    neutralise(line).replace('\n', " ")
-}
-
-/// Further lines of a text stand under its first word.
-fn indented(label: &str, text: &str, look: Look, out: &mut String) {
-    for (position, line) in neutralise(&bounded(text, 4000)).lines().enumerate() {
-        let label = if position == 0 { label.to_owned() } else { " ".repeat(label.len()) };
-        let line = format!("  {label}{line}");
-        let _ = writeln!(out, "{}", wrap(&line, look.width, 2 + label.len()));
-    }
-}
-
 fn pending(end: &End, look: Look, out: &mut String) {
     let mut groups: BTreeMap<&[String], Vec<HostName>> = BTreeMap::new();
     for (host, summary) in end.hosts.iter().filter(|(_, summary)| !summary.pending.is_empty()) {
@@ -194,16 +141,17 @@ fn pending(end: &End, look: Look, out: &mut String) {
 mod tests {
     use insta::assert_snapshot;
 
-    use super::recap;
+    use super::{Told, recap};
     use crate::report::look::Look;
     use crate::report::record::Record;
     use crate::report::sample::{Sample, broken_nginx, unreachable};
-    use crate::words::event::{Mode, Tally, Verdict};
+    use crate::words::error::{Error, Kind};
+    use crate::words::event::{Mode, Stream, Tally, Verdict};
 
     fn text(sample: &Sample) -> String {
         let mut record = Record::default();
         sample.events.iter().for_each(|event| record.event(event));
-        recap(&record, Look::PLAIN, false)
+        recap(&record, Look::PLAIN, Told::default())
     }
 
     #[test]
@@ -242,6 +190,37 @@ mod tests {
             sample.verdict(host..host + 1, Verdict::Ok, &tally)
         });
         assert_snapshot!(text(&sample.end(0)));
+    }
+
+    #[test]
+    fn unknown_keys_of_many_hosts_are_one_failure() {
+        let sample = (0..3).fold(Sample::new(Mode::Run, 3), |sample, host| {
+            let error =
+                Error::new(Kind::HostKey, format!("the host key of [203.0.113.{host}]:2222 is unknown"))
+                    .cause(format!("it shows ssh-ed25519 SHA256:k{host}"))
+                    .hint("review the keys");
+            sample.unreachable(host..host + 1, &error)
+        });
+        assert_snapshot!(text(&sample.end(7)));
+    }
+
+    #[test]
+    fn a_command_is_not_said_to_be_harmless_to_repeat() {
+        let error = Error::new(Kind::Interrupted, "interrupted").hint("again: what is done is not repeated");
+        let of = |mode| text(&Sample::new(mode, 1).unreachable(0..1, &error).end(130));
+        assert!(of(Mode::Run).contains("not repeated") && !of(Mode::Exec).contains("not repeated"));
+    }
+
+    #[test]
+    fn what_was_streamed_is_not_told_twice() {
+        let mut error = broken_nginx();
+        error.output = (1..=9).map(|n| format!("line {n}")).collect();
+        let sample = Sample::new(Mode::Run, 1).says(0, 3, "nginx site", Stream::Stdout, "line 1\n");
+        let mut record = Record::default();
+        sample.fails(0..1, &error).end(3).events.iter().for_each(|event| record.event(event));
+        let of = |output| recap(&record, Look::PLAIN, Told { output, ..Told::default() });
+        assert!(of(false).contains("| line 1\n"));
+        assert!(!of(true).contains("| line 4\n") && of(true).contains("| line 5\n"), "{}", of(true));
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::report::above::{Above, Speech};
 use crate::report::look::{Look, Tone, sign_of_run};
-use crate::report::text::{bounded, elapsed, fit, floor_boundary, neutralise};
-use crate::words::event::{Event, Mode, Outcome, TaskRef, Verdict};
+use crate::report::text::{bounded, elapsed, fit, floor_boundary, neutralise, with_last_line};
+use crate::words::event::{Event, Mode, Outcome, Stream, TaskRef, Verdict};
 use crate::words::names::HostName;
 use crate::words::plural::count;
 
@@ -27,7 +28,7 @@ pub struct State {
     stages_seen: usize,
     failures: usize,
     /// Lines that stay above the view, not printed yet.
-    pub said: Vec<String>,
+    pub above: Above,
 }
 
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub struct Stage {
     pub waves: usize,
     pub tasks: usize,
     started: Instant,
-    hosts: usize,
+    hosts: Vec<HostName>,
     changed: usize,
     already: usize,
 }
@@ -53,6 +54,7 @@ pub struct Row {
     pub last: String,
     /// Tasks of this stage.
     pub finished: usize,
+    speech: Speech,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +85,7 @@ impl State {
             index: BTreeMap::new(),
             stages_seen: 0,
             failures: 0,
-            said: vec![],
+            above: Above::new(look),
         }
     }
 
@@ -103,7 +105,7 @@ impl State {
                 self.stage_started(stage, hosts, (*wave, *waves), *tasks, now);
             }
             Event::TaskStarted { task } => self.task_started(task, now),
-            Event::Output { task, text, .. } => self.output(task, text),
+            Event::Output { task, stream, text } => self.output(task, *stream, text),
             Event::TaskFinished { task, outcome, elapsed } => {
                 self.task_finished(task, outcome, *elapsed);
                 let failed = matches!(outcome, Outcome::Failed { .. });
@@ -111,11 +113,11 @@ impl State {
             }
             Event::StageFinished { failed, .. } => self.stage_finished(failed.len(), now),
             Event::Stopping { why } => {
-                self.say(Tone::Bad, &format!("stopping: {}", neutralise(why).replace('\n', " ")));
+                self.above.say(Tone::Bad, &format!("stopping: {}", neutralise(why).replace('\n', " ")));
             }
             Event::HostFinished { host, summary } => {
                 if let (Verdict::Unreachable, Some(error)) = (summary.verdict, &summary.error) {
-                    self.failure(host, &error.to_string());
+                    self.failure(host, &with_last_line(error));
                 }
                 self.phase(host, Phase::Done(summary.verdict), now);
             }
@@ -132,6 +134,7 @@ impl State {
             since: now,
             last: String::new(),
             finished: 0,
+            speech: Speech::default(),
         };
         self.rows = hosts.iter().map(row).collect();
         self.index = hosts.iter().enumerate().map(|(at, host)| (host.clone(), at)).collect();
@@ -147,12 +150,14 @@ impl State {
     ) {
         self.stages_seen += usize::from(wave <= 1);
         let (name, number) = (fit(name, 60, "…"), self.stages_seen);
-        let (hosts_here, changed, already) = (hosts.len(), 0, 0);
-        self.stage =
-            Some(Stage { name, number, wave, waves, tasks, started, hosts: hosts_here, changed, already });
+        let (changed, already, here) = (0, 0, hosts.to_vec());
+        self.stage = Some(Stage { name, number, wave, waves, tasks, started, hosts: here, changed, already });
         for host in hosts {
             if let Some(row) = self.row(host) {
                 row.finished = 0;
+                if row.phase == Phase::Done(Verdict::Ok) {
+                    row.phase = Phase::Idle;
+                }
             }
         }
     }
@@ -170,7 +175,7 @@ impl State {
 
     fn notice(&mut self, host: Option<&HostName>, text: &str) {
         let host = host.map_or_else(String::new, |host| format!("{host}: "));
-        self.say(Tone::Faint, &format!("{host}{}", neutralise(text.trim_end())));
+        self.above.say(Tone::Faint, &format!("{host}{}", neutralise(text.trim_end())));
     }
 
     fn task_started(&mut self, task: &TaskRef, now: Instant) {
@@ -181,7 +186,11 @@ impl State {
         }
     }
 
-    fn output(&mut self, task: &TaskRef, text: &str) {
+    fn output(&mut self, task: &TaskRef, stream: Stream, text: &str) {
+        if self.verbose && self.mode == Mode::Run {
+            let lines = self.row(&task.host).map(|row| row.speech.push(stream, text));
+            self.above.output(&task.host, &lines.unwrap_or_default());
+        }
         let start = floor_boundary(text, text.len().saturating_sub(TAIL));
         let line =
             text[start..].lines().rev().map(|line| fit(line.trim(), 200, "…")).find(|line| !line.is_empty());
@@ -191,6 +200,8 @@ impl State {
     }
 
     fn task_finished(&mut self, task: &TaskRef, outcome: &Outcome, time: Duration) {
+        let rest = self.row(&task.host).map(|row| row.speech.finish());
+        self.above.output(&task.host, &rest.unwrap_or_default());
         let changed = matches!(outcome, Outcome::Changed { .. });
         if let Some(stage) = &mut self.stage {
             stage.changed += usize::from(changed);
@@ -199,7 +210,7 @@ impl State {
         if let Outcome::Failed { error } = outcome {
             // With `tow exec` that is the result, which comes at the end.
             if self.mode != Mode::Exec {
-                self.failure(&task.host, &format!("{}: {error}", task.task));
+                self.failure(&task.host, &format!("{}: {}", task.task, with_last_line(error)));
             }
         } else if self.verbose {
             let (sign, tone) = sign_of_run(outcome);
@@ -211,7 +222,7 @@ impl State {
             let words =
                 if matches!(outcome, Outcome::Unknown { .. }) { "ran without change".into() } else { words };
             let line = format!("{sign} {}: {}: {words} ({})", task.host, task.task, elapsed(time));
-            self.say(tone, &neutralise(&line).replace('\n', " "));
+            self.above.say(tone, &neutralise(&line).replace('\n', " "));
         }
         if let Some(row) = self.row(&task.host) {
             row.last.clear();
@@ -223,21 +234,32 @@ impl State {
         self.failures += 1;
         if self.failures <= FAILURES_TOLD {
             let line = format!("{} {host}: {}", self.look.cross(), neutralise(text).replace('\n', " "));
-            self.say(Tone::Bad, &bounded(&line, 500));
+            self.above.say(Tone::Bad, &bounded(&line, 500));
         } else if self.failures == FAILURES_TOLD + 1 {
-            self.say(
+            self.above.say(
                 Tone::Bad,
                 &format!("{} more hosts fail; all are told of at the end", self.look.cross()),
             );
         }
     }
 
+    /// Who is in no later stage is done; a stage that begins takes its hosts back.
+    fn hosts_done(&mut self) {
+        let hosts = self.stage.as_ref().map(|stage| stage.hosts.clone()).unwrap_or_default();
+        for host in &hosts {
+            if let Some(row) = self.row(host).filter(|row| row.phase == Phase::Idle) {
+                row.phase = Phase::Done(Verdict::Ok);
+            }
+        }
+    }
+
     fn stage_finished(&mut self, failed: usize, now: Instant) {
+        self.hosts_done();
         // A plan changes nothing, and what `tow exec` does is in its output.
         let Some(stage) = self.stage.as_ref().filter(|_| self.mode == Mode::Run) else { return };
         let wave =
             if stage.waves > 1 { format!(" wave {}/{}", stage.wave, stage.waves) } else { String::new() };
-        let mut words = vec![count(stage.hosts, "host")];
+        let mut words = vec![count(stage.hosts.len(), "host")];
         let counts = [
             (stage.changed, "changed"),
             (stage.already, "already"),
@@ -248,12 +270,6 @@ impl State {
             if failed > 0 { (self.look.cross(), Tone::Bad) } else { (self.look.tick(), Tone::Good) };
         let time = elapsed(now.saturating_duration_since(stage.started));
         let line = format!("{mark} {}{wave}: {} ({time})", stage.name, words.join(", "));
-        self.say(tone, &line);
-    }
-
-    fn say(&mut self, tone: Tone, line: &str) {
-        for line in line.lines() {
-            self.said.push(self.look.paint(tone, line));
-        }
+        self.above.say(tone, &line);
     }
 }

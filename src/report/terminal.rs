@@ -90,7 +90,7 @@ impl Shared {
         }
         let (width, height) = screen.size();
         let mut state = lock(&self.state);
-        let said = std::mem::take(&mut state.said);
+        let said = state.above.take();
         let lines = frame(&state, width, height.saturating_sub(1), Instant::now());
         drop(state);
         screen.draw(&said, &lines);
@@ -141,7 +141,7 @@ impl Terminal {
     /// Prints what is to stay, with no region below it.
     fn say(&self) {
         let mut screen = lock(&self.shared.screen);
-        let said = std::mem::take(&mut lock(&self.shared.state).said);
+        let said = lock(&self.shared.state).above.take();
         screen.draw(&said, &[]);
     }
 }
@@ -213,7 +213,8 @@ mod tests {
         let (left, _time) = left.rsplit_once(" (").unwrap();
         assert_eq!(
             left,
-            "the clock is slow\n✗ web2: nginx site: cannot run `nginx -t`: exit code 1\n\
+            "the clock is slow\n✗ web2: nginx site: cannot run `nginx -t`: exit code 1: nginx: \
+             configuration file /etc/nginx/nginx.conf test failed\n\
              ✗ switch: 3 hosts, 1 host failed"
         );
     }

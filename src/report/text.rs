@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use console::{measure_text_width, truncate_str};
 
+use crate::words::error::Error;
+
 /// What stands for a control character that was taken out.
 pub const REPLACED: char = '\u{fffd}';
 
@@ -177,6 +179,12 @@ pub fn bounded(text: &str, limit: usize) -> String {
 /// The last character boundary at or before `at`.
 pub fn floor_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
+/// An error on one line, with what the command said last: `exit code 1` alone explains nothing.
+pub fn with_last_line(error: &Error) -> String {
+    let last = error.output.iter().rev().find(|line| !line.trim().is_empty());
+    last.map_or_else(|| error.to_string(), |last| format!("{error}: {}", fit(last.trim(), 200, "…")))
 }
 
 /// `0.4 s`, `41 s`, `3 min 05 s`, `1 h 02 min`.

@@ -141,7 +141,7 @@ impl Handler for Client {
             DisconnectReason::Error(russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout) => {
                 "the link is dead: no answer to keepalives".to_owned()
             }
-            DisconnectReason::Error(error) => format!("the connection was lost: {}", explain(error)),
+            DisconnectReason::Error(error) => explain(error),
         };
         self.seen.with(|inner| inner.lost.get_or_insert(why).clone());
         match reason {
@@ -255,7 +255,7 @@ impl Session {
         !self.handle.is_closed() && self.through.as_ref().is_none_or(|through| through.is_alive())
     }
     pub fn why_lost(&self) -> String {
-        self.seen.lost().unwrap_or_else(|| "the connection was lost".to_owned())
+        self.seen.lost().unwrap_or_else(|| "it ended without a word".to_owned())
     }
 }
 

@@ -104,21 +104,24 @@ impl Dial<'_> {
                 Err(failure) => failure,
             };
             drop(pass);
-            let pause = match failure {
+            let (pause, news) = match failure {
                 Failure::Final(error) => return Err(error),
                 Failure::Refused(error) if tries > 1 => return Err(error),
-                Failure::Refused(_) => jittered(Duration::from_millis(400)),
+                Failure::Refused(_) => (
+                    jittered(Duration::from_millis(400)),
+                    "refused the connection, trying once more".to_owned(),
+                ),
                 Failure::Dropped(why) => {
                     gate.narrow();
                     let pause = jittered(Duration::from_millis(250) * 2_u32.pow(tries.min(5)));
                     if tries >= TRIES || started.elapsed() + pause > self.shared.options.retry_for {
                         return Err(throttled(target, &why, tries));
                     }
-                    pause
+                    (pause, format!("turned us away, trying again ({} of {TRIES})", tries + 1))
                 }
             };
             tries += 1;
-            (self.notice)(format!("{} turned us away, trying again ({tries} of {TRIES})", target.host));
+            (self.notice)(format!("{} {news}", target.host));
             sleep(pause).await;
         }
     }

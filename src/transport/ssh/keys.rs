@@ -74,6 +74,12 @@ fn read(file: &Path) -> Loaded {
         Err(error) if error.kind() == ErrorKind::NotFound => return Loaded::Missing,
         Err(error) => return unusable(&error),
     };
+    if let Ok(public) = PublicKey::from_openssh(text.trim()) {
+        let why = format!("this is the public key ({})", public.algorithm());
+        let error = Error::config(format!("cannot use the private key {shown}")).cause(why);
+        let private = file.with_extension("");
+        return Loaded::Unusable(error.hint(format!("name the private one, perhaps {}", private.display())));
+    }
     if let Some(mode) = open_to_others(file) {
         let why = format!("its mode {mode:04o} lets others read it");
         let error = Error::config(format!("the private key {shown} is refused")).cause(why);
@@ -146,4 +152,20 @@ fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Loaded, read};
+
+    #[test]
+    fn a_public_key_in_place_of_the_private_one_is_recognised() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("id.pub");
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA me\n";
+        std::fs::write(&file, key).unwrap();
+        let Loaded::Unusable(error) = read(&file) else { panic!("it was taken") };
+        assert!(error.to_string().contains("this is the public key"), "{error}");
+        assert!(error.hint.unwrap().ends_with("/id"));
+    }
 }

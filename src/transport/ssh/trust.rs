@@ -40,8 +40,9 @@ pub fn refuse(shared: &Shared, host: &HostName, target: &Target, shown: &Shown) 
         Verdict::Changed(places) => refused(format!("the host key of {address} has changed"))
             .cause(format!("it shows {algorithm} {fingerprint}; known is the key in {}", places.join(", ")))
             .hint(format!(
-                "if the server was reinstalled, `ssh-keygen -R '{address}'` forgets the old key; \
-                 if not, somebody may be between you and it"
+                "if the server was reinstalled, `ssh-keygen -R '{address}'{}` forgets the old key; \
+                 if not, somebody may be between you and it",
+                in_files(places)
             )),
         Verdict::Revoked(place) => refused(format!("the host key of {address} is revoked"))
             .cause(format!("{algorithm} {fingerprint} is marked @revoked in {place}"))
@@ -54,6 +55,7 @@ pub fn refuse(shared: &Shared, host: &HostName, target: &Target, shown: &Shown) 
             let line = format!("{address} {}", key.to_openssh().unwrap_or_default().trim());
             let error = refused(format!("the host key of {address} is unknown"))
                 .cause(format!("it shows {algorithm} {fingerprint}"))
+                .cause(looked_in(&shared.known_files(target)))
                 .hint(format!(
                     "connect once at a terminal to review the key, or add it to {} \
                      (`ssh-keyscan` prints the line; compare the fingerprint on the server's console)",
@@ -73,6 +75,26 @@ pub fn refuse(shared: &Shared, host: &HostName, target: &Target, shown: &Shown) 
             error
         }
     }
+}
+
+/// For `ssh-keygen -R`: which file, where it would not look by itself.
+fn in_files(places: &[String]) -> String {
+    let file = places.first().and_then(|place| place.rsplit_once(':')).map_or("", |(file, _)| file);
+    let usual = std::env::home_dir().map(|home| home.join(".ssh/known_hosts"));
+    let ours = !file.is_empty() && usual.is_none_or(|usual| usual != Path::new(file));
+    if ours { format!(" -f '{file}'") } else { String::new() }
+}
+
+/// Where the key was looked for; a file that does not exist may be a slip of the pen.
+fn looked_in(files: &[PathBuf]) -> String {
+    let named = |(position, file): (usize, &PathBuf)| match file.exists() {
+        true => Some(file.display().to_string()),
+        // The first is the one that was configured; of the others it is usual that they are missing.
+        false if position == 0 => Some(format!("{} (which does not exist)", file.display())),
+        false => None,
+    };
+    let named: Vec<String> = files.iter().enumerate().filter_map(named).collect();
+    format!("it is not in {}", named.join(", "))
 }
 
 fn remember(shared: &Shared, unknown: UnknownKey) {
@@ -117,4 +139,24 @@ fn append(file: &Path, line: &str) -> std::io::Result<()> {
     }
     let start = if last == *b"\n" { "" } else { "\n" };
     file.write_all(format!("{start}{line}\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{in_files, looked_in};
+
+    #[test]
+    fn hints_name_the_file_where_it_is_not_the_usual_one() {
+        let usual = std::env::home_dir().unwrap().join(".ssh/known_hosts");
+        assert_eq!(in_files(&[format!("{}:3", usual.display())]), "");
+        assert_eq!(in_files(&["/srv/known:3".to_owned()]), " -f '/srv/known'");
+    }
+
+    #[test]
+    fn a_file_that_does_not_exist_is_said_to() {
+        let files = ["/nowhere/known", "/nowhere/other", "/etc/passwd"].map(PathBuf::from);
+        assert_eq!(looked_in(&files), "it is not in /nowhere/known (which does not exist), /etc/passwd");
+    }
 }
