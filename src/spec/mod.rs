@@ -25,6 +25,7 @@ mod cache;
 mod call;
 mod fault;
 mod filters;
+mod foreign;
 mod groups;
 mod inventory;
 mod late;
@@ -73,7 +74,7 @@ pub fn load(
     let sound = mistakes.is_empty();
     let inventory = if !sound && inventory.hosts.is_empty() { Inventory::localhost() } else { inventory };
     let entries = inventory.secrets.as_slice();
-    let secrets = Secrets::load(&inventory.file, entries, files.as_ref(), env, &mut mistakes);
+    let secrets = Secrets::load(&inventory.file, entries, files.as_ref(), env);
     let (mask, templates) = (secrets.mask(), Templates::default());
     let file = Arc::new(request.playbook.clone());
     let playbook = Playbook::parse(&file, &templates, &mut mistakes);

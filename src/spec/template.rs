@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use crate::spec::fault::{At, Fault, of_render, unreadable};
 use crate::spec::filters;
+use crate::spec::foreign;
 use crate::spec::mentions::{Mentions, mentions, seg_name};
 
 const MAX_NESTING: usize = 32;
@@ -44,15 +45,18 @@ impl Compiled {
     /// `(eq os.family "debian")` or a bare variable, as `when` has it.
     pub fn condition(text: &str) -> Result<Arc<Compiled>, Fault> {
         if is_template(text) {
-            let mut fault = Fault::new("a condition is written without `{{ }}`", At::Whole);
+            let fault = Fault::new("a condition is written without `{{ }}`", At::Whole);
             let inner = text.trim().trim_start_matches('{').trim_end_matches('}').trim();
-            fault.help = Some(format!("write: {inner}"));
-            return Err(fault);
+            let written = foreign::condition(inner).unwrap_or_else(|| inner.to_owned());
+            return Err(fault.help(format!("write: {written}")));
         }
-        let bare = text.trim();
-        if !bare.starts_with('(') && bare.contains(char::is_whitespace) {
-            let fault = Fault::new("a call in a condition stands in parentheses", At::Whole);
-            return Err(fault.help(format!("write: ({bare})")));
+        let mut bare = text.trim().to_owned();
+        if !bare.starts_with('(') && foreign::is_bare_call(&bare) {
+            bare = format!("({bare})");
+        }
+        if let Some(written) = foreign::condition(&bare) {
+            let fault = Fault::new("a condition is a variable or a call, such as (eq a b)", At::Whole);
+            return Err(fault.help(format!("write: {written}")));
         }
         let compiled = Compiled::new(&format!("{{{{#if {bare}}}}}1{{{{/if}}}}"));
         // Positions would be those of the text that we made.
