@@ -8,9 +8,10 @@ use crate::spec::model::Host;
 use crate::spec::range;
 use crate::spec::read::{Reader, Word};
 use crate::spec::secrets;
+use crate::spec::set::Known;
 use crate::spec::settings::{self, SETTINGS, Settings};
 use crate::spec::source::{self, Entry, Node, Span, TextFile};
-use crate::spec::vars::check_reserved;
+use crate::spec::vars::{Templates, check_reserved};
 use crate::words::names::HostName;
 
 const SECTIONS: &[&str] = &["defaults", "vars", "secrets", "groups", "hosts"];
@@ -160,6 +161,16 @@ impl Inventory {
         settings.overlay(&host.settings);
         let connection = settings.connection(&host.address);
         Host { name: host.name.clone(), groups: self.group_names(host), connection }
+    }
+
+    /// Every variable of every host.
+    pub fn known(&self, templates: &Templates) -> Known {
+        let mut known = Known::default();
+        let groups = self.groups.iter().map(|group| group.vars.as_ref());
+        let hosts = self.hosts.iter().map(|host| host.vars.as_deref());
+        let layers = std::iter::once(self.vars.as_ref()).chain(groups).chain(hosts);
+        layers.flatten().for_each(|node| known.add(node, templates));
+        known
     }
 
     pub fn group_names(&self, host: &Entity) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::{MaxFailures, OnFailure};
 use crate::spec::read::{Reader, Word};
+use crate::spec::set::Known;
 use crate::spec::source::{self, Entry, Node, Span, TextFile, Value};
 use crate::spec::suggest::advice;
 use crate::spec::tasks::{self, TaskPlan};
@@ -97,6 +98,14 @@ impl Playbook {
         }
         stage.top_level = true;
         self.stages.push(stage);
+    }
+
+    /// What its variables define and what all of it mentions.
+    pub fn add_to(&self, known: &mut Known, templates: &Templates) {
+        self.vars.iter().for_each(|node| known.add(node, templates));
+        for task in self.stages.iter().flat_map(|stage| stage.tasks.iter().chain(&stage.handlers)) {
+            known.mentions.extend(&task.mentions());
+        }
     }
 
     fn check_names(&self, reader: &mut Reader<'_>) {

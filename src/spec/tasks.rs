@@ -225,14 +225,6 @@ impl TaskPlan {
         }
         mentions
     }
-
-    /// The argument that says most about the task: `directory /srv/app`.
-    pub fn main_key(&self) -> Option<&'static str> {
-        let short = task::shorthand(self.call.kind).filter(|key| *key != "that");
-        let wanted =
-            ["path", "command", "dest", "name", "names", "url", "requirements", "packages", "venv", "site"];
-        short.into_iter().chain(wanted).find(|key| self.call.node.entry(key).is_some())
-    }
 }
 
 fn text(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {

@@ -6,7 +6,7 @@ use handlebars::template::{Parameter, TemplateElement};
 use handlebars::{Context, Handlebars, Path, RenderContext, Renderable as _, StringOutput, Template};
 use serde_json::Value as Json;
 
-use crate::spec::fault::{At, Fault, of_render, unreadable};
+use crate::spec::fault::{At, Fault, of_render, unclosed, unreadable};
 use crate::spec::filters;
 use crate::spec::foreign;
 use crate::spec::mentions::{Mentions, mentions, seg_name};
@@ -33,6 +33,9 @@ impl Compiled {
     pub fn new(text: &str) -> Result<Arc<Compiled>, Fault> {
         check_nesting(text)?;
         let mut template = Template::compile(text).map_err(|error| {
+            if let Some(fault) = unclosed(text) {
+                return fault;
+            }
             let at = error.pos().map_or(At::Whole, |(line, column)| At::LineColumn(line, column));
             Fault::new(format!("the template cannot be read: {}", unreadable(text, error.reason())), at)
         })?;
@@ -307,7 +310,9 @@ mod tests {
             ("{{> other}}", "not available"),
             ("{{#if (eqq 1 2)}}{{/if}}", "there is no function `eqq`"),
             ("{{app.name", "cannot be read"),
-            ("{{#if port}}", "cannot be read"),
+            ("{{#if port}}", "cannot be read: `{{#if port}}` lacks its `{{/if}}`"),
+            ("{{#if port}}a{{/if}}{{#each list}}b", "`{{#each list}}` lacks its `{{/each}}`"),
+            ("{{#if port}}a{{/each}}", "cannot be read: `{{#if}}` is closed by `{{/each}}`"),
         ] {
             let error = render(text).expect_err(text);
             assert!(error.contains(expected), "{text}: {error}");
