@@ -87,6 +87,7 @@ pub fn load(
     let vars = playbook.vars.clone();
     let mut known = inventory.known(&templates);
     playbook.add_to(&mut known, &templates);
+    let set = known.fitting(set, &mut mistakes);
     let chosen = choose(&inventory, playbook, (&limited, tags), sound, &mut mistakes);
     let taking_part: Vec<usize> = (0..inventory.hosts.len())
         .filter(|host| chosen.iter().any(|stage| stage.hosts.contains(host)))

@@ -84,33 +84,31 @@ impl Known {
         self.mentions.everything || self.mentions.paths.iter().any(related)
     }
 
+    /// Those that fit; one below a value that is no table does not.
+    pub fn fitting(&self, mut set: Vec<SetValue>, mistakes: &mut Mistakes) -> Vec<SetValue> {
+        set.retain(|(path, _)| {
+            let above = (1..path.len()).map(|n| &path[..n]).find(|above| {
+                let below = |known: &Vec<String>| known.len() > above.len() && known.starts_with(above);
+                self.plain.contains(*above) && !self.paths.iter().any(below)
+            });
+            let Some(above) = above.map(|above| above.join(".")) else { return true };
+            let message = format!("--set: `{}` cannot be set: `{above}` is no table", path.join("."));
+            mistakes.push(Mistake::argument(message).help(format!("set the whole: --set {above}=…")));
+            false
+        });
+        set
+    }
+
     /// `sure`: all that the playbook could use has been seen.
     pub fn check(&self, set: &[SetValue], sure: bool, mistakes: &mut Mistakes) {
-        for (path, _) in set {
+        for (path, _) in set.iter().filter(|(path, _)| !self.paths.contains(path) && !self.is_used(path)) {
             let name = path.join(".");
-            let above = (1..path.len()).map(|n| &path[..n]).find(|above| {
-                let table =
-                    self.paths.iter().any(|known| known.len() > above.len() && known.starts_with(above));
-                self.plain.contains(*above) && !table
-            });
-            if let Some(above) = above {
-                let above = above.join(".");
-                let mistake = Mistake::argument(format!("--set: `{above}` has no `{name}`: it is no table"));
-                mistakes.push(mistake.help(format!("set `{above}` itself: --set {above}=…")));
-                continue;
-            }
-            if self.paths.contains(path) || self.is_used(path) {
-                continue;
-            }
             let known: Vec<String> = self.paths.iter().map(|path| path.join(".")).collect();
             let names = || known.iter().map(String::as_str);
             if sure || nearest(&name, names()).is_some() {
                 let message = format!("--set: no variable `{name}` is defined, and nothing uses it");
-                mistakes.push(Mistake::argument(message).maybe_help(advice(
-                    &name,
-                    names(),
-                    "the variables are",
-                )));
+                let help = advice(&name, names(), "the variables are");
+                mistakes.push(Mistake::argument(message).maybe_help(help));
             }
         }
     }
@@ -135,6 +133,7 @@ mod tests {
         known.add(&node, &Templates::default());
         known.mentions.extend(&Compiled::new("{{version}} {{app.extra}}").unwrap().mentions);
         let values = values(&[(set.to_owned(), "v".to_owned())], &mut mistakes);
+        let values = known.fitting(values, &mut mistakes);
         known.check(&values, sure, &mut mistakes);
         let shown =
             |m: crate::spec::mistake::Mistake| format!("{} | {}", m.message, m.help.unwrap_or_default());
@@ -151,7 +150,7 @@ mod tests {
         assert!(refused("ap.ref", false)[0].contains("did you mean `app.ref`?"));
         assert!(refused("colour", true)[0].contains("nothing uses it"));
         assert_eq!(refused("colour", false).len(), 0, "a part that was left out may use it");
-        assert!(refused("app.ref.x", true)[0].contains("set `app.ref` itself"));
+        assert!(refused("app.ref.x", true)[0].contains("--set app.ref=…"));
         assert!(refused("host", true)[0].contains("these cannot be set: host, hosts"));
         assert!(refused("a..b", true)[0].contains("write it as app.ref=main"));
     }
