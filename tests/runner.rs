@@ -279,3 +279,38 @@ async fn nothing_stays_on_the_host() {
     // Other tests run beside this one: ours is the one that is gone.
     assert!(folders.lines().any(|folder| !std::path::Path::new(folder).exists()), "{folders}");
 }
+
+#[tokio::test]
+async fn a_command_that_ends_in_peace_when_its_time_is_over_has_failed() {
+    let mut host = Host::start().await;
+    let peaceful = Command::shell("trap 'exit 0' TERM; sleep 30 & wait").timeout(Duration::from_millis(300));
+    let (ending, seen) = host.run(&[Action::Run(peaceful), shell("echo no")]).await;
+    assert!(matches!(ending, Ending::Failed { action: 0, timed_out: true, .. }), "{ending:?}");
+    assert_eq!(seen.out, b"");
+    host.runner.close().await;
+}
+
+#[tokio::test]
+async fn a_file_with_setuid_keeps_it_although_its_owner_changes() {
+    let mut host = Host::start().await;
+    let owner = Owner { user: Some(UserName::new("nobody").unwrap()), group: None };
+    let names = ["a", "b", "c", "d"];
+    let path = |name: &str| host.path(name);
+    let actions: Vec<Action> = names
+        .iter()
+        .map(|name| {
+            let (content, mode) = (Content::text(name), Some(FileMode(0o4755)));
+            Action::Install { path: path(name), content, mode, owner: owner.clone() }
+        })
+        .collect();
+    // Only root may give files away.
+    if host.facts.host.user != "root" {
+        return;
+    }
+    assert_eq!(host.run(&actions).await.0, Ending::Done);
+    for name in names {
+        let mode = host.dir.path().join(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o4755, "{name}");
+    }
+    host.runner.close().await;
+}

@@ -89,19 +89,25 @@ impl Arg {
             Arg::Table(entries) => toml::Value::Table(
                 entries.iter().map(|(key, arg)| (key.clone(), arg.render(context, faults))).collect(),
             ),
-            Arg::Text(compiled, span) => match compiled.render(context) {
-                Err(fault) => {
-                    let all = compiled.faults(context);
-                    let all = if all.is_empty() { vec![fault] } else { all };
-                    faults.extend(all.into_iter().map(|fault| (span.clone(), fault)));
+            Arg::Text(compiled, span) => {
+                // An array or table given whole stays one: nobody wants its text.
+                let whole = compiled.typed(context).filter(|json| json.is_array() || json.is_object());
+                if let Some(whole) = whole.and_then(toml_value) {
+                    return whole;
+                }
+                compiled.render(context).map(toml::Value::String).unwrap_or_else(|fault| {
+                    let mut all = compiled.faults(context);
+                    if all.is_empty() {
+                        all.push(fault);
+                    }
+                    for fault in all {
+                        if !faults.iter().any(|(at, known)| at == span && known.message == fault.message) {
+                            faults.push((span.clone(), fault));
+                        }
+                    }
                     toml::Value::String(String::new())
-                }
-                Ok(text) => {
-                    // An array or table given whole stays one: nobody wants its text.
-                    let whole = compiled.typed(context).filter(|json| json.is_array() || json.is_object());
-                    whole.and_then(toml_value).unwrap_or(toml::Value::String(text))
-                }
-            },
+                })
+            }
         }
     }
 

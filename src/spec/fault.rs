@@ -15,6 +15,24 @@ pub struct Fault {
     pub at: At,
     /// Beside the caret.
     pub label: &'static str,
+    /// Where the part of the template begins that failed, from 1; `at` is behind it.
+    pub line_column: Option<(usize, usize)>,
+}
+
+/// What a function says about its arguments, or a variable about being shown.
+#[derive(Debug)]
+pub struct Refused {
+    pub message: String,
+    pub help: Option<String>,
+    pub at: At,
+}
+
+impl std::error::Error for Refused {}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
 }
 
 /// The label of faults that may only follow from a broken inventory.
@@ -30,7 +48,7 @@ pub enum At {
 
 impl Fault {
     pub fn new(message: impl Into<String>, at: At) -> Fault {
-        Fault { message: message.into(), help: None, at, label: "" }
+        Fault { message: message.into(), help: None, at, label: "", line_column: None }
     }
     #[must_use]
     pub fn label(mut self, label: &'static str) -> Fault {
@@ -48,13 +66,30 @@ impl Fault {
             At::Whole => 0..text.len(),
             At::Word(word) => find_word(text, word).unwrap_or(0..text.len()),
             At::LineColumn(line, column) => {
-                let start: usize =
-                    text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-                let at = start + column.saturating_sub(1);
-                at.min(text.len())..(at + 2).min(text.len())
+                let at = offset(text, (*line, *column));
+                at..(at + 2).min(text.len())
             }
         }
     }
+    /// The bytes of a template file to point at: what failed in it, if not the first that looks like it.
+    pub fn span_in_file(&self, text: &str) -> std::ops::Range<usize> {
+        let Some(from) = self.line_column.map(|place| offset(text, place)) else {
+            return if self.at == At::Whole { 0..0 } else { self.span(text) };
+        };
+        let tag = &text[from..];
+        let inner = match &self.at {
+            At::Word(word) => find_word(tag, word),
+            _ => tag.find("}}").map(|end| 0..end + 2),
+        };
+        inner.map_or_else(|| self.span(text), |inner| from + inner.start..from + inner.end)
+    }
+}
+
+/// Of a line and a column in characters, both from 1.
+fn offset(text: &str, (line, column): (usize, usize)) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let rest = &text[start..];
+    start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at)
 }
 
 /// The parser's own words name the rules of its grammar, which help nobody.
@@ -80,13 +115,21 @@ fn find_word(text: &str, word: &str) -> Option<std::ops::Range<usize>> {
 }
 
 pub fn of_render(error: &RenderError, context: &Context) -> Fault {
-    match error.reason() {
+    let mut fault = match error.reason() {
         RenderErrorReason::MissingVariable(Some(path)) => missing(path, context.data()),
         RenderErrorReason::InvalidJsonIndex(key) => {
             Fault::new(format!("an array has no entry `{key}`"), At::Word(key.clone()))
         }
+        RenderErrorReason::NestedError(inner) => match inner.downcast_ref::<Refused>() {
+            Some(Refused { message, help, at }) => {
+                Fault { help: help.clone(), ..Fault::new(message, at.clone()) }
+            }
+            None => Fault::new(inner.to_string(), At::Whole),
+        },
         other => Fault::new(other.to_string(), At::Whole),
-    }
+    };
+    fault.line_column = error.line_no.zip(error.column_no);
+    fault
 }
 
 fn missing(path: &str, root: &Json) -> Fault {

@@ -1,15 +1,20 @@
 //! What templates can call: comparisons and small functions of text. Every one refuses a missing variable.
 
+use handlebars::template::HelperTemplate;
 use handlebars::{
     Context, Handlebars, Helper, HelperDef, HelperResult, JsonRender as _, JsonTruthy as _, Output,
     RenderContext, RenderError, RenderErrorReason, Renderable as _, ScopedJson, no_escape,
 };
 use serde_json::Value as Json;
 
+use crate::spec::fault::{At, Refused};
 use crate::words::shell;
 
 /// Emits nothing and fails when its argument is missing; put before blocks, whose own check has gaps.
 pub const GUARD: &str = "__defined";
+
+/// Writes a variable, and refuses what has no text.
+pub const SHOWN: &str = "__shown";
 
 /// Blocks and the like that are handlebars' own.
 pub const BLOCKS: &[&str] = &["if", "unless", "each", "with", "raw"];
@@ -45,7 +50,13 @@ const FUNCTIONS: &[(&str, usize, usize, Function)] = &[
 /// Every name that a template can call.
 pub fn names() -> impl Iterator<Item = &'static str> {
     let functions = FUNCTIONS.iter().map(|(name, ..)| *name);
-    functions.chain(BLOCKS.iter().copied()).chain(["default", GUARD])
+    functions.chain(BLOCKS.iter().copied()).chain(["default", GUARD, SHOWN])
+}
+
+/// Whether it calls something; otherwise it is a variable.
+pub fn is_call(ht: &HelperTemplate) -> bool {
+    let called = ht.name.as_name().is_some_and(|name| names().any(|known| known == name));
+    called || !ht.params.is_empty() || !ht.hash.is_empty()
 }
 
 /// Strict, without HTML escaping, with these functions and no partials.
@@ -62,6 +73,8 @@ pub fn registry() -> Handlebars<'static> {
         GUARD,
         Box::new(Pure { name: GUARD, least: 0, most: 99, function: |_| Ok("".into()) }),
     );
+    let shown = |a: &[&Json]| Ok(a[0].clone());
+    registry.register_helper(SHOWN, Box::new(Pure { name: SHOWN, least: 1, most: 1, function: shown }));
     registry.register_helper("default", Box::new(Default));
     registry
 }
@@ -75,7 +88,34 @@ struct Pure {
 }
 
 fn fault(message: String) -> RenderError {
-    RenderErrorReason::Other(message).into()
+    refused(Refused { message, help: None, at: At::Whole })
+}
+
+fn refused(refused: Refused) -> RenderError {
+    RenderErrorReason::NestedError(Box::new(refused)).into()
+}
+
+/// A table or an array where text is wanted; `variable` when it is one.
+fn no_text(value: &Json, variable: Option<&str>, function: &str) -> RenderError {
+    let what = type_name(value);
+    let place = variable.unwrap_or(function);
+    let message = match variable {
+        Some(name) => format!("`{name}` is {what}"),
+        None => format!("`{function}` gives {what} here"),
+    };
+    let help = match value {
+        Json::Object(map) if !map.is_empty() => {
+            let value = |key: &String| match variable {
+                Some(name) => format!("{{{{{name}.{key}}}}}"),
+                None => format!(".{key}"),
+            };
+            let keys: Vec<String> = map.keys().take(4).map(value).collect();
+            format!("name one of its values, such as {}", keys.join(", "))
+        }
+        _ => "choose from it by `#each`, `lookup` or `join`".to_owned(),
+    };
+    let json = variable.map_or(String::new(), |name| format!("; {{{{json {name}}}}} writes all of it"));
+    refused(Refused { message, help: Some(help + &json), at: At::Word(place.to_owned()) })
 }
 
 impl HelperDef for Pure {
@@ -97,7 +137,12 @@ impl HelperDef for Pure {
             } else {
                 format!("at least {}", self.least)
             };
-            return Err(fault(format!("`{}` takes {wants} arguments, not {}", self.name, values.len())));
+            let plural = if wants.ends_with('1') { "" } else { "s" };
+            return Err(fault(format!(
+                "`{}` takes {wants} argument{plural}, not {}",
+                self.name,
+                values.len()
+            )));
         }
         let value = (self.function)(&values).map_err(|why| fault(format!("`{}`: {why}", self.name)))?;
         Ok(ScopedJson::Derived(value))
@@ -115,6 +160,14 @@ impl HelperDef for Pure {
         if h.is_block() {
             let branch = if value.as_json().is_truthy(false) { h.template() } else { h.inverse() };
             return branch.map_or(Ok(()), |branch| branch.render(r, ctx, rc, out));
+        }
+        if value.as_json().is_object() || value.as_json().is_array() {
+            let shown = h.params().first().filter(|_| self.name == SHOWN);
+            return Err(no_text(
+                value.as_json(),
+                shown.and_then(|shown| shown.relative_path().map(String::as_str)),
+                self.name,
+            ));
         }
         write(value.as_json(), rc, out)
     }
@@ -151,6 +204,21 @@ impl HelperDef for Default {
         }
         Ok(ScopedJson::Derived(chosen.value().clone()))
     }
+
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        h: &Helper<'rc>,
+        r: &'reg Handlebars<'reg>,
+        ctx: &'rc Context,
+        rc: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let value = self.call_inner(h, r, ctx, rc)?;
+        if value.as_json().is_object() || value.as_json().is_array() {
+            return Err(no_text(value.as_json(), None, "default"));
+        }
+        write(value.as_json(), rc, out)
+    }
 }
 
 fn text(value: &Json) -> Result<String, String> {
@@ -174,13 +242,16 @@ pub fn type_name(value: &Json) -> &'static str {
 fn compare(a: &[&Json]) -> Result<std::cmp::Ordering, String> {
     let number = |value: &Json| match value {
         Json::Number(number) => number.as_f64(),
-        Json::String(text) => text.parse().ok(),
+        Json::String(text) => text.trim().parse().ok(),
         _ => None,
     };
     if let (Some(left), Some(right)) = (number(a[0]), number(a[1])) {
         return left.partial_cmp(&right).ok_or_else(|| "cannot compare these numbers".to_owned());
     }
-    Ok(text(a[0])?.cmp(&text(a[1])?))
+    match (a[0], a[1]) {
+        (Json::String(left), Json::String(right)) => Ok(left.cmp(right)),
+        (left, right) => Err(format!("cannot compare {} to {}", type_name(left), type_name(right))),
+    }
 }
 
 fn contains(a: &[&Json]) -> Result<Json, String> {

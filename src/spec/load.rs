@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use handlebars::Context;
 
-use crate::spec::fault::{At, Fault};
+use crate::spec::fault::Fault;
 use crate::spec::late::LateNames;
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
@@ -142,10 +142,7 @@ impl Inputs for HostInputs<'_> {
         };
         let file = Arc::new(TextFile::new(name, text));
         for fault in &faults {
-            let span = match fault.at {
-                At::Whole => 0..0,
-                _ => fault.span(text),
-            };
+            let span = fault.span_in_file(text);
             let mistake = Mistake::at(&file, span, &fault.message).label(fault.label);
             seen.mistakes.push(mistake.maybe_help(fault.help.clone()));
         }
@@ -218,6 +215,10 @@ mod tests {
             })
             .collect();
         assert_eq!(places, [("site.conf.hbs".to_owned(), 2), ("site.conf.hbs".to_owned(), 3)]);
+        let (_, seen) = render("{{lower app.name}}\nü {{lower app}} {{app}}\n");
+        let lines: Vec<_> =
+            seen.mistakes.iter().map(|m| m.file.as_ref().unwrap().text[m.span.clone()].to_owned()).collect();
+        assert_eq!(lines, ["{{lower app}}", "app"], "what a function refuses");
         let (_, seen) = render("fine\n{{#if app.name}}\n");
         assert_eq!(seen.mistakes.len(), 1, "a template that cannot be read");
     }

@@ -76,12 +76,10 @@ impl Walk {
     }
 
     fn expression(&mut self, ht: &HelperTemplate) {
-        let name_only = ht.params.is_empty() && ht.hash.is_empty();
-        let called = ht.name.as_name().is_some_and(|name| filters::names().any(|known| known == name));
-        if name_only && !called {
-            self.param(&ht.name);
-        } else {
+        if filters::is_call(ht) {
             self.call(ht);
+        } else {
+            self.param(&ht.name);
         }
     }
 
@@ -90,7 +88,7 @@ impl Walk {
         if !filters::names().any(|known| known == name) {
             let mut fault = Fault::new(format!("there is no function `{name}`"), At::Word(name.to_owned()))
                 .label("not a function");
-            let known = filters::names().filter(|name| *name != filters::GUARD);
+            let known = filters::names().filter(|name| !name.starts_with("__"));
             fault.help = advice(name, known, "the functions are");
             self.fault.get_or_insert(fault);
         }

@@ -101,9 +101,8 @@ fn put(json: &mut Json, path: &[String], value: Json) {
 
 /// A template that is one variable keeps that variable's type.
 fn rendered(compiled: &Compiled, context: &Context) -> Result<Json, Fault> {
-    let text = compiled.render(context)?;
     let single = compiled.single.as_ref().and_then(|path| value_at(context.data(), path));
-    Ok(single.cloned().unwrap_or(Json::String(text)))
+    single.cloned().map_or_else(|| compiled.render(context).map(Json::String), Ok)
 }
 
 fn related(a: &[String], b: &[String]) -> bool {

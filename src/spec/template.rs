@@ -77,11 +77,17 @@ impl Compiled {
     pub fn faults(&self, context: &Context) -> Vec<Fault> {
         let registry: &Handlebars<'static> = &REGISTRY;
         let mut faults: Vec<Fault> = vec![];
-        for element in &self.template.elements {
+        for (at, element) in self.template.elements.iter().enumerate() {
             let mut output = StringOutput::new();
             let rendered = element.render(registry, context, &mut RenderContext::new(None), &mut output);
-            let fault = rendered.err().map(|error| of_render(&error, context));
-            faults.extend(fault.filter(|fault| !faults.contains(fault)));
+            let Err(error) = rendered else { continue };
+            let mut fault = of_render(&error, context);
+            if fault.line_column.is_none() {
+                fault.line_column = self.template.mapping.get(at).map(|mapping| (mapping.0, mapping.1));
+            }
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
         }
         faults
     }
@@ -138,7 +144,8 @@ fn single(template: &Template) -> Option<Vec<String>> {
     names.filter(|names| plain && !names.is_empty() && !filters::names().any(|name| *name == names[0]))
 }
 
-/// Puts a check for missing arguments before every block; what handlebars does with them there differs.
+/// Puts a check for missing arguments before every block; what handlebars does with them there differs. And
+/// lets a plain variable be shown by a function, since handlebars would write `[object]` for a table.
 fn guard(template: &mut Template) {
     static PROTOTYPE: LazyLock<Option<Template>> =
         LazyLock::new(|| Template::compile(&format!("{{{{{} x}}}}", filters::GUARD)).ok());
@@ -153,6 +160,13 @@ fn guard(template: &mut Template) {
                 call.params.clone_from(&block.params);
                 check = Some(TemplateElement::Expression(call));
             }
+        }
+        if let TemplateElement::Expression(ht) | TemplateElement::HtmlExpression(ht) =
+            &mut template.elements[at]
+            && !filters::is_call(ht)
+        {
+            let shown = std::mem::replace(&mut ht.name, Parameter::Name(filters::SHOWN.to_owned()));
+            ht.params.push(shown);
         }
         if let Some(check) = check {
             let mapping = template.mapping.get(at).cloned();
@@ -222,6 +236,37 @@ mod tests {
         ] {
             assert_eq!(render(text).as_deref(), Ok(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_table_or_an_array_is_no_text() {
+        for (text, expected) in [
+            ("x {{app}}", "`app` is a table name one of its values, such as {{app.empty}}, {{app.name}}"),
+            ("{{list}}", "`list` is an array "),
+            (
+                "x {{lookup users 0}}",
+                "`lookup` gives a table here name one of its values, such as .keys, .name",
+            ),
+            ("{{#each users}}{{this}}{{/each}}", "`this` is a table "),
+            ("{{#each users as |u|}}{{u}}{{/each}}", "`u` is a table "),
+            ("{{default nope list}}", "`default` gives an array here"),
+        ] {
+            let error = render(text).expect_err(text);
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        assert_eq!(render("{{json (lookup users 0)}}").unwrap(), r#"{"keys":["k1"],"name":"ann"}"#);
+    }
+
+    #[test]
+    fn text_is_not_compared_to_a_number() {
+        assert!(
+            render("{{#if (gt app.name 3)}}x{{/if}}")
+                .unwrap_err()
+                .contains("cannot compare text to a number")
+        );
+        assert!(render("{{#if (lt 3 app.empty)}}x{{/if}}").unwrap_err().contains("a number to text"));
+        assert_eq!(render("{{#if (gt \"12\" 9)}}x{{/if}}").unwrap(), "x", "text of digits is a number");
+        assert_eq!(render("{{#if (lt \"a\" \"b\")}}x{{/if}}").unwrap(), "x");
     }
 
     #[test]

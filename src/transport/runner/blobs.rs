@@ -56,6 +56,7 @@ impl Runner {
         };
         if !matches!(outcome, Ok(true)) {
             // What was sent so far goes away again.
+            self.cleaning = true;
             self.send(format!("_T={}\nrm -rf -- {}\n", self.token, quote(&part))).await?;
             return outcome.map(|_| String::new());
         }

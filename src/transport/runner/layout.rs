@@ -67,7 +67,9 @@ fn group<'a>(
     let mut by_place = std::collections::HashMap::new();
     for id in places.clone() {
         let Action::Install { path, content, mode, owner } = &actions[id] else { continue };
-        let Some(parent) = path.parent().filter(|_| content.len <= SMALL && content.len <= *room) else {
+        let Some(parent) =
+            path.parent().filter(|_| plain(*mode) && content.len <= SMALL && content.len <= *room)
+        else {
             continue;
         };
         let file = File { id, name: path.file_name(), content, mode: mode.unwrap_or(FileMode(0o644)) };
@@ -91,6 +93,11 @@ fn group<'a>(
         folders.iter().flat_map(|folder| &folder.files).map(|file| file.id).collect();
     let single = places.clone().filter(|id| !together.contains(id)).collect();
     Group { folders, single, first: places.start, end: places.end }
+}
+
+/// Without setuid and its like, which a change of owner takes away.
+fn plain(mode: Option<FileMode>) -> bool {
+    mode.is_none_or(|mode| mode.0 & 0o7000 == 0)
 }
 
 fn owner_key(owner: &Owner) -> (Option<String>, Option<String>) {

@@ -31,25 +31,41 @@ _a() {
   if [ "$1" = "$_U" ]; then _X=/bin/sh
   elif [ "$_I" != 0 ]; then _X="sudo -n -u $1 -- /bin/sh"
   elif command -v runuser >/dev/null 2>&1; then _X="runuser -u $1 -- /bin/sh"
-  else _X="su $1 -s /bin/sh"; fi
+  else _X="su -s /bin/sh $1"; fi
+}
+# sudo closes what we would hand over as stdin.
+_b() {
+  case $_X in sudo*) echo 'stdin and scripts for another account need root: set become = true on the host' >&2; _X=false ;; esac
+}
+# Digests of those that are files: a pipe would hold us up.
+_dg() {
+  for _p; do shift; [ ! -f "$_p" ] || set -- "$@" "$_p"; done
+  [ $# = 0 ] || $_H -- "$@"
 }
 # Installing, in two halves, so that nothing is renamed before all of it is there. What goes wrong first is
 # blamed (`_B`), with its code.
 _f() { _r=$1 _B=$2; [ $_F != 0 ] || _F=1; }
 _i() { # id blob temporary mode owner
   [ $_F = 0 ] || return 0
-  { install -m "$4" "$_D/$2" "$3" && { [ -z "$5" ] || chown -h "$5" "$3"; }; } </dev/null || { _f $? "$1"; rm -f "$3"; }
+  {
+    install -m "$4" "$_D/$2" "$3" && { [ -z "$5" ] || chown -h "$5" "$3"; } &&
+    # A change of owner takes setuid and its like away.
+    case $4 in 0*) ;; *) [ ! -L "$3" ] && chmod "$4" "$3" ;; esac
+  } </dev/null || { _f $? "$1"; rm -f "$3"; }
 }
 _l() { # the same for a large file that nobody else needs
   [ $_F = 0 ] || return 0
-  { mv "$_D/$2" "$3" && chown -h "${5:-$_U}" "$3" && [ ! -L "$3" ] && chmod "$4" "$3"; } </dev/null || { _f $? "$1"; rm -f "$3"; }
+  {
+    chown "$_U:$(id -gn)" "$_D/$2" && { [ -z "$5" ] || chown "$5" "$_D/$2"; } && chmod "$4" "$_D/$2" &&
+    mv $_V "$_D/$2" "$3" && { ! command -v restorecon >/dev/null 2>&1 || restorecon "$3" 2>/dev/null || :; }
+  } </dev/null || { _f $? "$1"; rm -f "$3"; }
 }
 _j() { # id temporary path
   if [ $_F = 0 ]; then mv $_V "$2" "$3" </dev/null || _f $? "$1"; fi
   [ $_F = 0 ] || rm -f "$2"
 }
 # The files of a whole folder: a private folder inside of it, which must be the one that we made.
-_c() { cd -P "$2" && _p=$(pwd -P) && { [ -z "$3" ] || mkdir -m 700 ".$1"; } && cd -P ".$1" && [ "$(pwd -P)" = "${_p%/}/.$1" ]; }
+_c() { cd -P "$2" && _p=$(pwd -P) && { [ -z "$3" ] || mkdir -m 700 ".$1"; } && cd -P ".$1" && [ "$(pwd -P)" = "${_p%/}/.$1" ] && [ -O . ]; }
 _g() { # id key parent owner name...
   [ $_F = 0 ] || return 0
   ( _k=$2 _d=$3 _u=$4 _b=$_D/$2; shift 4
@@ -69,15 +85,16 @@ _n() { # first end: tells what became of them
   elif [ -n "$_B" ]; then _o b $_B; _m e $_B $_r; _B=; fi
 }
 _w() { # id codes: waits for the process group just started; those codes are no failure
-  _P=$!; _o g "$1" $_P; wait $_P; _r=$?
-  while [ $_r -gt 128 ] && kill -0 $_P 2>/dev/null; do wait $_P; _r=$?; done
+  _P=$!; _o g "$1" $_P; _s=; wait $_P; _r=$?
+  # A signal to us ends the waiting, not the process.
+  while [ -n "$_s" ] && [ $_r -gt 128 ]; do _s=; _q=$_r; wait $_P; _r=$?; [ $_r != 127 ] || _r=$_q; done
   case " $2 " in *" $_r "*) ;; *) _F=1 ;; esac
   _m e "$1" $_r
 }
 _U=$(id -un) _I=$(id -u)
 trap '[ -z "$_D" ] || rm -rf -- "$_D"' 0
 trap 'exit 129' 1 13 15
-trap '_F=1' USR1
+trap '_F=1 _s=1' USR1
 _o h
 uname -snm; printf '%s\n' "$_U" "$HOME" "${TMPDIR:-/tmp}" $$
 [ ! -r /etc/os-release ] || while IFS= read -r _l; do printf '%s\n' "$_l"; done </etc/os-release

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::transport::runner::blobs::SMALL;
 use crate::transport::runner::layout::{self, Group};
 use crate::words::action::{Action, Command, Owner, Program};
-use crate::words::content::Content;
+use crate::words::content::{Content, Digest};
 use crate::words::fact::Probe;
 use crate::words::names::{FileMode, RemotePath};
 use crate::words::shell::{join, quote};
@@ -40,7 +40,7 @@ pub fn probes(probes: &[Probe], tag: &str) -> String {
         .filter_map(|p| if let Probe::Digest(path) = p { Some(path.as_str()) } else { None })
         .collect();
     for chunk in files.chunks(PATHS_AT_ONCE) {
-        let _ = writeln!(out, "_o d; $_H -- {} 2>/dev/null </dev/null", join(chunk));
+        let _ = writeln!(out, "_o d; _dg {} 2>/dev/null </dev/null", join(chunk));
     }
     for (index, probe) in probes.iter().enumerate() {
         match probe {
@@ -166,7 +166,12 @@ fn install_group(out: &mut String, actions: &[Action], group: &Group<'_>, tag: &
 
 /// Of a folder of the batch, in the archive and, with a dot, beside the files that it will replace.
 pub fn folder_name(tag: &str, key: usize) -> String {
-    format!("tow-{tag}-{key}")
+    format!("tow-{}", unguessable(tag, &format!("folder-{key}")))
+}
+
+/// Who has seen one temporary name must not know the next: it could be taken before us.
+fn unguessable(tag: &str, what: &str) -> String {
+    Digest::of(format!("{tag} {what}").as_bytes()).as_str()[..32].to_owned()
 }
 
 /// A large file that only one action of the batch needs is moved out of the private folder, not copied.
@@ -179,7 +184,7 @@ pub fn moves(actions: &[Action], content: &Content) -> bool {
 fn temporary(path: &RemotePath, tag: &str, id: usize) -> String {
     let parent =
         path.parent().map_or_else(String::new, |parent| parent.as_str().trim_end_matches('/').to_owned());
-    format!("{parent}/.tow-{tag}-{id}")
+    format!("{parent}/.tow-{}", unguessable(tag, &id.to_string()))
 }
 
 fn owner_words(owner: &Owner) -> String {
@@ -201,7 +206,7 @@ fn small(action: &Action, tag: &str, id: usize) -> String {
         Action::Link { path, target } => {
             let temporary = quote(&temporary(path, tag, id));
             format!(
-                "ln -s -- {} {temporary} && {{ mv $_V {temporary} {} || {{ rm -f {temporary}; false; }}; }}",
+                "ln -sn -- {} {temporary} && {{ mv $_V {temporary} {} || {{ rm -f {temporary}; false; }}; }}",
                 quote(target),
                 quote(path.as_str())
             )
@@ -241,11 +246,14 @@ fn run(out: &mut String, id: usize, command: &Command, tag: &str) {
     let (line, script) = program(&command.program);
     let stdin = script.or(command.stdin.as_ref().map(|content| content.digest.as_str()));
     let (from, fd) = match stdin {
-        // Opened by us, because another account could not; sudo alone would close it.
+        // Opened by us, because another account could not.
         Some(blob) => ("<&3 3<&-".to_owned(), format!(" 3<\"$_D/{blob}\"")),
         None => ("</dev/null".to_owned(), String::new()),
     };
-    let user = command.user.as_ref().map_or_else(|| "_X=/bin/sh".to_owned(), |user| format!("_a {user}"));
+    let mut user = command.user.as_ref().map_or_else(|| "_X=/bin/sh".to_owned(), |user| format!("_a {user}"));
+    if command.user.is_some() && stdin.is_some() {
+        user.push_str("; _b");
+    }
     let codes = command.ok_codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let end = format!("_E{tag}{id}");
     let _ = write!(
