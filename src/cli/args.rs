@@ -18,10 +18,11 @@ pub struct Args {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well                   4  host not reached, or no access
-  1  a bug in tow                  5  somebody else holds the lock
-  2  arguments or files are wrong  6  state unknown: look at the host
+  1  a bug in tow                  5  reserved: somebody else holds the lock
+  2  arguments or files are wrong  6  the state of a host is unknown
   3  a task failed                 7  host key not trusted
                                  130  interrupted
+5 and 6 are kept for releases and not given yet.
 
 New here? `tow demo` shows everything on this machine, and leaves nothing behind.";
 
@@ -32,6 +33,8 @@ pub enum Command {
     /// Show what `run` would do, and write nothing on any host
     Plan(Playbook),
     /// Run one command on many hosts
+    ///
+    /// The command's stdin is empty: what is piped into `tow exec` is not passed on.
     Exec(Exec),
     /// List the hosts that a selection matches
     Hosts(Hosts),
@@ -135,10 +138,10 @@ pub struct Output {
     /// No live view, even at a terminal
     #[arg(long)]
     pub plain: bool,
-    /// Only failures and the result
+    /// Only failures and the line with the result
     #[arg(short, long)]
     pub quiet: bool,
-    /// More: tasks that had nothing to do
+    /// More: tasks that had nothing to do, and at a terminal what commands say, line by line
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Colours (NO_COLOR is honoured)

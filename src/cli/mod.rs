@@ -69,6 +69,12 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
             let near = ContextValue::Strings(vec![near.to_owned()]);
             error.insert(ContextKind::SuggestedSubcommand, near);
         }
+        (ErrorKind::UnknownArgument, _) if is_dry(&text(ContextKind::InvalidArg)) => {
+            let tip = "`tow plan PLAYBOOK` shows what a run would do, and writes nothing on any host".into();
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+            // What it thinks to be near (`--color`) is not.
+            error.remove(ContextKind::SuggestedArg);
+        }
         (ErrorKind::UnknownArgument, _) if std::env::args().nth(1).is_some_and(|name| name == "exec") => {
             let word = text(ContextKind::InvalidArg);
             if !word.starts_with('-') {
@@ -79,6 +85,11 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
         _ => {}
     }
     error
+}
+
+/// What other tools call a plan.
+fn is_dry(argument: &str) -> bool {
+    matches!(argument, "--check" | "--dry-run" | "--dry" | "--diff-only" | "--noop" | "--plan" | "-C" | "-n")
 }
 
 fn dispatch(args: Args) -> Ended {
@@ -122,4 +133,20 @@ fn told(error: &Error) -> String {
         let _ = writeln!(text, "hint: {hint}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::{Args, with_tip};
+
+    #[test]
+    fn who_wants_a_dry_run_is_told_of_plan() {
+        for argument in ["--check", "--dry-run", "-C"] {
+            let error = Args::try_parse_from(["tow", "run", "site", argument]).unwrap_err();
+            let text = with_tip(error).to_string();
+            assert!(text.contains("`tow plan PLAYBOOK` shows what a run would do"), "{text}");
+        }
+    }
 }

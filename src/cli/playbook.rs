@@ -1,5 +1,6 @@
 //! `tow run` and `tow plan`.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub async fn run(args: &Playbook) -> Ended {
     let playbook = find(&args.file)?;
     let project = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
+    say_where(args);
     Conduct { mode: Mode::Run, diffs: args.diff, connection: &args.connection, output: args.output, pending }
         .run(&project)
         .await
@@ -30,9 +32,17 @@ pub async fn plan(args: &Playbook) -> Ended {
     let playbook = find(&args.file)?;
     let project = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
+    say_where(args);
     Conduct { mode: Mode::Plan, diffs: true, connection: &args.connection, output: args.output, pending }
         .run(&project)
         .await
+}
+
+/// A forgotten inventory must not pass for a run on the servers.
+fn say_where(args: &Playbook) {
+    if inventory_path(&args.target).is_none() && !args.output.json && !args.output.quiet {
+        let _ = writeln!(std::io::stderr(), "no inventory.toml here: this machine only");
+    }
 }
 
 /// Reads and checks everything; nothing has been connected to yet.
