@@ -33,7 +33,7 @@ impl PendingFile {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         private_folder(folder)?;
         // The file itself is replaced each time, and cannot be what is locked.
-        let lock = std::fs::File::create(folder.join("lock"))?;
+        let lock = private_file(&folder.join("lock"))?;
         lock.lock()?;
         let mut hosts = read(&self.path);
         if pending.is_empty() {
@@ -61,6 +61,11 @@ fn read(path: &Path) -> BTreeMap<String, ByStage> {
 fn state_folder() -> Option<PathBuf> {
     let dirs = directories::ProjectDirs::from("", "", "towline")?;
     Some(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
+}
+
+fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 fn private_folder(folder: &Path) -> std::io::Result<()> {

@@ -95,22 +95,17 @@ impl Arg {
                 if let Some(whole) = whole.and_then(toml_value) {
                     return whole;
                 }
-                compiled.render(context).map_or_else(
-                    |fault| {
-                        let mut all = compiled.faults(context);
-                        if all.is_empty() {
-                            all.push(fault);
-                        }
-                        for fault in all {
-                            if !faults.iter().any(|(at, known)| at == span && known.message == fault.message)
-                            {
-                                faults.push((span.clone(), fault));
-                            }
-                        }
-                        toml::Value::String(String::new())
-                    },
-                    toml::Value::String,
-                )
+                let fault = match compiled.render(context) {
+                    Ok(text) => return toml::Value::String(text),
+                    Err(fault) => fault,
+                };
+                let all = compiled.faults(context);
+                for fault in if all.is_empty() { vec![fault] } else { all } {
+                    if !faults.iter().any(|(at, known)| at == span && known.message == fault.message) {
+                        faults.push((span.clone(), fault));
+                    }
+                }
+                toml::Value::String(String::new())
             }
         }
     }

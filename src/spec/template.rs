@@ -221,6 +221,10 @@ mod tests {
             render("{{#each users}}{{name}}{{#each keys}}{{this}}{{/each}}{{/each}}").unwrap(),
             "annk1"
         );
+        assert_eq!(render("a \\{{b}}").unwrap(), "a {{b}}", "braces that are meant");
+        let peers =
+            "{{#each users as |u|}}{{#unless (eq u.name @root.app.name)}}{{u.name}}{{/unless}}{{/each}}";
+        assert_eq!(render(peers).unwrap(), "ann");
         assert_eq!(render("{{#each none}}x{{else}}empty{{/each}}").unwrap(), "empty");
         assert_eq!(render("{{#if app.empty}}x{{else if port}}y{{/if}}").unwrap(), "y");
         assert_eq!(render("a\n{{#if port}}\nb\n{{/if}}\nc\n").unwrap(), "a\nb\nc\n");
