@@ -342,3 +342,54 @@ fn the_example_inventory_is_right() {
     let hosts = hosts.unwrap_or_else(|mistakes| panic!("{}", mistakes.render(100, false)));
     assert!(hosts.len() > 3);
 }
+
+#[test]
+fn tasks_without_a_name_say_what_they_are_about() {
+    let project = loaded(&request(
+        "",
+        r#"
+        [[tasks]]
+        assert = { that = "{{eq 1 2}}", message = "no" }
+        [[tasks]]
+        pip = { venv = "/v", requirements = "/srv/requirements.txt" }
+        [[tasks]]
+        pip = { venv = "/v", packages = ["flask", "gunicorn"] }
+        [[tasks]]
+        firewall = { allow = ["80/tcp"] }
+        [[tasks]]
+        command = "true"
+        notify = "again"
+        [[handlers]]
+        name = "again"
+        command = "true"
+        "#,
+    ));
+    let names: Vec<&str> = on(&project, 0, "localhost").iter().map(|task| task.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["assert", "pip /srv/requirements.txt", "pip flask gunicorn", "firewall 80/tcp", "command true"]
+    );
+    assert_eq!(project.stages[0].handlers[&HostName::new("localhost").unwrap()].len(), 1);
+}
+
+#[test]
+fn a_secret_in_the_inventory_itself_is_refused_without_a_playbook_too() {
+    let file = TextFile::new("inventory.toml", "[secrets]\nx = \"plain\"\n[hosts.a]\n");
+    let mistakes = load_inventory(Some(&file), None).unwrap_err();
+    assert!(mistakes.list[0].message.contains("must say where it comes from"));
+    let both = wrong(&request(
+        "[secrets]\nx = \"plain\"\n[hosts.a]\n",
+        "[[tasks]]\ncommand = \"echo {{secrets.x}}\"",
+    ));
+    assert!(both.contains("1 mistake in inventory.toml") || !both.contains("mistakes"), "{both}");
+}
+
+#[test]
+fn files_of_secrets_are_beside_the_inventory() {
+    let mut request = request(
+        "[secrets]\nx = { file = \"db\" }\n[hosts.a]\n",
+        "[[tasks]]\ncommand = \"echo {{secrets.x}}\"",
+    );
+    request.inventory = request.inventory.map(|file| file.in_folder("secrets"));
+    loaded(&request);
+}

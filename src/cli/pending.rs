@@ -24,26 +24,37 @@ impl PendingFile {
         let name = format!("{}\n{}", whole(playbook), inventory.map(whole).unwrap_or_default());
         let folder = state_folder()?.join("pending");
         let path = folder.join(format!("{}.json", Digest::of(name.as_bytes()).short()));
-        let hosts = std::fs::read(&path)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
+        let hosts = read(&path);
         Some(PendingFile { path, hosts: Mutex::new(hosts) })
     }
 
-    fn write(&self, hosts: &BTreeMap<String, ByStage>) -> std::io::Result<()> {
+    /// Others may be at it with other hosts of the same playbook: only this one's part is replaced.
+    fn replace(&self, host: &HostName, pending: &ByStage) -> std::io::Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        private_folder(folder)?;
+        // The file itself is replaced each time, and cannot be what is locked.
+        let lock = std::fs::File::create(folder.join("lock"))?;
+        lock.lock()?;
+        let mut hosts = read(&self.path);
+        if pending.is_empty() {
+            hosts.remove(host.as_str());
+        } else {
+            hosts.insert(host.as_str().to_owned(), pending.clone());
+        }
         if hosts.is_empty() {
             return match std::fs::remove_file(&self.path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
             };
         }
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        private_folder(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer(&mut file, hosts)?;
+        serde_json::to_writer(&mut file, &hosts)?;
         file.persist(&self.path).map(drop).map_err(|error| error.error)
     }
+}
+
+fn read(path: &Path) -> BTreeMap<String, ByStage> {
+    std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
 /// `~/.local/state/towline` or what the system has for it.
@@ -74,6 +85,33 @@ impl Pending for PendingFile {
             hosts.insert(host.as_str().to_owned(), pending.clone());
         }
         // Without a state folder, the run's own report still names them.
-        let _ = self.write(&hosts);
+        let _ = self.replace(host, pending);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Mutex;
+
+    use super::{ByStage, PendingFile, read};
+    use crate::engine::Pending as _;
+    use crate::words::names::HostName;
+
+    #[test]
+    fn two_runs_at_once_keep_the_hosts_of_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.json");
+        let open = || PendingFile { path: path.clone(), hosts: Mutex::new(read(&path)) };
+        let (one, two) = (open(), open());
+        let (a, b) = (HostName::new("a").unwrap(), HostName::new("b").unwrap());
+        let wanted: ByStage = BTreeMap::from([("s".to_owned(), BTreeSet::from(["reload".to_owned()]))]);
+        one.store(&a, &wanted);
+        two.store(&b, &wanted);
+        assert_eq!((open().load(&a), open().load(&b)), (wanted.clone(), wanted.clone()));
+        one.store(&a, &ByStage::new());
+        assert_eq!((open().load(&a), open().load(&b)), (ByStage::new(), wanted));
+        two.store(&b, &ByStage::new());
+        assert!(!path.exists());
     }
 }

@@ -91,7 +91,9 @@ fn text_file(path: &Path, what: &str) -> Result<TextFile> {
     let text = std::fs::read_to_string(path);
     let text = text
         .map_err(|error| Error::config(format!("cannot read the {what} {}", path.display())).cause(error))?;
-    Ok(TextFile::new(path.display().to_string(), text))
+    let file = TextFile::new(path.display().to_string(), text);
+    let folder = std::path::absolute(path).ok().and_then(|path| Some(path.parent()?.display().to_string()));
+    Ok(file.in_folder(folder.unwrap_or_default()))
 }
 
 pub fn stop(mistakes: &Mistakes) -> Stop {

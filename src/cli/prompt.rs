@@ -3,14 +3,23 @@
 use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
+use std::sync::Mutex;
 
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
 use crate::engine::Review;
 use crate::report::Pause;
 use crate::transport::{Ask, UnknownKey};
 use crate::words::plural::count;
 use crate::words::secret::Secret;
+
+/// While somebody is asked.
+static ASKING: Mutex<Option<Asking>> = Mutex::new(None);
+
+struct Asking {
+    /// How the terminal was, if that is known.
+    before: Option<Termios>,
+}
 
 /// Holds the live view back while it asks.
 #[derive(Clone)]
@@ -34,6 +43,15 @@ impl Prompt {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
+    /// At Ctrl-C while it asks: gives the terminal back as it was. Whether it was asking.
+    pub fn abandon() -> bool {
+        let Ok(mut asking) = ASKING.lock() else { return false };
+        let Some(Asking { before }) = asking.take() else { return false };
+        restore(before.as_ref());
+        let _ = writeln!(std::io::stderr());
+        true
+    }
+
     fn line(question: &str) -> Option<String> {
         let mut answer = String::new();
         write!(std::io::stderr(), "{question}").ok()?;
@@ -49,7 +67,7 @@ impl Ask for Prompt {
             return None;
         }
         self.pause.pause();
-        let answer = without_echo(|| Prompt::line(&format!("{prompt}: ")));
+        let answer = asking(false, || Prompt::line(&format!("{prompt}: ")));
         let _ = writeln!(std::io::stderr());
         self.pause.resume();
         answer.map(Secret::new)
@@ -74,23 +92,33 @@ impl Review for Prompt {
              `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`.\n\
              Trust all of them, and remember them? [yes/no] ",
         );
-        let answer = Prompt::line(&text);
+        let answer = asking(true, || Prompt::line(&text));
         self.pause.resume();
         answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
     }
 }
 
-fn without_echo<T>(ask: impl FnOnce() -> T) -> T {
+/// Asks with or without `echo`; [`Prompt::abandon`] knows of it meanwhile.
+fn asking<T>(echo: bool, ask: impl FnOnce() -> T) -> T {
     let stdin = std::io::stdin();
     let before = tcgetattr(stdin.as_fd()).ok();
-    if let Some(before) = &before {
-        let mut silent = before.clone();
-        silent.local_flags.remove(LocalFlags::ECHO);
-        let _ = tcsetattr(stdin.as_fd(), SetArg::TCSANOW, &silent);
+    if let Ok(mut asking) = ASKING.lock() {
+        *asking = Some(Asking { before: before.clone() });
+        if let Some(mut silent) = before.filter(|_| !echo) {
+            silent.local_flags.remove(LocalFlags::ECHO);
+            let _ = tcsetattr(stdin.as_fd(), SetArg::TCSANOW, &silent);
+        }
     }
     let answer = ask();
-    if let Some(before) = &before {
-        let _ = tcsetattr(stdin.as_fd(), SetArg::TCSANOW, before);
+    // Abandoned means that the process is about to end: the terminal is as it was.
+    if let Ok(mut asking) = ASKING.lock() {
+        restore(asking.take().and_then(|asking| asking.before).as_ref());
     }
     answer
+}
+
+fn restore(before: Option<&Termios>) {
+    if let Some(before) = before {
+        let _ = tcsetattr(std::io::stdin().as_fd(), SetArg::TCSANOW, before);
+    }
 }

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::capture::Capture;
-use crate::engine::failure;
-use crate::engine::host::{HostRun, Part, interrupted};
+use crate::engine::host::{HostRun, Part};
 use crate::engine::retry::Failure;
 use crate::plan::{self, Decision, Planned};
 use crate::spec::model::{Registered, TaskSpec};
@@ -16,31 +15,31 @@ use crate::words::fact::Probe;
 use crate::words::step::{Change, Step};
 
 /// A planned task with what is needed to perform and tell it.
-struct Job {
-    index: usize,
-    task: TaskRef,
+pub(super) struct Job {
+    pub(super) index: usize,
+    pub(super) task: TaskRef,
     /// What it ends as when all goes well.
     outcome: Outcome,
-    actions: Vec<Action>,
+    pub(super) actions: Vec<Action>,
     /// Its effects are unknown; whether it changed anything may be judged afterwards.
     unknown: bool,
 }
 
 /// How far a batch has come.
-struct Course<'a> {
-    host: &'a mut HostRun,
-    part: Part<'a>,
-    jobs: &'a [Job],
+pub(super) struct Course<'a> {
+    pub(super) host: &'a mut HostRun,
+    pub(super) part: Part<'a>,
+    pub(super) jobs: &'a [Job],
     /// For each action of the batch: its job, and whether it is that job's first or last.
-    places: Vec<(usize, bool, bool)>,
+    pub(super) places: Vec<(usize, bool, bool)>,
     /// Jobs before this one are told.
-    told: usize,
-    began: Instant,
-    capture: Capture,
+    pub(super) told: usize,
+    pub(super) began: Instant,
+    pub(super) capture: Capture,
     /// The action at work.
-    working: Option<usize>,
+    pub(super) working: Option<usize>,
     /// A condition that could not be judged.
-    failed: Option<Failure>,
+    pub(super) failed: Option<Failure>,
 }
 
 impl HostRun {
@@ -168,42 +167,6 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// What came of it: the task that failed, or an error that ends the host.
-    fn conclude(mut self, ran: Result<Ending>, actions: &[Action]) -> Result<Option<Failure>> {
-        let elapsed = self.began.elapsed();
-        let error = match ran {
-            Ok(Ending::Done) => {
-                self.catch_up(self.jobs.len());
-                return Ok(self.failed);
-            }
-            Ok(ending @ Ending::Failed { action, .. }) => {
-                let error = failure::explain(&actions[action], ending, &self.capture);
-                let at = self.places[action].0;
-                // Files of one folder are done together or not at all: those before it may have to be done again.
-                let busy = |place: &usize| !self.jobs[*place].actions.is_empty();
-                let from = (self.told..at).find(busy).unwrap_or(at);
-                self.catch_up(from);
-                let (from, index) = (self.jobs[from].index, self.jobs[at].index);
-                return Ok(self.failed.or(Some(Failure { from, index, error, elapsed })));
-            }
-            Ok(Ending::Interrupted) => interrupted(),
-            Err(error) => {
-                // What was under way may have been done, although nobody could say so.
-                for job in self.jobs[self.told..].iter().filter(|job| !job.actions.is_empty()) {
-                    self.host.notify(self.part.stage, &self.part.specs[job.index]);
-                }
-                error
-            }
-        };
-        self.host.keep_notified();
-        let Some(action) = self.working else { return Err(error) };
-        let index = self.jobs[self.places[action].0].index;
-        let mut error = error;
-        error.command.get_or_insert_with(|| actions[action].display());
-        self.host.finished(self.part, index, Outcome::Failed { error: error.clone() }, elapsed);
-        Err(error)
-    }
-
     fn progress(&mut self, progress: &Progress<'_>) {
         match *progress {
             Progress::Sent(_) => {}
@@ -247,18 +210,18 @@ impl<'a> Course<'a> {
             let capture =
                 std::mem::replace(&mut self.capture, Capture::new(self.host.run.emitter.mask().clone()));
             self.done(at, &capture, code);
-            self.told = at + 1;
+            if self.told == at {
+                self.told += 1;
+            }
         }
     }
 
-    /// Tells the jobs before `to` that had nothing to do.
-    fn catch_up(&mut self, to: usize) {
-        for job in &self.jobs[self.told.min(to)..to] {
-            if job.actions.is_empty() {
-                self.host.finished(self.part, job.index, job.outcome.clone(), Duration::ZERO);
-            }
+    /// Tells the jobs before `to` that had nothing to do. One that is busy and not heard of holds up those behind.
+    pub(super) fn catch_up(&mut self, to: usize) {
+        while let Some(job) = self.jobs[..to].get(self.told).filter(|job| job.actions.is_empty()) {
+            self.host.finished(self.part, job.index, job.outcome.clone(), Duration::ZERO);
+            self.told += 1;
         }
-        self.told = self.told.max(to);
     }
 
     fn done(&mut self, at: usize, capture: &Capture, code: i32) {

@@ -3,7 +3,7 @@
 use crate::engine::capture::Capture;
 use crate::transport::runner::Ending;
 use crate::words::action::Action;
-use crate::words::error::Error;
+use crate::words::error::{Error, Kind};
 
 /// Lines of output that an error keeps.
 const LINES: usize = 20;
@@ -37,6 +37,15 @@ pub fn explain(action: &Action, ending: Ending, capture: &Capture) -> Error {
         _ => error,
     };
     hinted.output(lines)
+}
+
+/// An error that came while `action` was at work. A command whose end nobody heard of may still run.
+pub fn broken_off(error: Error, action: &Action) -> Error {
+    match (error.kind, action) {
+        (Kind::Unreachable, Action::Run(_)) => Error { kind: Kind::Unknown, ..error }
+            .hint("look at the host: the command may still run or have finished; run again when you know"),
+        _ => error,
+    }
 }
 
 /// Next steps for what is seen most often.

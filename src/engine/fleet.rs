@@ -1,6 +1,6 @@
 //! The whole fleet: stages are barriers, waves go one after the other, too many failures end the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -61,6 +61,8 @@ fn first_stages<'a>(
 async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
     for (at, stage) in project.stages.iter().enumerate() {
         let once = Once::new(first_able(stage, fleet).await);
+        let before = failed_before(stage, &project.stages[..at], fleet).await;
+        let count = Count { stage, before: &before };
         let mut from = 0;
         for (wave, size) in stage.waves.iter().enumerate() {
             let hosts = &stage.hosts[from.min(stage.hosts.len())..(from + size).min(stage.hosts.len())];
@@ -69,14 +71,14 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
                 interrupt(fleet).await;
                 return false;
             }
-            if too_many(run, stage, fleet, true).await {
+            if too_many(run, count, fleet, true).await {
                 return false;
             }
             // Facts asked while connecting are fresh only for what follows at once.
             let turn = Turn { stage, wave, fresh: at == 0 && wave == 0, once: &once };
             one_wave(run, turn, hosts, fleet).await;
         }
-        if too_many(run, stage, fleet, at + 1 < project.stages.len()).await {
+        if too_many(run, count, fleet, at + 1 < project.stages.len()).await {
             return false;
         }
     }
@@ -142,16 +144,36 @@ async fn one_host(run: &Run, turn: Turn<'_>, host: &Shared) {
     host.stage(turn.stage, turn.fresh, turn.once).await;
 }
 
+/// Which failures weigh on a stage: those that a stage before has put up with do not.
+#[derive(Clone, Copy)]
+struct Count<'a> {
+    stage: &'a Stage,
+    before: &'a BTreeSet<HostName>,
+}
+
+/// The hosts of `stage` that failed while, or before, they took part in one of the stages `behind` it.
+async fn failed_before(stage: &Stage, behind: &[Stage], fleet: &Fleet) -> BTreeSet<HostName> {
+    let mut failed = BTreeSet::new();
+    for name in stage.hosts.iter().filter(|name| behind.iter().any(|stage| stage.hosts.contains(name))) {
+        if let Some(host) = fleet.get(name)
+            && host.lock().await.failed()
+        {
+            failed.insert(name.clone());
+        }
+    }
+    failed
+}
+
 /// Whether the run must not go on, which is told. Unreachable hosts count as failed. A plan always goes on: it
 /// has nothing to lose. `more`: something would follow.
-async fn too_many(run: &Run, stage: &Stage, fleet: &Fleet, more: bool) -> bool {
+async fn too_many(run: &Run, count: Count<'_>, fleet: &Fleet, more: bool) -> bool {
     let mut failed = 0;
-    for name in &stage.hosts {
+    for name in count.stage.hosts.iter().filter(|name| !count.before.contains(*name)) {
         if let Some(host) = fleet.get(name) {
             failed += usize::from(host.lock().await.failed());
         }
     }
-    let why = excess(stage, failed).filter(|_| run.options.mode != Mode::Plan && !run.cancelled());
+    let why = excess(count, failed).filter(|_| run.options.mode != Mode::Plan && !run.cancelled());
     let stops = why.is_some();
     // Where all have failed, or nothing would follow, that says it all.
     for why in why.into_iter().filter(|_| more) {
@@ -166,11 +188,14 @@ async fn too_many(run: &Run, stage: &Stage, fleet: &Fleet, more: bool) -> bool {
     stops
 }
 
-fn excess(stage: &Stage, failed: usize) -> Option<String> {
+fn excess(counted: Count<'_>, failed: usize) -> Option<String> {
+    let Count { stage, before } = counted;
     let allowed = stage.max_failures.count(stage.hosts.len());
     if stage.on_failure == OnFailure::Continue {
-        let all = !stage.hosts.is_empty() && failed == stage.hosts.len();
-        return all.then(|| format!("all {} of stage {} have failed", count(failed, "host"), stage.name));
+        let all = !stage.hosts.is_empty() && failed + before.len() == stage.hosts.len();
+        return all.then(|| {
+            format!("all {} of stage {} have failed", count(stage.hosts.len(), "host"), stage.name)
+        });
     }
     (failed > allowed).then(|| {
         format!(

@@ -240,7 +240,7 @@ impl HostRun {
     pub(super) fn fail(&mut self, error: Error) {
         self.verdict = match error.kind {
             Kind::Interrupted => Verdict::Interrupted,
-            Kind::Unreachable | Kind::HostKey => Verdict::Unreachable,
+            Kind::Unreachable | Kind::HostKey | Kind::Unknown => Verdict::Unreachable,
             _ => Verdict::Failed,
         };
         self.error = Some(error);

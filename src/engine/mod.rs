@@ -5,6 +5,7 @@
 
 mod apply;
 mod capture;
+mod conclude;
 mod connect;
 mod diffs;
 mod emit;

@@ -1,5 +1,6 @@
 //! Tries after the first: a task that failed is looked at and planned anew each time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::host::{HostRun, Part, cancelled, interrupted};
@@ -16,27 +17,21 @@ pub(super) struct Failure {
     pub elapsed: Duration,
 }
 
-/// How often a task has been tried.
-#[derive(Debug, Default)]
-pub(super) struct Tries {
-    index: usize,
-    count: u64,
-}
+/// How often each task has been tried: two of one batch may fail in turns.
+pub(super) type Tries = BTreeMap<usize, u64>;
 
 impl HostRun {
     /// Returns when a failed task may be tried again, if it may.
     pub(super) async fn again(&mut self, part: Part<'_>, failure: &Failure, tries: &mut Tries) -> Result<()> {
         let Failure { index, error, elapsed, .. } = failure;
-        if tries.index != *index {
-            *tries = Tries { index: *index, count: 0 };
-        }
-        tries.count += 1;
+        let count = tries.entry(*index).or_default();
+        *count += 1;
         let spec = &part.specs[*index];
-        if tries.count > u64::from(spec.retries) {
+        if *count > u64::from(spec.retries) {
             self.finished(part, *index, Outcome::Failed { error: error.clone() }, *elapsed);
             return Err(error.clone());
         }
-        self.pause(spec, tries.count + 1, error).await
+        self.pause(spec, *count + 1, error).await
     }
 
     /// Between two tries.

@@ -14,6 +14,31 @@ use crate::spec::mentions::Mentions;
 use crate::spec::model::{Body, Registered};
 use crate::spec::source::Span;
 use crate::spec::tasks::{TaskPlan, Test};
+use crate::task;
+
+/// What says most about a task whose kind has no shorthand, the best first.
+const TELLING: &[&str] = &[
+    "path",
+    "dest",
+    "name",
+    "program",
+    "url",
+    "requirements",
+    "packages",
+    "project",
+    "domains",
+    "allow",
+    "command",
+];
+
+impl TaskPlan {
+    /// The argument that says most about the task: `directory /srv/app`.
+    pub fn main_key(&self) -> Option<&'static str> {
+        // Of a condition only its value would be left, which is "true" or "false".
+        let short = task::shorthand(self.call.kind).filter(|key| *key != "that");
+        short.into_iter().chain(TELLING.iter().copied()).find(|key| self.call.node.entry(key).is_some())
+    }
+}
 
 impl Builder<'_> {
     /// The given name, or kind and main value; `None` when it cannot be rendered before the run.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_path_to_error::Segment;
 
 use crate::spec::args::Arg;
+use crate::spec::foreign;
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::source::{Node, Span, TextFile, Value};
@@ -97,9 +98,13 @@ impl Call {
         if let Some(field) = unknown {
             let span = self.node.entry(field).map_or(self.kind_span.clone(), |entry| entry.key_span.clone());
             let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
+            let help = match foreign::argument(field, &known) {
+                Some(meant) => Some(format!("write `{meant}`")),
+                None => advice(field, known, "the keys are"),
+            };
             return Mistake::at(&self.file, span, format!("unknown key `{field}` in `{}`", self.kind))
                 .label("not a key that it has")
-                .maybe_help(advice(field, known, "the keys are"));
+                .maybe_help(help);
         }
         let span = self.span_at(path);
         let key = key_of(path.first());

@@ -103,6 +103,34 @@ pub fn unreadable(text: &str, reason: &TemplateErrorReason) -> String {
     }
 }
 
+/// A block that is opened and never closed; the parser only sees that the text ends.
+pub fn unclosed(text: &str) -> Option<Fault> {
+    let mut open: Vec<(usize, &str)> = vec![];
+    let mut from = 0;
+    while let Some(start) = text[from..].find("{{").map(|at| from + at) {
+        let end = start + text[start..].find("}}")?;
+        let tag = text[start..end].trim_start_matches(['{', '~']);
+        let name = |tag: &'_ str| tag.trim().split(char::is_whitespace).next().map(str::len);
+        if let Some(inner) = tag.strip_prefix('#') {
+            let inner = inner.trim_start();
+            open.push((start, &inner[..name(inner)?]));
+        } else if let Some(inner) = tag.strip_prefix('/') {
+            // Closed by another: the parser says that well.
+            if open.pop()?.1 != inner.trim().trim_end_matches('~') {
+                return None;
+            }
+        }
+        from = end + 2;
+    }
+    let (start, name) = open.pop()?;
+    let end = start + text[start..].find("}}")? + 2;
+    let before = &text[..start];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    let message = format!("the template cannot be read: `{}` lacks its `{{{{/{name}}}}}`", &text[start..end]);
+    Some(Fault::new(message, At::LineColumn(line, column)).label("opened here"))
+}
+
 /// The first place where `word` stands inside of `{{ … }}` or alone.
 fn find_word(text: &str, word: &str) -> Option<std::ops::Range<usize>> {
     let edge = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || "_-.".contains(c)));

@@ -7,9 +7,11 @@ use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::Host;
 use crate::spec::range;
 use crate::spec::read::{Reader, Word};
-use crate::spec::settings::{SETTINGS, Settings, word};
+use crate::spec::secrets;
+use crate::spec::set::Known;
+use crate::spec::settings::{self, SETTINGS, Settings};
 use crate::spec::source::{self, Entry, Node, Span, TextFile};
-use crate::spec::vars::check_reserved;
+use crate::spec::vars::{Templates, check_reserved};
 use crate::words::names::HostName;
 
 const SECTIONS: &[&str] = &["defaults", "vars", "secrets", "groups", "hosts"];
@@ -87,7 +89,7 @@ impl Inventory {
                 check_reserved(entries, reader);
                 self.vars = Some(entry.node.clone());
             }
-            "secrets" => self.secrets = entries.to_vec(),
+            "secrets" => self.secrets = secrets::checked(entries, reader),
             "groups" => self.groups = entries.iter().filter_map(|entry| group(entry, reader)).collect(),
             "hosts" => entries.iter().for_each(|entry| self.host(entry, reader)),
             _ => {
@@ -105,7 +107,9 @@ impl Inventory {
         let (mut settings, mut address, mut groups, mut vars) = (Settings::default(), None, vec![], None);
         for key in entries {
             match key.key.as_str() {
-                "address" => address = word(key, reader).map(|text| (text, key.node.span.clone())),
+                "address" => {
+                    address = settings::address(key, reader).map(|text| (text, key.node.span.clone()))
+                }
                 "groups" => groups = reader.words(key),
                 "vars" => vars = vars_table(key, reader).map(Arc::new),
                 _ if settings.read(key, reader) => {}
@@ -157,6 +161,16 @@ impl Inventory {
         settings.overlay(&host.settings);
         let connection = settings.connection(&host.address);
         Host { name: host.name.clone(), groups: self.group_names(host), connection }
+    }
+
+    /// Every variable of every host.
+    pub fn known(&self, templates: &Templates) -> Known {
+        let mut known = Known::default();
+        let groups = self.groups.iter().map(|group| group.vars.as_ref());
+        let hosts = self.hosts.iter().map(|host| host.vars.as_deref());
+        let layers = std::iter::once(self.vars.as_ref()).chain(groups).chain(hosts);
+        layers.flatten().for_each(|node| known.add(node, templates));
+        known
     }
 
     pub fn group_names(&self, host: &Entity) -> Vec<String> {

@@ -24,6 +24,8 @@ pub struct Sources {
     pub templates: Templates,
     pub secrets: Secrets,
     pub mask: Mask,
+    /// By the template files that were read.
+    pub mentioned: Mutex<Mentions>,
 }
 
 #[derive(Debug)]
@@ -121,6 +123,8 @@ impl Inputs for HostInputs<'_> {
             Err(fault) => vec![fault],
             Ok(compiled) => {
                 seen.mentions.extend(&compiled.mentions);
+                let mentioned = &self.sources.mentioned;
+                mentioned.lock().unwrap_or_else(PoisonError::into_inner).extend(&compiled.mentions);
                 if let Some(needs) = self.late.and_then(|late| late.needs(&compiled.mentions)) {
                     seen.late.get_or_insert_default().extend(needs);
                     return Err("known in the run only".into());
@@ -188,6 +192,7 @@ mod tests {
             templates: Templates::default(),
             secrets: Secrets::default(),
             mask: Mask::default(),
+            mentioned: Mutex::default(),
         };
         let names = LateNames { registered: ["built".to_owned()].into() };
         let context = Context::from(json!({ "app": { "name": "shop" } }));

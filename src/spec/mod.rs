@@ -3,7 +3,7 @@
 //! Nothing here reads the disk (a [`crate::words::content::Files`] is handed in) or knows of a connection.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::spec::inventory::Inventory;
 use crate::spec::load::Sources;
@@ -25,6 +25,7 @@ mod cache;
 mod call;
 mod fault;
 mod filters;
+mod foreign;
 mod groups;
 mod inventory;
 mod late;
@@ -40,6 +41,7 @@ mod read;
 mod resolve;
 mod secrets;
 mod select;
+mod set;
 mod settings;
 pub mod source;
 mod suggest;
@@ -73,16 +75,19 @@ pub fn load(
     let sound = mistakes.is_empty();
     let inventory = if !sound && inventory.hosts.is_empty() { Inventory::localhost() } else { inventory };
     let entries = inventory.secrets.as_slice();
-    let secrets = Secrets::load(&inventory.file, entries, files.as_ref(), env, &mut mistakes);
+    let secrets = Secrets::load(&inventory.file, entries, files.as_ref(), env);
     let (mask, templates) = (secrets.mask(), Templates::default());
     let file = Arc::new(request.playbook.clone());
     let playbook = Playbook::parse(&file, &templates, &mut mistakes);
     let tags = Tags { only: &request.tags, skip: &request.skip_tags };
     tags.check(&playbook, &mut mistakes);
     let names = order::late_names(&playbook, tags, &mut mistakes);
-    let set = set_values(&request.set, &mut mistakes);
+    let set = set::values(&request.set, &mut mistakes);
     let limited = limited(&inventory, request.limit.as_deref(), &mut mistakes);
     let vars = playbook.vars.clone();
+    let mut known = inventory.known(&templates);
+    playbook.add_to(&mut known, &templates);
+    let set = known.fitting(set, &mut mistakes);
     let chosen = choose(&inventory, playbook, (&limited, tags), sound, &mut mistakes);
     let taking_part: Vec<usize> = (0..inventory.hosts.len())
         .filter(|host| chosen.iter().any(|stage| stage.hosts.contains(host)))
@@ -91,10 +96,21 @@ pub fn load(
         inventory: &inventory,
         playbook: (&file, vars.as_ref()),
         set: &set,
-        sources: Arc::new(Sources { files: files.clone(), templates, secrets, mask: mask.clone() }),
+        sources: Arc::new(Sources {
+            files: files.clone(),
+            templates,
+            secrets,
+            mask: mask.clone(),
+            mentioned: Mutex::default(),
+        }),
         names,
     };
+    let sources = render.sources.clone();
     let stages = render.stages(chosen, &mut mistakes);
+    let whole = request.limit.is_none() && request.tags.is_empty() && request.skip_tags.is_empty();
+    let sure = whole && mistakes.is_empty() && !project::has_unread(&stages);
+    known.mentions.extend(&sources.mentioned.lock().unwrap_or_else(PoisonError::into_inner));
+    known.check(&set, sure, &mut mistakes);
     if !sound {
         mistakes.list.retain(|mistake| mistake.label != fault::NOT_FOUND);
     }
@@ -202,19 +218,4 @@ fn choose(
         mistakes.push(Mistake::argument(message));
     }
     chosen
-}
-
-fn set_values(set: &[(String, String)], mistakes: &mut Mistakes) -> Vec<(Vec<String>, serde_json::Value)> {
-    let mut values = vec![];
-    for (path, value) in set {
-        let parts: Vec<String> = path.split('.').map(str::to_owned).collect();
-        if parts.iter().any(String::is_empty) || vars::RESERVED.contains(&parts[0].as_str()) {
-            mistakes.push(
-                Mistake::argument(format!("--set: `{path}` cannot be set")).help("write it as app.ref=main"),
-            );
-            continue;
-        }
-        values.push((parts, vars::set_value(value)));
-    }
-    values
 }

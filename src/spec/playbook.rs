@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::{MaxFailures, OnFailure};
 use crate::spec::read::{Reader, Word};
+use crate::spec::set::Known;
 use crate::spec::source::{self, Entry, Node, Span, TextFile, Value};
 use crate::spec::suggest::advice;
 use crate::spec::tasks::{self, TaskPlan};
 use crate::spec::vars::{Templates, check_reserved};
 
-const SECTIONS: &[&str] = &["name", "vars", "stages", "tasks"];
+const SECTIONS: &[&str] = &["name", "vars", "stages", "tasks", "handlers"];
 const STAGE: &[&str] = &["name", "hosts", "waves", "max_failures", "on_failure", "tasks", "handlers"];
 
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct StagePlan {
     pub on_failure: OnFailure,
     pub tasks: Vec<TaskPlan>,
     pub handlers: Vec<TaskPlan>,
+    /// Written without a stage.
+    pub top_level: bool,
 }
 
 /// Of a wave.
@@ -44,6 +47,7 @@ impl Playbook {
         let root = source::parse(file, mistakes);
         let mut playbook = Playbook { file: file.clone(), vars: None, stages: vec![] };
         let mut reader = Reader { file, mistakes };
+        let mut plain = vec![];
         for entry in root.entries() {
             match entry.key.as_str() {
                 "name" => {
@@ -62,14 +66,11 @@ impl Playbook {
                         playbook.stages.push(stage);
                     }
                 }
-                "tasks" => {
-                    let hosts = Word { text: "all".into(), span: entry.key_span.clone() };
-                    let tasks = tasks::read(entry, templates, &mut reader);
-                    playbook.stages.push(StagePlan { tasks, ..StagePlan::new("main".into(), hosts) });
-                }
+                "tasks" | "handlers" => plain.push(entry),
                 _ => reader.unknown_key(entry, SECTIONS, "the playbook"),
             }
         }
+        playbook.plain_stage(&plain, templates, &mut reader);
         let empty = playbook.stages.iter().all(|stage| stage.tasks.is_empty());
         if empty && reader.mistakes.is_empty() {
             let mistake = Mistake::whole_file(file, "the playbook has no tasks");
@@ -79,6 +80,32 @@ impl Playbook {
         }
         playbook.check_names(&mut reader);
         playbook
+    }
+
+    /// `[[tasks]]` and `[[handlers]]` without a stage: one for all hosts.
+    fn plain_stage(&mut self, entries: &[&Entry], templates: &Templates, reader: &mut Reader<'_>) {
+        let Some(first) = entries.first() else { return };
+        let hosts = Word { text: "all".into(), span: first.key_span.clone() };
+        let mut stage = StagePlan::new("main".into(), hosts);
+        for entry in entries {
+            let tasks = tasks::read(entry, templates, reader);
+            if entry.key == "tasks" { stage.tasks = tasks } else { stage.handlers = tasks }
+        }
+        if stage.tasks.is_empty() && !self.stages.is_empty() {
+            let message = "these handlers belong to no stage: the stages have their own";
+            reader.mistake(&first.key_span, message, "write [[stages.handlers]] below its stage");
+            return;
+        }
+        stage.top_level = true;
+        self.stages.push(stage);
+    }
+
+    /// What its variables define and what all of it mentions.
+    pub fn add_to(&self, known: &mut Known, templates: &Templates) {
+        self.vars.iter().for_each(|node| known.add(node, templates));
+        for task in self.stages.iter().flat_map(|stage| stage.tasks.iter().chain(&stage.handlers)) {
+            known.mentions.extend(&task.mentions());
+        }
     }
 
     fn check_names(&self, reader: &mut Reader<'_>) {
@@ -103,7 +130,10 @@ impl Playbook {
                     continue;
                 }
                 let help = advice(&notified.raw, names.iter().copied(), "the handlers are");
-                let help = help.unwrap_or_else(|| "add it as `[[stages.handlers]]`".into());
+                let help = help.unwrap_or_else(|| {
+                    let below = if stage.top_level { "handlers" } else { "stages.handlers" };
+                    format!("add it as `[[{below}]]` with this `name`")
+                });
                 let message = format!("stage `{}` has no handler `{}`", stage.name, notified.raw);
                 let mistake = Mistake::at(reader.file, notified.span.clone(), message);
                 reader.mistakes.push(mistake.label("not the name of a handler").help(help));
@@ -122,6 +152,7 @@ impl StagePlan {
             on_failure: OnFailure::Stop,
             tasks: vec![],
             handlers: vec![],
+            top_level: false,
         }
     }
 

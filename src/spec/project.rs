@@ -13,7 +13,7 @@ use crate::spec::late::LateNames;
 use crate::spec::load::Sources;
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::{Mistake, Mistakes};
-use crate::spec::model::{MaxFailures, OnFailure, Stage, TaskSpec};
+use crate::spec::model::{Body, MaxFailures, OnFailure, Stage, TaskSpec};
 use crate::spec::order::Tags;
 use crate::spec::playbook::StagePlan;
 use crate::spec::resolve::Poison;
@@ -162,6 +162,12 @@ impl Render<'_> {
         }
         merge
     }
+}
+
+/// Whether some task's template files have not been looked at.
+pub fn has_unread(stages: &[Stage]) -> bool {
+    let specs = stages.iter().flat_map(|stage| stage.tasks.values().chain(stage.handlers.values())).flatten();
+    specs.into_iter().any(|spec| matches!(spec.body, Body::Late(_)))
 }
 
 /// What every host sees alike: `hosts`, `groups` (with `all`) and `secrets`.

@@ -25,6 +25,12 @@ impl Reader<'_> {
     pub fn mistake(&mut self, span: &Span, message: impl Into<String>, label: impl Into<String>) {
         self.mistakes.push(Mistake::at(self.file, span.clone(), message).label(label));
     }
+    /// What to do about the mistake that was just found.
+    pub fn advise(&mut self, help: String) {
+        if let Some(last) = self.mistakes.list.last_mut() {
+            last.help = Some(help);
+        }
+    }
     pub fn wrong_type(&mut self, what: &str, node: &Node, expected: &str) {
         let message = format!("{what} must be {expected}, not {}", node.type_name());
         self.mistake(&node.span, message, format!("expected {expected}"));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::spec::mistake::{Mistake, Mistakes};
+use crate::spec::mistake::Mistake;
 use crate::spec::read::Reader;
 use crate::spec::resolve::Poison;
 use crate::spec::source::{Entry, TextFile};
@@ -35,15 +35,17 @@ impl Secrets {
         entries: &[Entry],
         files: &dyn Files,
         env: &dyn Fn(&str) -> Option<String>,
-        mistakes: &mut Mistakes,
     ) -> Secrets {
         let mut secrets = Secrets::default();
-        let mut reader = Reader { file, mistakes };
         for entry in entries {
-            let Some((how, place)) = origin(entry, &mut reader) else { continue };
+            let Some((how, place)) = origin(entry) else {
+                // Reported already; there so that nothing more is said where it is used.
+                secrets.json.insert(entry.key.clone(), Json::Null);
+                continue;
+            };
             let value = match how {
                 "env" => env(&place).ok_or_else(|| format!("the environment variable {place} is not set")),
-                _ => read(files, &place),
+                _ => read(files, &file.beside(&place)),
             };
             secrets.add(file, entry, value);
         }
@@ -88,18 +90,23 @@ fn read(files: &dyn Files, path: &str) -> Result<String, String> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// `{ env = "NAME" }` or `{ file = "path" }`.
-fn origin(entry: &Entry, reader: &mut Reader<'_>) -> Option<(&'static str, String)> {
-    let wanted = "{ env = \"NAME\" } or { file = \"path\" }";
-    if let [only] = entry.node.entries() {
-        match (only.key.as_str(), only.node.as_str()) {
-            ("env", Some(name)) => return Some(("env", name.to_owned())),
-            ("file", Some(path)) => return Some(("file", path.to_owned())),
-            _ => {}
-        }
+/// The entries, each of which must say where its value comes from.
+pub fn checked(entries: &[Entry], reader: &mut Reader<'_>) -> Vec<Entry> {
+    for entry in entries.iter().filter(|entry| origin(entry).is_none()) {
+        let message = format!("the secret `{}` must say where it comes from", entry.key);
+        // A secret that stands in the file itself must not be repeated by the message.
+        let wanted = "expected { env = \"NAME\" } or { file = \"path\" }";
+        reader.mistake(&entry.key_span, message, wanted);
     }
-    let message = format!("the secret `{}` must say where it comes from", entry.key);
-    // A secret that stands in the file itself must not be repeated by the message.
-    reader.mistake(&entry.key_span, message, format!("expected {wanted}"));
-    None
+    entries.to_vec()
+}
+
+/// `{ env = "NAME" }` or `{ file = "path" }`.
+fn origin(entry: &Entry) -> Option<(&'static str, String)> {
+    let [only] = entry.node.entries() else { return None };
+    match (only.key.as_str(), only.node.as_str()) {
+        ("env", Some(name)) => Some(("env", name.to_owned())),
+        ("file", Some(path)) => Some(("file", path.to_owned())),
+        _ => None,
+    }
 }

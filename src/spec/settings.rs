@@ -26,10 +26,10 @@ impl Settings {
                 self.port =
                     reader.integer(entry, "a port: a number from 1 to 65535").filter(|port| *port > 0);
             }
-            "key" => self.key = reader.string(entry),
+            "key" => self.key = path(entry, reader),
             "jump" => self.jump = word(entry, reader),
             "become" => self.r#become = reader.boolean(entry),
-            "known_hosts" => self.known_hosts = reader.string(entry),
+            "known_hosts" => self.known_hosts = path(entry, reader),
             "connection" => match entry.node.as_str() {
                 Some("ssh") => self.local = Some(false),
                 Some("local") => self.local = Some(true),
@@ -72,6 +72,29 @@ impl Settings {
     }
 }
 
+/// A file's path; a relative one begins at the inventory's folder.
+fn path(entry: &Entry, reader: &mut Reader<'_>) -> Option<String> {
+    reader.string(entry).map(|path| reader.file.beside(&path))
+}
+
+/// What to connect to, and nothing else: port and user have keys of their own.
+pub fn address(entry: &Entry, reader: &mut Reader<'_>) -> Option<String> {
+    let text = word(entry, reader)?;
+    if let Some((user, host)) = text.split_once('@') {
+        reader.mistake(&entry.node.span, "an address does not name the user", "expected the address alone");
+        reader.advise(format!("write: address = \"{host}\", user = \"{user}\""));
+    } else if let Some((host, port)) = text.rsplit_once(':')
+        && !host.contains("::")
+        && (!host.contains(':') || host.starts_with('['))
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && !host.ends_with(|c: char| c == ':' || host.rfind('[') > host.rfind(']') && c != ']')
+    {
+        reader.mistake(&entry.node.span, "an address does not name the port", "expected the address alone");
+        reader.advise(format!("write: address = \"{host}\", port = {port}"));
+    }
+    Some(text)
+}
+
 /// What ends up in an argument of ssh: nothing that looks like an option, no spaces, no control characters.
 pub fn word(entry: &Entry, reader: &mut Reader<'_>) -> Option<String> {
     let text = reader.string(entry)?;
@@ -81,4 +104,47 @@ pub fn word(entry: &Entry, reader: &mut Reader<'_>) -> Option<String> {
         return None;
     }
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::spec::inventory::Inventory;
+    use crate::spec::mistake::Mistakes;
+    use crate::spec::model::Connection;
+    use crate::spec::source::TextFile;
+
+    fn read(host: &str, folder: &str) -> (Connection, Vec<String>) {
+        let mut mistakes = Mistakes::default();
+        let file = TextFile::new("prod.toml", format!("[hosts.\"web[1:2]\"]\n{host}\n")).in_folder(folder);
+        let inventory = Inventory::parse(&Arc::new(file), &mut mistakes);
+        let connection = inventory.resolved(&inventory.hosts[0]).connection;
+        (
+            connection,
+            mistakes.list.into_iter().map(|mistake| mistake.help.unwrap_or(mistake.message)).collect(),
+        )
+    }
+
+    #[test]
+    fn an_address_is_only_that() {
+        let help = |address: &str| read(&format!("address = \"{address}\""), "").1;
+        assert_eq!(help("127.0.2.1:22022"), ["write: address = \"127.0.2.1\", port = 22022"]);
+        assert_eq!(help("root@1.2.3.4"), ["write: address = \"1.2.3.4\", user = \"root\""]);
+        for fine in ["1.2.3.4", "2001:db8::1", "fe80::1:2", "10.0.0.[1:2]", "example.com", "1:2:3:4:5:6:7:8"]
+        {
+            assert_eq!(help(fine), Vec::<String>::new(), "{fine}");
+        }
+    }
+
+    #[test]
+    fn files_are_beside_the_inventory() {
+        let paths = |text: &str| match read(text, "/home/me/prod").0 {
+            Connection::Ssh(ssh) => (ssh.key.unwrap(), ssh.known_hosts.unwrap()),
+            Connection::Local { .. } => panic!("ssh"),
+        };
+        let (key, known) = paths("key = 'keys/deploy'\nknown_hosts = '/etc/known'");
+        assert_eq!((key.as_str(), known.as_str()), ("/home/me/prod/keys/deploy", "/etc/known"));
+        assert_eq!(paths("key = '~/k'\nknown_hosts = './known'").0, "~/k");
+    }
 }

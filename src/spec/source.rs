@@ -18,11 +18,28 @@ const MAX_DEPTH: usize = 32;
 pub struct TextFile {
     pub name: String,
     pub text: String,
+    /// Where relative paths in it begin; empty when nobody said.
+    folder: String,
 }
 
 impl TextFile {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> TextFile {
-        TextFile { name: name.into(), text: text.into() }
+        TextFile { name: name.into(), text: text.into(), folder: String::new() }
+    }
+    /// Relative paths in it begin at `folder`, which is absolute.
+    #[must_use]
+    pub fn in_folder(mut self, folder: impl Into<String>) -> TextFile {
+        self.folder = folder.into();
+        self
+    }
+    /// `path` as it is written in this file.
+    pub fn beside(&self, path: &str) -> String {
+        let whole = path.starts_with('/') || path == "~" || path.starts_with("~/") || self.folder.is_empty();
+        if whole {
+            return path.to_owned();
+        }
+        let path = path.strip_prefix("./").unwrap_or(path);
+        format!("{}/{path}", self.folder.trim_end_matches('/'))
     }
     /// From 1.
     pub fn line(&self, offset: usize) -> usize {

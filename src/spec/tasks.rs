@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::spec::args::Arg;
 use crate::spec::call::Call;
+use crate::spec::foreign;
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::read::{Reader, Word};
@@ -129,6 +130,7 @@ fn unknown_key(entry: &Entry, reader: &mut Reader<'_>) {
         Value::Table(_) => advice(&entry.key, kinds.chain(COMMON.iter().copied()), "the kinds are"),
         _ => advice(&entry.key, COMMON.iter().copied().chain(kinds), "the keys and kinds are"),
     };
+    let help = foreign::task_key(&entry.key).map(str::to_owned).or(help);
     reader.mistakes.push(
         Mistake::at(reader.file, entry.key_span.clone(), message)
             .label("neither a task kind nor a key of tasks")
@@ -222,12 +224,6 @@ impl TaskPlan {
             Some(ForEach::Broken) | None => {}
         }
         mentions
-    }
-
-    /// The argument that says most about the task: `directory /srv/app`.
-    pub fn main_key(&self) -> Option<&'static str> {
-        let wanted = [task::shorthand(self.call.kind), Some("path"), Some("dest"), Some("name"), Some("url")];
-        wanted.into_iter().flatten().find(|key| self.call.node.entry(key).is_some())
     }
 }
 

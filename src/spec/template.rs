@@ -6,8 +6,9 @@ use handlebars::template::{Parameter, TemplateElement};
 use handlebars::{Context, Handlebars, Path, RenderContext, Renderable as _, StringOutput, Template};
 use serde_json::Value as Json;
 
-use crate::spec::fault::{At, Fault, of_render, unreadable};
+use crate::spec::fault::{At, Fault, of_render, unclosed, unreadable};
 use crate::spec::filters;
+use crate::spec::foreign;
 use crate::spec::mentions::{Mentions, mentions, seg_name};
 
 const MAX_NESTING: usize = 32;
@@ -32,6 +33,9 @@ impl Compiled {
     pub fn new(text: &str) -> Result<Arc<Compiled>, Fault> {
         check_nesting(text)?;
         let mut template = Template::compile(text).map_err(|error| {
+            if let Some(fault) = unclosed(text) {
+                return fault;
+            }
             let at = error.pos().map_or(At::Whole, |(line, column)| At::LineColumn(line, column));
             Fault::new(format!("the template cannot be read: {}", unreadable(text, error.reason())), at)
         })?;
@@ -44,15 +48,18 @@ impl Compiled {
     /// `(eq os.family "debian")` or a bare variable, as `when` has it.
     pub fn condition(text: &str) -> Result<Arc<Compiled>, Fault> {
         if is_template(text) {
-            let mut fault = Fault::new("a condition is written without `{{ }}`", At::Whole);
+            let fault = Fault::new("a condition is written without `{{ }}`", At::Whole);
             let inner = text.trim().trim_start_matches('{').trim_end_matches('}').trim();
-            fault.help = Some(format!("write: {inner}"));
-            return Err(fault);
+            let written = foreign::condition(inner).unwrap_or_else(|| inner.to_owned());
+            return Err(fault.help(format!("write: {written}")));
         }
-        let bare = text.trim();
-        if !bare.starts_with('(') && bare.contains(char::is_whitespace) {
-            let fault = Fault::new("a call in a condition stands in parentheses", At::Whole);
-            return Err(fault.help(format!("write: ({bare})")));
+        let mut bare = text.trim().to_owned();
+        if !bare.starts_with('(') && foreign::is_bare_call(&bare) {
+            bare = format!("({bare})");
+        }
+        if let Some(written) = foreign::condition(&bare) {
+            let fault = Fault::new("a condition is a variable or a call, such as (eq a b)", At::Whole);
+            return Err(fault.help(format!("write: {written}")));
         }
         let compiled = Compiled::new(&format!("{{{{#if {bare}}}}}1{{{{/if}}}}"));
         // Positions would be those of the text that we made.
@@ -303,7 +310,9 @@ mod tests {
             ("{{> other}}", "not available"),
             ("{{#if (eqq 1 2)}}{{/if}}", "there is no function `eqq`"),
             ("{{app.name", "cannot be read"),
-            ("{{#if port}}", "cannot be read"),
+            ("{{#if port}}", "cannot be read: `{{#if port}}` lacks its `{{/if}}`"),
+            ("{{#if port}}a{{/if}}{{#each list}}b", "`{{#each list}}` lacks its `{{/each}}`"),
+            ("{{#if port}}a{{/each}}", "cannot be read: `{{#if}}` is closed by `{{/each}}`"),
         ] {
             let error = render(text).expect_err(text);
             assert!(error.contains(expected), "{text}: {error}");

@@ -82,7 +82,7 @@ fn a_lost_link_a_kill_and_ctrl_c_lose_none() {
         }
         let ran = running.wait();
         let code = match how {
-            "link" => 4,
+            "link" => 6,
             "kill" => -9,
             _ => 130,
         };
@@ -103,5 +103,55 @@ fn a_lost_link_a_kill_and_ctrl_c_lose_none() {
         let ran = tow.run(&[]).ends(0);
         assert_eq!(ran.tasks("a"), ["conf: already", "wait: unknown"], "{how}");
         assert_eq!(tow.read("log"), "reload\n", "{how}");
+    }
+}
+
+/// A file on which another is mounted: it can be read, and nothing can be renamed over it.
+struct Covered(std::path::PathBuf);
+
+impl Covered {
+    fn mount(path: std::path::PathBuf) -> Covered {
+        let mounted =
+            std::process::Command::new("mount").arg("--bind").args([&path, &path]).status().unwrap();
+        assert!(mounted.success(), "this test mounts a file: run it as root");
+        Covered(path)
+    }
+}
+
+impl Drop for Covered {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_file_that_was_replaced_before_its_neighbour_failed_notifies() {
+    for retries in [0, 1] {
+        let tow = Towline::new().file("two", "old").playbook(&format!(
+            r#"
+[[stages]]
+name = "s"
+[[stages.tasks]]
+name = "one"
+file = {{ path = "@/one", content = "x" }}
+notify = ["reload"]
+[[stages.tasks]]
+name = "two"
+file = {{ path = "@/two", content = "y" }}
+retries = {retries}
+delay = "10ms"
+[[stages.handlers]]
+name = "reload"
+command = "echo reload >> @/log"
+"#
+        ));
+        let covered = Covered::mount(tow.path("two"));
+        let ran = tow.run(&[]).ends(3);
+        assert_eq!(tow.read("one"), "x", "{ran:#?}");
+        assert_eq!(tow.read("log"), "reload\n", "{ran:#?}");
+        drop(covered);
+        let ran = tow.run(&[]).ends(0);
+        assert_eq!(ran.tasks("here"), ["one: already", "two: changed"]);
+        assert_eq!(tow.read("log"), "reload\n");
     }
 }

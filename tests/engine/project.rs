@@ -97,7 +97,22 @@ impl Towline {
     }
 
     pub fn start(&self, args: &[&str]) -> Running {
-        let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Towline::started(self.command(args))
+    }
+
+    /// As `nohup` starts it.
+    pub fn start_ignoring_hangup(&self, args: &[&str]) -> Running {
+        let command = self.command(&[]);
+        let program = command.get_program().to_owned();
+        let mut nohup = Command::new("/bin/sh");
+        nohup.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(program).args(args);
+        nohup.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        nohup.env_remove("XDG_STATE_HOME").current_dir(self.dir.path()).stdin(Stdio::null());
+        Towline::started(nohup)
+    }
+
+    fn started(mut command: Command) -> Running {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (heard, lines) = channel();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {

@@ -104,3 +104,14 @@ fn a_question_that_takes_long_is_not_waited_for() {
     running.wait().ends(130);
     assert!(began.elapsed() < std::time::Duration::from_secs(20));
 }
+
+#[test]
+fn nohup_outlives_its_terminal() {
+    let tow = Towline::new().playbook(&waiting("echo waits; while ! test -e @/go; do sleep 0.05; done"));
+    let mut running = tow.start_ignoring_hangup(&["run", "site.toml", "--json"]);
+    running.until("waits");
+    running.signal(Signal::SIGHUP);
+    std::fs::write(tow.path("go"), "").unwrap();
+    running.wait().ends(0);
+    assert!(tow.path("behind").exists());
+}

@@ -1,10 +1,14 @@
 //! The bytes of a content, block by block: for SFTP, and for commands that take a file on standard input.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 
-use crate::words::content::{Content, Source};
+use crate::words::content::{Content, Digest, Source};
 
 /// What travels in one message, roughly.
 const BLOCK: usize = 32 * 1024;
@@ -15,6 +19,8 @@ pub struct Reader<'a> {
     file: Option<File>,
     block: usize,
     done: u64,
+    /// Of what was read of a file.
+    hasher: Sha256,
 }
 
 impl<'a> Reader<'a> {
@@ -28,13 +34,14 @@ impl<'a> Reader<'a> {
                 Some(file)
             }
         };
-        Ok(Reader { content, file, block, done: 0 })
+        Ok(Reader { content, file, block, done: 0, hasher: Sha256::new() })
     }
 
     pub fn is_done(&self) -> bool {
         self.done >= self.content.len
     }
 
+    /// A file must still be what it was when it was hashed: the last block comes only if it is.
     pub async fn next(&mut self) -> Result<Vec<u8>, String> {
         let len = (self.content.len - self.done).min(self.block as u64);
         let len = usize::try_from(len).map_err(|error| error.to_string())?;
@@ -43,6 +50,14 @@ impl<'a> Reader<'a> {
                 let mut data = vec![0; len];
                 let read = file.read_exact(&mut data).await;
                 read.map_err(|error| format!("{} changed while it was sent: {error}", path.display()))?;
+                self.hasher.update(&data);
+                if self.done + len as u64 == self.content.len {
+                    let more =
+                        file.read(&mut [0]).await.map_err(|error| format!("{}: {error}", path.display()))?;
+                    if more != 0 || Digest::finish(std::mem::take(&mut self.hasher)) != self.content.digest {
+                        return Err(format!("{} changed while it was sent", path.display()));
+                    }
+                }
                 data
             }
             (Source::Bytes(bytes), _) => {
@@ -66,17 +81,86 @@ impl<'a> Input<'a> {
     pub fn of(content: &'a Content, progress: &'a (dyn Fn(u64) + Send + Sync)) -> Input<'a> {
         Input(Some((content, progress)))
     }
-    pub async fn send_to(self, typed: mpsc::Sender<Vec<u8>>) -> Result<(), String> {
+    pub async fn send_to(self, typed: mpsc::Sender<Vec<u8>>, moved: &AtomicU64) -> Result<(), String> {
         let Some((content, progress)) = self.0 else { return Ok(()) };
         let mut reader = Reader::of(content, BLOCK).await?;
-        while !reader.is_done() {
+        loop {
             let data = reader.next().await?;
             let len = data.len() as u64;
-            if typed.send(data).await.is_err() {
+            if len > 0 && typed.send(data).await.is_err() {
                 return Err("the remote command ended early".to_owned());
             }
             progress(len);
+            moved.fetch_add(len, Ordering::Relaxed);
+            if reader.is_done() {
+                break;
+            }
         }
         Ok(())
+    }
+}
+
+/// Returns when `moved` has stood still for `limit` (or a little more).
+pub async fn stalled(moved: &AtomicU64, limit: Duration) {
+    let mut before = None;
+    loop {
+        let now = moved.load(Ordering::Relaxed);
+        if before.replace(now) == Some(now) {
+            return;
+        }
+        tokio::time::sleep(limit).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use super::{Reader, stalled};
+    use crate::words::content::{Content, Digest, Source};
+
+    async fn read(now: &str, hashed: &str) -> Result<Vec<u8>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, now).unwrap();
+        let (len, digest) = (hashed.len() as u64, Digest::of(hashed.as_bytes()));
+        let content = Content { source: Source::Local(path), len, digest };
+        let mut reader = Reader::of(&content, 4).await?;
+        let mut all = vec![];
+        loop {
+            all.extend(reader.next().await?);
+            if reader.is_done() {
+                return Ok(all);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_stands_still_is_given_up_and_what_moves_is_not() {
+        let (moved, limit) = (AtomicU64::new(0), Duration::from_millis(20));
+        stalled(&moved, limit).await;
+        let moving = async {
+            loop {
+                moved.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        };
+        let waiting = tokio::time::timeout(10 * limit, stalled(&moved, limit));
+        tokio::select! {
+            () = moving => {}
+            waited = waiting => assert!(waited.is_err()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_while_it_is_sent_is_an_error() {
+        for text in ["", "abc", "abcd", "abcdefghi"] {
+            assert_eq!(read(text, text).await.unwrap(), text.as_bytes());
+        }
+        for (now, hashed) in [("abcdeX", "abcdef"), ("abcde", "abcdef"), ("abcdefg", "abcdef"), ("x", "")] {
+            let error = read(now, hashed).await.unwrap_err();
+            assert!(error.contains("changed while it was sent"), "{error}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,6 +23,9 @@ use crate::transport::ssh::{blocks, download};
 use crate::transport::{Chunk, Link, Opening, Shell, Upload};
 use crate::words::error::{Error, Result};
 use crate::words::names::HostName;
+
+/// A command that takes a file, and neither takes nor says anything for so long, is given up.
+const STALL: Duration = Duration::from_secs(120);
 
 pub struct SshLink {
     shared: Arc<Shared>,
@@ -132,10 +135,12 @@ impl SshLink {
         let (channel, session) = self.channel().await.map_err(|error| error.to_string())?;
         channel.exec(false, command).await.map_err(|error| explain(&error))?;
         let Shell { input: typed, mut output } = shell::pipes(channel, vec![], None, session);
-        let feed = async move { input.send_to(typed).await };
+        let moved = AtomicU64::new(0);
+        let feed = async { input.send_to(typed, &moved).await };
         let read = async {
             let mut said = Vec::new();
             while let Some(chunk) = output.recv().await {
+                moved.fetch_add(1, Ordering::Relaxed);
                 match chunk {
                     Chunk::Err(bytes) if said.len() < 4096 => said.extend(bytes),
                     Chunk::End { code: Some(0), .. } => return Ok(()),
@@ -145,8 +150,13 @@ impl SshLink {
             }
             Err(String::from_utf8_lossy(&said).trim().to_owned())
         };
-        let (sent, ended) = futures::future::join(feed, read).await;
-        ended.and(sent)
+        tokio::select! {
+            (sent, ended) = futures::future::join(feed, read) => ended.and(sent),
+            () = blocks::stalled(&moved, STALL) => Err(format!(
+                "nothing has moved for {} s: its file system may hang, or the link",
+                STALL.as_secs()
+            )),
+        }
     }
 
     /// For servers without SFTP, and for login shells whose noise breaks it: one `cat` a file.
