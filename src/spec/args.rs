@@ -95,18 +95,22 @@ impl Arg {
                 if let Some(whole) = whole.and_then(toml_value) {
                     return whole;
                 }
-                compiled.render(context).map(toml::Value::String).unwrap_or_else(|fault| {
-                    let mut all = compiled.faults(context);
-                    if all.is_empty() {
-                        all.push(fault);
-                    }
-                    for fault in all {
-                        if !faults.iter().any(|(at, known)| at == span && known.message == fault.message) {
-                            faults.push((span.clone(), fault));
+                compiled.render(context).map_or_else(
+                    |fault| {
+                        let mut all = compiled.faults(context);
+                        if all.is_empty() {
+                            all.push(fault);
                         }
-                    }
-                    toml::Value::String(String::new())
-                })
+                        for fault in all {
+                            if !faults.iter().any(|(at, known)| at == span && known.message == fault.message)
+                            {
+                                faults.push((span.clone(), fault));
+                            }
+                        }
+                        toml::Value::String(String::new())
+                    },
+                    toml::Value::String,
+                )
             }
         }
     }

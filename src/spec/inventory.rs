@@ -108,7 +108,7 @@ impl Inventory {
         for key in entries {
             match key.key.as_str() {
                 "address" => {
-                    address = settings::address(key, reader).map(|text| (text, key.node.span.clone()))
+                    address = settings::address(key, reader).map(|text| (text, key.node.span.clone()));
                 }
                 "groups" => groups = reader.words(key),
                 "vars" => vars = vars_table(key, reader).map(Arc::new),
