@@ -133,7 +133,7 @@ fn pending(end: &End, look: Look, out: &mut String) {
         hosts.sort_by(natural_order);
         let hosts = compact(&hosts, look.dots(), HOSTS_SHOWN);
         let _ = writeln!(out, "\npending on {hosts}: {}", neutralise(&handlers.join(", ")));
-        let _ = writeln!(out, "  hint: the next run of this playbook begins with them");
+        let _ = writeln!(out, "  hint: the next run of this playbook runs them at the end of their stage");
     }
 }
 

@@ -105,7 +105,7 @@ pub struct HostSummary {
     /// What ended it, when it did not end well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Error>,
-    /// Handlers that were notified and did not run; the next run begins with them.
+    /// Handlers that were notified and did not run; the next run runs them at the end of their stage.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<String>,
 }
