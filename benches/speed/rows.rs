@@ -131,7 +131,7 @@ impl Bench {
         let most = |count: u16| -> Result<f64> {
             let fleet = self.lab.fleet(usize::from(count), Duration::ZERO)?;
             // As many at work as in the other rows; the connections of all stay open to the end.
-            let mut command = self.tow(&fleet, &playbook);
+            let command = self.tow(&fleet, &playbook);
             fleet.wipe()?;
             let first = peak_rss(&command, &self.lab.log())?;
             Ok(first.max(peak_rss(&command, &self.lab.log())?))
