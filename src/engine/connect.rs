@@ -3,13 +3,12 @@
 use futures::future::join_all;
 
 use crate::engine::Run;
-use crate::engine::host::Shared;
-use crate::spec::model::Stage;
+use crate::engine::host::{First, Shared};
 use crate::words::error::Kind;
 
 /// Connects everywhere, each with the probes of its first stage. Unknown host keys are shown in one review, and
 /// where they are accepted those hosts are tried again.
-pub async fn connect_all(run: &Run, hosts: &[(Shared, Option<&Stage>)]) {
+pub async fn connect_all(run: &Run, hosts: &[(Shared, First<'_>)]) {
     connect(run, hosts).await;
     let unknown = run.connector.unknown_keys();
     let Some(review) = run.review.clone().filter(|_| !unknown.is_empty() && !run.cancelled()) else { return };
@@ -30,11 +29,11 @@ pub async fn connect_all(run: &Run, hosts: &[(Shared, Option<&Stage>)]) {
     connect(run, &again).await;
 }
 
-async fn connect(run: &Run, hosts: &[(Shared, Option<&Stage>)]) {
+async fn connect(run: &Run, hosts: &[(Shared, First<'_>)]) {
     join_all(hosts.iter().map(|(host, stage)| connect_one(run, host, *stage))).await;
 }
 
-async fn connect_one(run: &Run, host: &Shared, stage: Option<&Stage>) {
+async fn connect_one(run: &Run, host: &Shared, stage: First<'_>) {
     let _place = run.places.acquire().await;
     host.lock().await.connect(stage).await;
 }

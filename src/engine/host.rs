@@ -14,6 +14,7 @@ use crate::transport::runner::Runner;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::event::{Event, HostSummary, Mode, Outcome, Tally, TaskRef, Verdict};
 use crate::words::fact::{Facts, Probe};
+use crate::words::names::HostName;
 use crate::words::step::Change;
 
 pub struct HostRun {
@@ -43,6 +44,26 @@ pub(super) struct Part<'a> {
     pub first: usize,
 }
 
+/// What a host is asked together with connecting.
+#[derive(Clone, Copy)]
+pub enum First<'a> {
+    /// What the tasks of its first stage will want to know.
+    Stage(Option<&'a Stage>),
+    Probes(&'a [Probe]),
+}
+
+impl First<'_> {
+    fn probes(&self, host: &HostName) -> Cow<'_, [Probe]> {
+        match self {
+            First::Probes(probes) => Cow::Borrowed(probes),
+            First::Stage(stage) => {
+                let specs = stage.and_then(|stage| stage.tasks.get(host)).map_or(&[][..], Vec::as_slice);
+                Cow::Owned(plan::window(specs, 0, None).probes(specs))
+            }
+        }
+    }
+}
+
 impl HostRun {
     pub fn new(run: Run, host: Host) -> HostRun {
         HostRun {
@@ -65,12 +86,11 @@ impl HostRun {
         self.error.is_some()
     }
 
-    /// Connects and asks what `stage` will want to know, in one go.
-    pub async fn connect(&mut self, stage: Option<&Stage>) {
+    /// Connects and asks, in one go.
+    pub async fn connect(&mut self, first: First<'_>) {
         let began = Instant::now();
         self.run.emitter.send(Event::Connecting { host: self.host.name.clone(), attempt: 1 });
-        let specs = stage.and_then(|stage| stage.tasks.get(&self.host.name)).map_or(&[][..], Vec::as_slice);
-        let probes = plan::window(specs, 0, None).probes(specs);
+        let probes = first.probes(&self.host.name);
         match self.open(&probes).await {
             Ok(()) => {
                 self.live.os = self.facts.host.clone();
@@ -254,7 +274,7 @@ impl HostRun {
     }
 
     /// Says goodbye to the host and sums up.
-    pub async fn finish(mut self) -> (crate::words::names::HostName, HostSummary) {
+    pub async fn finish(mut self) -> (HostName, HostSummary) {
         self.notified.retain(|_, names| !names.is_empty());
         if self.runner.is_some() {
             self.keep_notified();
