@@ -4,12 +4,12 @@ use std::io::Write as _;
 
 use crate::cli::Ended;
 use crate::cli::args::Guide;
-use crate::cli::playbook::load_whole;
+use crate::cli::playbook::load_without_secrets;
 use crate::preflight::guide::{Commands, document};
 use crate::words::error::Error;
 
 pub fn run(args: &Guide) -> Ended {
-    let project = load_whole(&args.wanted)?;
+    let project = load_without_secrets(&args.wanted)?;
     let inventory = args.wanted.target.inventory.as_ref().map(|path| path.display().to_string());
     let commands = Commands { playbook: args.wanted.file.display().to_string(), inventory };
     let text = project.mask.apply(&document(&project, &commands));

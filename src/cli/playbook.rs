@@ -66,13 +66,24 @@ pub fn load(args: &Playbook, playbook: &Path) -> Result<Project, Stop> {
         skip_tags: args.skip_tags.clone(),
         ..request(&args.target, playbook, &args.set)?
     };
-    load_request(&request, playbook)
+    load_request(&request, playbook, &env)
 }
 
 /// The same for commands that speak of a playbook as a whole.
 pub fn load_whole(wanted: &Wanted) -> Result<Project, Stop> {
     let playbook = find(&wanted.file)?;
-    load_request(&request(&wanted.target, &playbook, &wanted.set)?, &playbook)
+    load_request(&request(&wanted.target, &playbook, &wanted.set)?, &playbook, &env)
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The same where nobody will see a secret: those of the environment may be missing.
+pub fn load_without_secrets(wanted: &Wanted) -> Result<Project, Stop> {
+    let playbook = find(&wanted.file)?;
+    let any = |name: &str| env(name).or_else(|| Some("(a secret that was not given)".to_owned()));
+    load_request(&request(&wanted.target, &playbook, &wanted.set)?, &playbook, &any)
 }
 
 fn request(target: &Target, playbook: &Path, set: &[(String, String)]) -> Result<Request> {
@@ -86,9 +97,13 @@ fn request(target: &Target, playbook: &Path, set: &[(String, String)]) -> Result
     })
 }
 
-fn load_request(request: &Request, playbook: &Path) -> Result<Project, Stop> {
+fn load_request(
+    request: &Request,
+    playbook: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Project, Stop> {
     let files: Arc<dyn Files + Send + Sync> = Arc::new(DiskFiles::beside(playbook));
-    spec::load(request, &files, &|name| std::env::var(name).ok()).map_err(|mistakes| stop(&mistakes))
+    spec::load(request, &files, env).map_err(|mistakes| stop(&mistakes))
 }
 
 /// A file, or the name of one in `playbooks/`.

@@ -17,8 +17,9 @@ if [ -n "$packages" ] && command -v apt-get >/dev/null 2>&1; then
   done
   http= https=
   eval "$(apt-config shell http Acquire::http::Proxy https Acquire::https::Proxy 2>/dev/null)"
-  sources=$(apt-get update --print-uris 2>/dev/null | sed -n "s,^'\(https\{0,1\}://[^/']*\).*,\1,p" | sort -u | head -n 4)
-  [ -n "$sources" ] || [ -n "$(apt-get update --print-uris 2>/dev/null)" ] || echo no-sources
+  lists=$(apt-get update --print-uris 2>/dev/null)
+  [ -n "$lists" ] || echo no-sources
+  sources=$(printf '%s\n' "$lists" | sed -n "s|^'\(https*://[^/']*\).*|\1|p" | sort -u | head -n 4)
   for source in $sources; do
     case $source in https:*) proxy=${https:-$http} ;; *) proxy=$http ;; esac
     case $proxy in ''|DIRECT) proxy=$source ;; esac
