@@ -123,8 +123,8 @@ pub fn symptoms(all: &Everything<'_>, commands: &Commands, out: &mut String) {
         "wait for it; `dpkg --configure -a`".into(),
     );
     add(
-        "it was changed by hand, nobody knows how",
-        "",
+        "a server was changed by hand",
+        "somebody was in a hurry",
         format!("{} shows every difference, {run} puts it right", code(&commands.line("plan"))),
     );
     table(["what is seen", "mostly because", "what to do"], &rows, out);
