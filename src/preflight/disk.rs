@@ -88,7 +88,11 @@ impl Room<'_> {
             "make room: `du -xh --max-depth=2 {} | sort -h | tail`, `apt-get clean`, `journalctl --vacuum-size=100M`; or enlarge the disk",
             self.mount
         );
-        let why = "packages, releases and the database need room; a full disk stops a deployment halfway, and a database altogether";
+        let why = if self.is_only_tmp() {
+            "archives are unpacked there, and Python packages built"
+        } else {
+            "packages, releases and the database need room; a full disk stops a deployment halfway, and a database altogether"
+        };
         if self.free < least {
             return Some(Finding::problem(TOPIC, format!("only {what}")).why(why).todo(todo));
         }

@@ -60,7 +60,7 @@ impl Topic for Outbound {
         if seen.has("index unknown") {
             findings.push(Finding::note(
                 TOPIC,
-                "whether the index of Python packages can be reached will be known once Python is there",
+                "whether the index of Python packages can be reached will be known once pip is there",
             ));
         }
         findings

@@ -12,7 +12,11 @@ const TOPIC: &str = "ports";
 
 const SCRIPT: &str = r#"
 if command -v ss >/dev/null 2>&1; then
-  ss -Htlnp '( sport = :80 or sport = :443 )' 2>/dev/null | sed 's/^/ss /'
+  ss -Htlnp '( sport = :80 or sport = :443 )' 2>/dev/null | while read -r line; do
+    echo "ss $line"
+    case $line in *,pid=*) pid=${line#*,pid=}; pid=${pid%%,*} ;; *) continue ;; esac
+    echo "unit $pid $(sed -n 's|^0::.*/\([^/]*\.service\)$|\1|p' "/proc/$pid/cgroup" 2>/dev/null)"
+  done
 else
   cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" { print "hex " $2 }'
 fi"#;
@@ -23,24 +27,39 @@ impl Topic for Ports {
     }
 
     fn findings(&self, _subject: &Subject, seen: &Seen<'_>) -> Vec<Finding> {
-        let mut holders: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
+        let mut holders: BTreeMap<Holder<'_>, BTreeSet<u16>> = BTreeMap::new();
         for line in seen.all("ss") {
             let Some(port) = port_of(line) else { continue };
             let who =
                 line.split_once("((\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(who, _)| who);
-            holders.entry(who).or_default().insert(port);
+            let pid =
+                line.split_once(",pid=").and_then(|(_, rest)| rest.split(',').next()).unwrap_or_default();
+            let unit = seen
+                .all("unit")
+                .find_map(|line| line.strip_prefix(pid)?.strip_prefix(' '))
+                .unwrap_or_default();
+            holders.entry(Holder { who, pid, unit }).or_default().insert(port);
         }
         for line in seen.all("hex") {
             let port = line.rsplit_once(':').and_then(|(_, hex)| u16::from_str_radix(hex, 16).ok());
             if let Some(port) = port.filter(|port| [80, 443].contains(port)) {
-                holders.entry("").or_default().insert(port);
+                holders.entry(Holder::default()).or_default().insert(port);
             }
         }
         if holders.is_empty() {
             return vec![Finding::ok(TOPIC, "ports 80 and 443 are free")];
         }
-        holders.iter().map(|(who, ports)| held(who, ports)).collect()
+        holders.iter().map(|(holder, ports)| held(*holder, ports)).collect()
     }
+}
+
+/// Who listens, as far as the host says.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Holder<'a> {
+    who: &'a str,
+    pid: &'a str,
+    /// The service that it belongs to.
+    unit: &'a str,
 }
 
 /// Of the local address, the fourth word: `0.0.0.0:80`, `[::]:443`, `*:80`.
@@ -48,12 +67,12 @@ fn port_of(line: &str) -> Option<u16> {
     line.split_whitespace().nth(3)?.rsplit_once(':')?.1.parse().ok()
 }
 
-fn held(who: &str, ports: &BTreeSet<u16>) -> Finding {
+fn held(holder: Holder<'_>, ports: &BTreeSet<u16>) -> Finding {
     let numbers: Vec<String> = ports.iter().map(ToString::to_string).collect();
     let ports = format!("port{} {}", if numbers.len() > 1 { "s" } else { "" }, list(&numbers, "and"));
     let is = if numbers.len() > 1 { "are" } else { "is" };
     let why = "nginx has to listen there: browsers and the certificate authority come by these ports";
-    match who {
+    match holder.who {
         "nginx" => Finding::ok(TOPIC, format!("{ports}: nginx is there already")),
         "" => Finding::warning(TOPIC, format!("{ports} {is} taken, and it cannot be said by whom"))
             .why(why)
@@ -64,9 +83,15 @@ fn held(who: &str, ports: &BTreeSet<u16>) -> Finding {
         "systemd" => Finding::problem(TOPIC, format!("{ports} {is} held by a socket unit of systemd"))
             .why(why)
             .todo("find it by `systemctl list-sockets`, then `systemctl disable --now NAME.socket`"),
-        who => Finding::problem(TOPIC, format!("{ports} {is} held by {who}"))
-            .why(why)
-            .todo(format!("stop it for good: `systemctl disable --now {who}`; or set it to another port and put it behind nginx")),
+        who => {
+            let stop = match holder.unit {
+                "" => format!("end process {}, and whatever starts it", holder.pid),
+                unit => format!("stop it for good: `systemctl disable --now {unit}`"),
+            };
+            Finding::problem(TOPIC, format!("{ports} {is} held by {who}"))
+                .why(why)
+                .todo(format!("{stop}; or set it to another port and put it behind nginx"))
+        }
     }
 }
 

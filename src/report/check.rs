@@ -1,6 +1,6 @@
 //! `tow check`: what was found, on stdout. The same finding on several hosts is told once, the worst first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::report::hosts::{compact, natural_order};
@@ -126,7 +126,12 @@ impl Checked {
     /// What is well, by its topics only: one line for all hosts on which it is the same.
     fn well(&self, out: &mut String) {
         let mut by_host: BTreeMap<&HostName, Vec<&str>> = BTreeMap::new();
-        for (host, finding) in self.findings.iter().filter(|(_, finding)| finding.level == Level::Ok) {
+        let bad: BTreeSet<(&HostName, &str)> = (self.findings.iter())
+            .filter(|(_, finding)| finding.level >= Level::Warning)
+            .map(|(host, finding)| (host, finding.topic))
+            .collect();
+        let good = self.findings.iter().filter(|(_, finding)| finding.level == Level::Ok);
+        for (host, finding) in good.filter(|(host, finding)| !bad.contains(&(host, finding.topic))) {
             let topics = by_host.entry(host).or_default();
             if !topics.contains(&finding.topic) {
                 topics.push(finding.topic);
