@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::future::join_all;
 
-use crate::engine::connect::connect_all;
+use crate::engine::connect::{First, connect_all};
 use crate::engine::fleet::{Fleet, finish};
-use crate::engine::host::{First, HostRun, Shared, interrupted};
+use crate::engine::host::{HostRun, Shared, interrupted};
 use crate::engine::{Run, exit_code};
 use crate::preflight::{self, Around, Resolved, Subject};
 use crate::spec::model::Project;

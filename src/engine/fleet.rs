@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use futures::future::join_all;
 
-use crate::engine::connect::connect_all;
-use crate::engine::host::{First, HostRun, Shared, interrupted};
+use crate::engine::connect::{First, connect_all};
+use crate::engine::host::{HostRun, Shared, interrupted};
 use crate::engine::once::Once;
 use crate::engine::{Run, exit_code};
 use crate::spec::model::{OnFailure, Project, Stage};

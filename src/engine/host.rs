@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::engine::connect::First;
 use crate::engine::notify::{ByStage, Doubtful};
 use crate::engine::once::Once;
 use crate::engine::retry::Tries;
@@ -14,7 +15,6 @@ use crate::transport::runner::Runner;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::event::{Event, HostSummary, Mode, Outcome, Tally, TaskRef, Verdict};
 use crate::words::fact::{Facts, Probe};
-use crate::words::names::HostName;
 use crate::words::step::Change;
 
 pub struct HostRun {
@@ -42,26 +42,6 @@ pub(super) struct Part<'a> {
     pub stage: &'a str,
     pub specs: &'a [TaskSpec],
     pub first: usize,
-}
-
-/// What a host is asked together with connecting.
-#[derive(Clone, Copy)]
-pub enum First<'a> {
-    /// What the tasks of its first stage will want to know.
-    Stage(Option<&'a Stage>),
-    Probes(&'a [Probe]),
-}
-
-impl First<'_> {
-    fn probes(&self, host: &HostName) -> Cow<'_, [Probe]> {
-        match self {
-            First::Probes(probes) => Cow::Borrowed(probes),
-            First::Stage(stage) => {
-                let specs = stage.and_then(|stage| stage.tasks.get(host)).map_or(&[][..], Vec::as_slice);
-                Cow::Owned(plan::window(specs, 0, None).probes(specs))
-            }
-        }
-    }
 }
 
 impl HostRun {
@@ -274,7 +254,7 @@ impl HostRun {
     }
 
     /// Says goodbye to the host and sums up.
-    pub async fn finish(mut self) -> (HostName, HostSummary) {
+    pub async fn finish(mut self) -> (crate::words::names::HostName, HostSummary) {
         self.notified.retain(|_, names| !names.is_empty());
         if self.runner.is_some() {
             self.keep_notified();

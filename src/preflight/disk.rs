@@ -62,7 +62,7 @@ fn size(kib: u64) -> String {
     if kib >= 10 << 20 {
         format!("{} GiB", kib >> 20)
     } else if kib >= 1 << 20 {
-        format!("{}.{} GiB", kib >> 20, (kib & ((1 << 20) - 1)) * 10 >> 20)
+        format!("{}.{} GiB", kib >> 20, ((kib & ((1 << 20) - 1)) * 10) >> 20)
     } else {
         format!("{} MiB", kib >> 10)
     }

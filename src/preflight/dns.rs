@@ -41,7 +41,7 @@ impl Topic for Dns {
         let mut good = vec![];
         let mut findings = vec![];
         for name in names {
-            let seen = Name::of(name, seen);
+            let seen = Found::of(name, seen);
             let bad = seen.findings(&host, is_public);
             if bad.is_empty() && !seen.all().is_empty() {
                 good.push(name);
@@ -100,20 +100,20 @@ fn is_private(address: &IpAddr) -> bool {
 }
 
 /// What both sides find for a name.
-struct Name<'a> {
+struct Found<'a> {
     name: &'a str,
     here: BTreeSet<IpAddr>,
     there: BTreeSet<IpAddr>,
 }
 
-impl<'a> Name<'a> {
-    fn of(name: &'a str, seen: &Seen<'_>) -> Name<'a> {
+impl<'a> Found<'a> {
+    fn of(name: &'a str, seen: &Seen<'_>) -> Found<'a> {
         let here = seen.around.resolved.get(name).and_then(|found| found.clone().ok()).unwrap_or_default();
         let lines = seen.all("name").filter_map(|line| line.split_once(' '));
         let there = lines.filter(|(of, _)| *of == name).filter_map(|(_, address)| address.parse().ok());
         // A host often knows its own name by a line of /etc/hosts.
         let there = there.filter(|address: &IpAddr| !address.is_loopback() && !is_mapped(address)).collect();
-        Name { name, here, there }
+        Found { name, here, there }
     }
 
     fn all(&self) -> BTreeSet<IpAddr> {

@@ -87,8 +87,10 @@ fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], out: &mut String
         format!("| {} |\n", cells.iter().map(|cell| cell.replace('|', "\\|")).collect::<Vec<_>>().join(" | "))
     };
     *out += &line(&head.map(ToOwned::to_owned));
-    *out += &format!("|{}\n", "---|".repeat(N));
-    rows.iter().for_each(|row| *out += &line(row));
+    let _ = writeln!(out, "|{}", "---|".repeat(N));
+    for row in rows {
+        *out += &line(row);
+    }
 }
 
 fn code(text: &str) -> String {

@@ -15,7 +15,11 @@ impl Topic for Locale {
     }
 
     fn findings(&self, _subject: &Subject, seen: &Seen<'_>) -> Vec<Finding> {
-        let is_utf8 = |name: &str| name.to_ascii_lowercase().replace('-', "").ends_with(".utf8");
+        let is_utf8 = |name: &str| {
+            let charset =
+                name.rsplit_once('.').map(|(_, charset)| charset.to_ascii_lowercase().replace('-', ""));
+            charset.as_deref() == Some("utf8")
+        };
         if seen.has("unknown") {
             return vec![];
         }

@@ -1,5 +1,7 @@
 //! The way out: package indexes that the host itself is configured for, and servers that the playbook names.
 
+use std::fmt::Write as _;
+
 use crate::preflight::{Seen, Subject, Topic};
 use crate::task::need::Need;
 use crate::words::finding::Finding;
@@ -25,7 +27,7 @@ impl Topic for Outbound {
             format!("packages={}\nindex={}\n{SCRIPT}\n", quote(&join(packages)), u8::from(takes_index));
         for server in subject.servers() {
             let words = join([server.what.replace(' ', "_"), server.name.clone(), server.port.to_string()]);
-            script += &format!("try {words} &\n");
+            let _ = writeln!(script, "try {words} &");
         }
         Some(script + "wait")
     }

@@ -145,7 +145,8 @@ mod tests {
 
     fn said(now: i64, names: &[&str], issuer: &str) -> Vec<String> {
         let sample = Sample::new(&Tls, &[Need::Certificate(certificate(&["a.dev", "b.dev"]))]);
-        let names: String = names.iter().map(|name| format!("of shop name {name}\n")).collect();
+        let names: Vec<String> = names.iter().map(|name| format!("of shop name {name}\n")).collect();
+        let names = names.concat();
         sample.said(&format!(
             "now {now}\nof shop issuer {issuer}\n{names}of shop begins 0\nof shop ends 6000000\n"
         ))

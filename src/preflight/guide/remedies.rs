@@ -53,80 +53,95 @@ pub fn renewals(all: &Everything<'_>, out: &mut String) {
     *out += "`tow check` warns when a certificate comes close to its end (a sixth of its lifetime). Port 80 has to stay open: the authority asks there.\n";
 }
 
+/// What is seen, why mostly, and what to do; RUN, PLAN, NAME and UNIT are filled in.
+type Remedy = [&'static str; 3];
+
+const ACCESS: &[Remedy] = &[
+    [
+        "a run stops, exit code 3",
+        "a task failed; what served before still serves",
+        "read its last lines, mend the cause, then `RUN` again",
+    ],
+    [
+        "exit code 4",
+        "the host is down, SSH or sudo lets nobody in",
+        "try `ssh` by hand; where sudo wants a password, give `-K`",
+    ],
+    [
+        "exit code 7",
+        "the host's key is unknown or changed",
+        "a new server: compare the fingerprint with the provider's console, then accept it; one that you know: find out first why it changed",
+    ],
+];
+
+const WEB: &[Remedy] = &[
+    [
+        "the browser finds no server",
+        "DNS, or a firewall",
+        "`getent ahosts NAME`; open ports 80 and 443, also at the provider",
+    ],
+    [
+        "no certificate",
+        "the name leads elsewhere (look at AAAA too), or port 80 is shut",
+        "mend the record, wait until it is seen, then `RUN`; after several failures wait an hour",
+    ],
+    [
+        "the certificate has expired",
+        "the timer does not run, or port 80 is shut",
+        "`systemctl status certbot.timer`, `certbot renew --dry-run`",
+    ],
+    [
+        "502 Bad Gateway",
+        "the application does not run",
+        "`journalctl -u 'UNIT' -n 100`: the last traceback says why",
+    ],
+    [
+        "413, or an upload breaks off",
+        "the body is larger than nginx lets through",
+        "raise the limit in the inventory, then `RUN`",
+    ],
+];
+
+const DATABASE: &[Remedy] = &[[
+    "the application cannot reach its database",
+    "PostgreSQL is down, or the password differs",
+    "`systemctl status postgresql`; `RUN` sets role and password as the inventory says",
+]];
+
+const SYSTEM: &[Remedy] = &[
+    [
+        "no space left on the device",
+        "logs, old releases, packages",
+        "`journalctl --vacuum-size=100M`, `apt-get clean`, remove releases that nobody needs",
+    ],
+    [
+        "apt says that it is locked, or half configured",
+        "another apt runs, or was interrupted",
+        "wait for it; `dpkg --configure -a`",
+    ],
+    [
+        "a server was changed by hand",
+        "somebody was in a hurry",
+        "`PLAN` shows every difference, `RUN` puts it right",
+    ],
+];
+
 pub fn symptoms(all: &Everything<'_>, commands: &Commands, out: &mut String) {
     section("When something is wrong", out);
     let _ = write!(out, "`{}` first: it names most causes, and what to do.\n\n", commands.line("check"));
-    let mut rows: Vec<[String; 3]> = vec![];
-    let mut add =
-        |symptom: &str, cause: &str, todo: String| rows.push([symptom.to_owned(), cause.to_owned(), todo]);
-    let run = code(&commands.line("run"));
-    add(
-        "a run stops, exit code 3",
-        "a task failed; what served before still serves",
-        format!("read its last lines, mend the cause, then {run} again"),
-    );
-    add(
-        "exit code 4",
-        "the host is down, SSH or sudo lets nobody in",
-        "try `ssh` by hand; where sudo wants a password, give `-K`".into(),
-    );
-    add("exit code 7", "the host's key is unknown or changed", "a new server: compare the fingerprint with the provider's console, then accept it; one that you know: find out why it changed first".into());
-    let services = services(all);
-    if let (Some(domain), true) = (all.domains().first(), all.has(|need| matches!(need, Need::Site(_)))) {
-        add(
-            "the browser finds no server",
-            "DNS, or a firewall",
-            format!("`dig +short {domain}`; open ports 80 and 443, also at the provider"),
-        );
-        add(
-            "no certificate",
-            "the name leads elsewhere (look at AAAA too), or port 80 is shut",
-            format!(
-                "mend the record, wait until it is seen, then {run}; after several failures wait an hour"
-            ),
-        );
-        add(
-            "the certificate has expired",
-            "the timer does not run, or port 80 is shut",
-            "`systemctl status certbot.timer`, `certbot renew --dry-run`".into(),
-        );
-        let unit = services.first().map_or_else(
-            || "the application's unit".to_owned(),
-            |unit| format!("`journalctl -u '{unit}' -n 100`"),
-        );
-        add(
-            "502 Bad Gateway",
-            "the application does not run",
-            format!("{unit}: the last traceback says why"),
-        );
-        add(
-            "413, or an upload breaks off",
-            "the body is larger than nginx lets through",
-            format!("raise the limit in the inventory, then {run}"),
-        );
-    }
-    if all.has(|need| matches!(need, Need::Database(_))) {
-        add(
-            "the application cannot reach its database",
-            "PostgreSQL is down, or the password differs",
-            format!("`systemctl status postgresql`; {run} sets role and password as the inventory says"),
-        );
-    }
-    add(
-        "no space left on the device",
-        "logs, old releases, packages",
-        "`journalctl --vacuum-size=100M`, `apt-get clean`, remove releases that nobody needs".into(),
-    );
-    add(
-        "apt says that it is locked, or half configured",
-        "another apt runs, or was interrupted",
-        "wait for it; `dpkg --configure -a`".into(),
-    );
-    add(
-        "a server was changed by hand",
-        "somebody was in a hurry",
-        format!("{} shows every difference, {run} puts it right", code(&commands.line("plan"))),
-    );
+    let domains = all.domains();
+    let unit = services(all).into_iter().next().unwrap_or_else(|| "*".to_owned());
+    let filled = |text: &str| {
+        text.replace("RUN", &commands.line("run"))
+            .replace("PLAN", &commands.line("plan"))
+            .replace("NAME", domains.first().unwrap_or(&""))
+            .replace("UNIT", &unit)
+    };
+    let is_web = !domains.is_empty() && all.has(|need| matches!(need, Need::Site(_)));
+    let has_database = all.has(|need| matches!(need, Need::Database(_)));
+    let parts = [(ACCESS, true), (WEB, is_web), (DATABASE, has_database), (SYSTEM, true)];
+    let remedies = parts.into_iter().filter(|(_, applies)| *applies).flat_map(|(part, _)| part);
+    let rows: Vec<[String; 3]> = remedies.map(|remedy| remedy.map(filled)).collect();
     table(["what is seen", "mostly because", "what to do"], &rows, out);
     *out += "\nEvery finding of `tow check` is explained in Towline's `docs/check.md`, the inventory in `docs/inventory.md`, the kinds of tasks in `docs/kinds.md`.\n";
 }
