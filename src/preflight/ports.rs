@@ -114,9 +114,12 @@ mod tests {
         assert_eq!(sample.said(&nginx), ["ok: ports 80 and 443: nginx is there already"]);
         let said = sample.said(&(ss("*:80", "apache2") + &ss("127.0.0.1:443", "docker-proxy")));
         assert!(
-            said[0].starts_with("problem: port 80 is held by apache2 → stop it for good: `systemctl disable")
+            said[0]
+                .starts_with("problem: port 80 is held by apache2 → end process 7, and whatever starts it")
         );
         assert!(said[1].starts_with("problem: port 443 is held by a container"));
+        let of_unit = sample.said(&(ss("*:80", "apache2") + "unit 7 apache2.service\n"));
+        assert!(of_unit[0].contains("`systemctl disable --now apache2.service`"), "{of_unit:?}");
         assert!(sample.said("ss LISTEN 0 511 *:80 *:*\n")[0].starts_with("warning: port 80 is taken"));
         assert!(
             sample.said("hex 00000000:0050\nhex 00000000:1F90\n")[0].starts_with("warning: port 80 is taken")
