@@ -5,6 +5,7 @@ mod names;
 pub mod runner;
 pub mod server;
 mod ssh;
+mod unchanged;
 
 use std::path::Path;
 
