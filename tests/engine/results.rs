@@ -106,6 +106,26 @@ changed_when = "(eq result.code 1)"
     assert_eq!(ran.tasks("a"), [&["creates: already", "unless: already"][..], &skip].concat());
 }
 
+/// Asked together with all others of its stage, before the file was there.
+#[test]
+fn unless_is_asked_again_behind_a_change() {
+    let sshd = Sshd::start(&[]);
+    let playbook = |text: &str| {
+        format!(
+            "[[tasks]]\nname = \"file\"\nfile = {{ path = \"@/source\", content = \"{text}\" }}\n\
+             [[tasks]]\nname = \"copy\"\ncommand = \"cp @/source @/copy\"\n\
+             unless = \"cmp -s @/source @/copy || ! test -e @/source\"\n"
+        )
+    };
+    let mut tow = Towline::over(&sshd, &["a"]);
+    for text in ["one", "two"] {
+        tow = tow.playbook(&playbook(text));
+        assert_eq!(tow.run(&[]).ends(0).tasks("a"), ["file: changed", "copy: changed"]);
+        assert_eq!(tow.read("copy"), text);
+        assert_eq!(tow.run(&[]).ends(0).tasks("a"), ["file: already", "copy: already"]);
+    }
+}
+
 #[test]
 fn results_are_used_by_later_tasks_and_stages_and_once_is_everybodys() {
     let sshd = Sshd::start(&[]);
