@@ -15,9 +15,9 @@ use std::fmt;
 use crate::cli::init::detect::python::Source;
 use crate::cli::init::tree::Tree;
 
-pub use database::{Database, Driver, Migrations};
+pub use database::{Database, Migrations};
 pub use environment::Variable;
-pub use packages::{Dependencies, Installer};
+pub use packages::{Dependencies, Installer, is_list, project_name};
 pub use procfile::Process;
 pub use statics::Statics;
 
@@ -153,12 +153,19 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     let mut traps = vec![];
     let procfile = procfile::read(tree);
     let dependencies = packages::find(tree, &mut traps);
-    let found = framework::find(&framework::Look { tree, sources: &sources, root: &root }, &dependencies, &procfile, entry, &mut traps);
+    let found = framework::find(
+        &framework::Look { tree, sources: &sources, root: &root },
+        &dependencies,
+        &procfile,
+        entry,
+        &mut traps,
+    );
     let database = database::find(&sources, &dependencies, found.framework);
     let named = found.entry.as_ref().map(|entry| entry.name.as_str());
     let migrations = database::migrations(tree, &root, found.framework, named, &dependencies, &mut traps);
     let migrations = migrations.or_release(&procfile, &mut traps);
-    let statics = statics::find(tree, &sources, found.framework, &root, found.settings.as_deref(), &mut traps);
+    let statics =
+        statics::find(tree, &sources, found.framework, &root, found.settings.as_deref(), &mut traps);
     let mut app = App {
         framework: found.framework,
         entry: found.entry,
