@@ -45,7 +45,7 @@ impl Answers {
         let known = (!app.database.is_used).then(|| "none".to_owned());
         let joined = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
         let unknown = app.entry.is_none();
-        let entry = (!unknown).then(String::new);
+        let entry = args.entry.clone().or((!unknown).then(String::new));
         let mut questions = vec![
             Question {
                 flag: "--entry",

@@ -217,7 +217,8 @@ fn tail(text: &mut String, answers: &Answers) {
         let _ = writeln!(text, "{name} = {{ file = \".tow/{name}\" }}");
     }
     text.push_str("\n[groups.web]\n\n[groups.db]\n");
-    let alone = answers.db_host.is_none() && answers.engine == Engine::Postgresql;
+    // A group of the playbook has to have a host, also where there is nothing to do for it.
+    let alone = answers.db_host.is_none();
     for (at, address) in answers.hosts.iter().enumerate() {
         let groups: &[&str] = if alone && at == 0 { &["web", "db"] } else { &["web"] };
         host(text, &format!("web{}", at + 1), address, groups);

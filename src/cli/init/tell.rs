@@ -94,9 +94,12 @@ fn dependencies(app: &App) -> String {
         (Installer::Pip, true) => format!("{}, with hashes", found.list),
         (Installer::Pip, false) => found.list.clone(),
     };
+    if let Some(list) = &found.postgres_list {
+        let _ = write!(text, ", with PostgreSQL {list}");
+    }
     let lacks: Vec<&str> = app.lacking().collect();
     if !lacks.is_empty() {
-        let _ = write!(text, "; {} comes besides", lacks.join(" and "));
+        let _ = write!(text, "; besides it {}", lacks.join(" and "));
     }
     text
 }
