@@ -5,4 +5,5 @@
 mod local;
 mod project;
 mod said;
+mod terminal;
 mod written;

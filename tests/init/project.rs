@@ -55,7 +55,10 @@ impl Project {
 }
 
 pub fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+    let text = String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned();
+    // The port for development is one that is free just now.
+    let taken = (8001..8100).find(|port| text.contains(&format!("127.0.0.1:{port} ")));
+    taken.map_or_else(|| text.clone(), |port| text.replace(&format!("127.0.0.1:{port} "), "127.0.0.1:8000 "))
 }
 
 /// Names of the fixtures.

@@ -19,9 +19,12 @@ fn every_project_is_read_unedited() {
             }
             let output = project.tow(&["plan", "site"]);
             assert_eq!(output.status.code(), Some(4), "{name} {database}\n{}", said(&output));
-            let output = project.tow(&["plan", "-i", ".tow/local.toml", "local"]);
-            assert_eq!(output.status.code(), Some(0), "{name} {database}\n{}", said(&output));
             read += 1;
+            // It is of SQLite whatever the server has.
+            if database == "none" {
+                let output = project.tow(&["plan", "-i", ".tow/local.toml", "local"]);
+                assert_eq!(output.status.code(), Some(0), "{name}\n{}", said(&output));
+            }
         }
     }
     assert!(read >= 30, "{read}");

@@ -41,69 +41,10 @@ struct Question<'a> {
 
 impl Answers {
     pub fn collect(args: &Init, app: &App) -> Result<Answers, Stop> {
-        let engine = if app.database.is_used { Some("postgresql") } else { Some("none") };
-        let known = (!app.database.is_used).then(|| "none".to_owned());
-        let joined = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
-        let unknown = app.entry.is_none();
-        let entry = args.entry.clone().or((!unknown).then(String::new));
-        let mut questions = vec![
-            Question {
-                flag: "--entry",
-                asks: "What gunicorn imports, such as wsgi:app or shop:create_app()",
-                given: entry,
-                default: None,
-                check: entry_point,
-            },
-            Question {
-                flag: "--host",
-                asks: "Address of the server",
-                given: joined(&args.host),
-                default: None,
-                check: hosts,
-            },
-            Question {
-                flag: "--user",
-                asks: "Account to log in as",
-                given: args.user.clone(),
-                default: Some("root"),
-                check: user,
-            },
-            Question {
-                flag: "--domain",
-                asks: "Domain of the site (several: with spaces)",
-                given: joined(&args.domain),
-                default: None,
-                check: domains,
-            },
-            Question {
-                flag: "--email",
-                asks: "E-mail for the certificate authority (may be empty)",
-                given: args.email.clone(),
-                default: Some(""),
-                check: email,
-            },
-            Question {
-                flag: "--database",
-                asks: "Database: postgresql, sqlite or none",
-                given: args.database.map(|e| e.key().to_owned()).or(known),
-                default: engine,
-                check: database,
-            },
-            Question {
-                flag: "--db-host",
-                asks: "",
-                given: Some(args.db_host.clone().unwrap_or_default()),
-                default: None,
-                check: db_host,
-            },
-        ];
-        if args.local {
-            questions.truncate(1);
-        }
-        let answers = answer(&questions, args.yes)?;
+        let answers = answer(&questions(args, app), args.yes)?;
         let at = |index: usize| answers.get(index).map_or("", String::as_str);
         Ok(Answers {
-            entry: unknown.then(|| at(0).to_owned()),
+            entry: app.entry.is_none().then(|| at(0).to_owned()),
             hosts: at(1).split_whitespace().map(address).collect(),
             user: at(2).to_owned(),
             domains: at(3)
@@ -123,6 +64,39 @@ impl Answers {
         let www = format!("www.{first}");
         self.domains.iter().map(String::as_str).partition(|domain| *domain != www)
     }
+}
+
+/// In the order in which [`Answers::collect`] takes them.
+fn questions<'a>(args: &Init, app: &App) -> Vec<Question<'a>> {
+    let question = |flag, asks, given, default, check| Question { flag, asks, given, default, check };
+    let joined = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
+    let found = app.entry.as_ref().map(|_| String::new());
+    let asks = "What gunicorn imports, such as wsgi:app or shop:create_app()";
+    let entry = question("--entry", asks, args.entry.clone().or(found), None, entry_point as fn(&str) -> _);
+    if args.local {
+        return vec![entry];
+    }
+    let engine = args.database.map(|engine| engine.key().to_owned());
+    let engine = engine.or((!app.database.is_used).then(|| Engine::None.key().to_owned()));
+    let asks = "Database: postgresql, sqlite or none";
+    let database = question("--database", asks, engine, Some(Engine::Postgresql.key()), database);
+    let asks = "E-mail for the certificate authority (may be empty)";
+    let email = question("--email", asks, args.email.clone(), Some(""), email);
+    vec![
+        entry,
+        question("--host", "Address of the server", joined(&args.host), None, hosts),
+        question("--user", "Account to log in as", args.user.clone(), Some("root"), user),
+        question(
+            "--domain",
+            "Domain of the site (several: with spaces)",
+            joined(&args.domain),
+            None,
+            domains,
+        ),
+        email,
+        database,
+        question("--db-host", "", Some(args.db_host.clone().unwrap_or_default()), None, db_host),
+    ]
 }
 
 fn answer(questions: &[Question], defaults: bool) -> Result<Vec<String>, Stop> {
@@ -155,7 +129,9 @@ fn nobody_to_ask(missing: &[&str], questions: &[Question]) -> Error {
     let with_default =
         questions.iter().filter(|question| question.default.is_some() && missing.contains(&question.flag));
     let with_default: Vec<&str> = with_default.map(|question| question.flag).collect();
-    let hint = if with_default.is_empty() {
+    let hint = if missing.contains(&"--entry") {
+        "--entry is what gunicorn imports: module:name, such as wsgi:app or shop:create_app()".to_owned()
+    } else if with_default.is_empty() {
         "for example: --host web.example.com --domain shop.example.com".to_owned()
     } else {
         format!(

@@ -83,7 +83,11 @@ fn changes(app: &App, answers: &Answers, about: &About) -> Changes {
         ("vars.app", "entry", quoted(entry)),
         ("vars.app", "requirements", quoted(&list(app, answers.engine))),
         ("vars.app", "packages", array(&packages(app, answers.engine))),
-        ("vars.app", "system_packages", array(if wants_redis(app) { &["redis-server"] } else { &[] })),
+        (
+            "vars.app",
+            "system_packages",
+            array(if wants_redis(app).is_some() { &["redis-server"] } else { &[] }),
+        ),
         ("vars.db", "engine", quoted(if answers.engine == Engine::None { "" } else { answers.engine.key() })),
         ("vars.db", "name", quoted(&database)),
         ("vars.db", "user", quoted(&database)),

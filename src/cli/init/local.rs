@@ -17,6 +17,12 @@ pub struct Here {
     pub port: u16,
 }
 
+impl Here {
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
 pub fn write(app: &App, about: &About, here: &Here) -> String {
     let (repo, reference) = about.repo.clone().unwrap_or_default();
     let installer = if app.dependencies.installer == Installer::Uv { "uv" } else { "pip" };
@@ -47,7 +53,7 @@ pub fn write(app: &App, about: &About, here: &Here) -> String {
         ("requirements", list, ""),
         ("migrate", app.migrations.command.clone(), ""),
         ("run", run, "reloads when the source changes"),
-        ("url", format!("http://127.0.0.1:{}", here.port), ""),
+        ("url", here.url(), ""),
         ("health", health.to_owned(), ""),
     ];
     for (key, value, comment) in lines {

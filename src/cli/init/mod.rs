@@ -26,6 +26,8 @@ use crate::words::error::{Error, Result};
 
 /// Secrets, and what is of this machine alone: neither in git nor on the server.
 const PRIVATE: &str = ".tow";
+/// The inventory of development on this machine.
+const LOCAL: &str = ".tow/local.toml";
 
 pub fn run(args: &Init) -> Ended {
     let project = std::env::current_dir()
@@ -49,7 +51,8 @@ pub fn run(args: &Init) -> Ended {
             .map(|repo| (repo, args.reference.clone().or(checkout.branch).unwrap_or_default())),
     };
     let mut planned = if args.local { vec![] } else { for_servers(&app, &answers, &about, &project) };
-    planned.extend(for_this_machine(&app, &about, &project, &folder)?);
+    let here = this_machine(&about, &project, &folder)?;
+    planned.extend(for_this_machine(&app, &about, &here));
     planned.extend(ignored(&project));
     let were = store::look(&project, &planned)?;
     if !may_write(args, &planned, &were)? {
@@ -64,7 +67,7 @@ pub fn run(args: &Init) -> Ended {
         .collect();
     store::write(&project, &changed)?;
     tell::written(&planned, &were);
-    tell::next(args, &app, &answers);
+    tell::next(args, &app, &answers, &here.url());
     Ok(0)
 }
 
@@ -161,7 +164,8 @@ fn for_servers(app: &App, answers: &Answers, about: &About, project: &Path) -> V
     planned
 }
 
-fn for_this_machine(app: &App, about: &About, project: &Path, folder: &str) -> Result<Vec<Planned>> {
+/// Paths and port of development here.
+fn this_machine(about: &About, project: &Path, folder: &str) -> Result<Here> {
     let text = |path: &Path| {
         let text = path.to_str().map(str::to_owned);
         text.ok_or_else(|| Error::config(format!("the path {} is not UTF-8", path.display())))
@@ -169,12 +173,14 @@ fn for_this_machine(app: &App, about: &About, project: &Path, folder: &str) -> R
     let root = text(&project.join(PRIVATE).join("local"))?;
     let source =
         if about.repo.is_some() { join_text(&root, "src") } else { join_text(&text(project)?, folder) };
-    let path = format!("{PRIVATE}/local.toml");
-    let known = store::read(project, &path).and_then(|text| port(&text));
-    let here = Here { root, source, port: known.unwrap_or_else(disk::free_port) };
-    let mut planned = vec![Planned { path, text: local::write(app, about, &here), private: true }];
-    planned.extend(shipped::LOCAL.iter().map(|file| open(file.path, file.text.to_owned())));
-    Ok(planned)
+    let known = store::read(project, LOCAL).and_then(|text| port(&text));
+    Ok(Here { root, source, port: known.unwrap_or_else(disk::free_port) })
+}
+
+fn for_this_machine(app: &App, about: &About, here: &Here) -> Vec<Planned> {
+    let settings = Planned { path: LOCAL.to_owned(), text: local::write(app, about, here), private: true };
+    let shipped = shipped::LOCAL.iter().map(|file| open(file.path, file.text.to_owned()));
+    std::iter::once(settings).chain(shipped).collect()
 }
 
 fn join_text(folder: &str, name: &str) -> String {
@@ -217,14 +223,14 @@ fn may_write(args: &Init, planned: &[Planned], were: &[Was]) -> Result<bool> {
     if differ.is_empty() || args.force {
         return Ok(true);
     }
-    let shown = differ.iter().map(|path| format!("  {path}\n")).collect::<String>();
+    let shown = differ.join("\n  ");
     if !Prompt::possible() {
         return Err(Error::config("files are here already, and differ from what would be written")
             .cause(differ.join(", "))
             .hint("--force replaces them; nothing was written"));
     }
     let question = format!(
-        "\nThese are here already, and differ from what would be written:\n\n{shown}\nReplace them? [yes/no] "
+        "\nThese are here already, and differ from what would be written:\n\n  {shown}\n\nReplace them? [yes/no] "
     );
     Ok(Prompt::ask(&question).is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes")))
 }

@@ -68,8 +68,8 @@ pub fn settings(app: &App, at: Where) -> Vec<Setting> {
 }
 
 /// Whether the application wants Redis, which is a package of its own.
-pub fn wants_redis(app: &App) -> bool {
-    app.environment.iter().any(|variable| QUEUES.contains(&variable.name.as_str()))
+pub fn wants_redis(app: &App) -> Option<&Variable> {
+    app.environment.iter().find(|variable| QUEUES.contains(&variable.key.as_str()))
 }
 
 /// What nobody reads by name, and everything depends on.
@@ -98,7 +98,7 @@ fn setting(app: &App, variable: &Variable, at: Where) -> Setting {
 }
 
 fn value(app: &App, variable: &Variable, at: Where) -> Option<String> {
-    let name = variable.name.as_str();
+    let name = variable.key.as_str();
     let server = matches!(at, Where::Server(_));
     let on_server = |value: &str| server.then(|| value.to_owned());
     if SECRET_KEYS.contains(&name) {

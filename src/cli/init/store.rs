@@ -70,9 +70,9 @@ fn stage(
         };
         let folder = path.parent().unwrap_or(project);
         make_folders(folder, file.private, made).map_err(cannot)?;
-        let mode = if file.private { 0o600 } else { 0o644 };
+        let bits = if file.private { 0o600 } else { 0o644 };
         let mut builder = tempfile::Builder::new();
-        let builder = builder.prefix(".tow-").permissions(fs::Permissions::from_mode(mode));
+        let builder = builder.prefix(".tow-").permissions(fs::Permissions::from_mode(bits));
         let mut temporary = builder.tempfile_in(folder).map_err(cannot)?;
         temporary.write_all(file.text.as_bytes()).map_err(cannot)?;
         temporary.as_file().sync_all().map_err(cannot)?;

@@ -7,6 +7,7 @@ use crate::cli::args::{Engine, Init};
 use crate::cli::init::answers::Answers;
 use crate::cli::init::detect::{App, Framework, Installer, Place};
 use crate::cli::init::inventory::{list, packages};
+use crate::cli::init::settings::wants_redis;
 use crate::cli::init::store::{Planned, Was};
 use crate::words::plural::count;
 
@@ -18,7 +19,7 @@ pub fn found(app: &App, folder: &str) {
     } else if app.is_recognised() {
         text.push_str("Found:\n\n");
     } else {
-        text.push_str("No framework was recognised here.\n\n");
+        text.push_str("No framework was recognised here.\n");
     }
     for (label, value) in facts(app) {
         let _ = writeln!(text, "  {label:13} {value}");
@@ -71,12 +72,15 @@ fn facts(app: &App) -> Vec<(&'static str, String)> {
     match &app.health {
         Some((path, place)) => facts.push(("health", format!("{path} ({place})"))),
         None if app.is_recognised() => {
-            facts.push(("health", "no path for it was found: the front page is asked".to_owned()))
+            facts.push(("health", "no path for it was found: the front page is asked".to_owned()));
         }
         None => {}
     }
     for process in &app.processes {
         facts.push(("process", format!("{}: {} ({})", process.name, process.command, process.place)));
+    }
+    if let Some(queue) = wants_redis(app) {
+        facts.push(("redis", format!("comes besides, for {} ({})", queue.name, queue.place)));
     }
     if !app.environment.is_empty() {
         let names: Vec<&str> = app.environment.iter().map(|variable| variable.name.as_str()).collect();
@@ -134,7 +138,7 @@ pub fn written(planned: &[Planned], were: &[Was]) {
 }
 
 /// The commands in their order.
-pub fn next(args: &Init, app: &App, answers: &Answers) {
+pub fn next(args: &Init, app: &App, answers: &Answers, url: &str) {
     let mut text = String::new();
     if !args.local {
         let engine = answers.engine;
@@ -153,9 +157,11 @@ pub fn next(args: &Init, app: &App, answers: &Answers) {
              tow run site    does it; again at any time\n",
         );
     }
-    text.push_str(
-        "\nOn this machine, for development:\n\n  tow run -i .tow/local.toml local\n  \
-         .tow/local/venv/bin/supervisorctl -c .tow/local/run/supervisord.conf shutdown   ends it\n",
+    let _ = write!(
+        text,
+        "\nOn this machine, for development:\n\n  tow run -i .tow/local.toml local\n\n\
+         serves {url} and reloads what you edit. To end it:\n\n  \
+         .tow/local/venv/bin/supervisorctl -c .tow/local/run/supervisord.conf shutdown\n",
     );
     out(&text);
 }

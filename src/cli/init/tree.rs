@@ -130,7 +130,9 @@ mod tests {
 
     fn tree(files: &[(&str, &str)]) -> Tree {
         let mut tree = Tree::default();
-        files.iter().for_each(|(path, text)| tree.add(path, (*text).to_owned()));
+        for (path, text) in files {
+            tree.add(path, (*text).to_owned());
+        }
         tree
     }
 

@@ -167,7 +167,7 @@ fn alembic(tree: &Tree, ini: &str, traps: &mut Vec<Trap>) -> Migrations {
             traps.push(Trap::at(
                 ini,
                 line,
-                format!("migrations go to {url}, whatever DATABASE_URL says"),
+                format!("migrations go to {url} that stands here, and to no other"),
                 format!(
                     "in {}: `config.set_main_option(\"sqlalchemy.url\", os.environ[\"DATABASE_URL\"])`",
                     join(&folder, "env.py")
@@ -202,13 +202,19 @@ fn empty(folder: &str, command: &str) -> Trap {
 impl Migrations {
     /// What other hosting runs before a release, where no tool was found.
     pub fn or_release(self, procfile: &Procfile, traps: &mut Vec<Trap>) -> Migrations {
-        let Some((command, place)) = procfile.release.as_ref().filter(|_| self.command.is_empty()) else {
+        let Some((command, place)) = &procfile.release else { return self };
+        let found = !self.command.is_empty();
+        let replaces = ["seed", "drop", "reset", "flush"].iter().any(|word| command.contains(word));
+        if found && !replaces {
             return self;
-        };
-        if ["seed", "drop", "reset", "flush"].iter().any(|word| command.contains(word)) {
+        }
+        if replaces {
             traps.push(Trap {
                 place: Some(place.clone()),
-                what: format!("`{command}` may replace data, so it is not run by a deployment"),
+                what: format!(
+                    "`{command}` may replace data, so a deployment runs {}",
+                    if found { "the migrations alone" } else { "nothing of it" }
+                ),
                 then: "if it may run every time, write it as `migrate` in inventory.toml".to_owned(),
             });
             return self;

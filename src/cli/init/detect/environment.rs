@@ -9,6 +9,8 @@ use crate::cli::init::tree::Tree;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
     pub name: String,
+    /// Its name without the prefix that all of an application's have: `SECRET_KEY` of `SHOP_SECRET_KEY`.
+    pub key: String,
     pub place: Place,
     /// The statement that reads it: `os.environ.get("HOSTS", "").split()`.
     pub code: String,
@@ -75,7 +77,8 @@ fn of_source(source: &Source) -> Vec<Variable> {
 }
 
 fn variable(name: &str, source: &Source, line: &Line) -> Variable {
-    Variable { name: name.to_owned(), place: Place::new(&source.path, line.number), code: line.code.clone() }
+    let place = Place::new(&source.path, line.number);
+    Variable { name: name.to_owned(), key: name.to_owned(), place, code: line.code.clone() }
 }
 
 /// Whether what stands before a text asks the environment for it.
@@ -120,8 +123,9 @@ fn of_settings_class(source: &Source) -> Vec<Variable> {
         for inner in body.iter().filter(|inner| inner.indent == indent) {
             let Some((name, _)) = inner.code.split_once(':') else { continue };
             if is_name(name.trim()) && name != "model_config" {
-                let name = format!("{}{}", prefix.unwrap_or_default(), name.trim()).to_ascii_uppercase();
-                found.push(variable(&name, source, inner));
+                let key = name.trim().to_ascii_uppercase();
+                let name = format!("{}{key}", prefix.unwrap_or_default()).to_ascii_uppercase();
+                found.push(Variable { key, ..variable(&name, source, inner) });
             }
         }
     }
@@ -135,6 +139,7 @@ fn of_example(path: &str, text: &str) -> Vec<Variable> {
         let name = name.trim();
         is_variable(name).then(|| Variable {
             name: name.to_owned(),
+            key: name.to_owned(),
             place: Place::new(path, at + 1),
             code: String::new(),
         })

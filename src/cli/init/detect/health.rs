@@ -47,11 +47,11 @@ fn route(line: &Line, wanted: &str) -> Option<String> {
 
 /// What is put before the paths of a file: its own blueprint's, or that of whoever takes it in. `None` when unknown.
 fn prefix(sources: &[Source], own: &Source) -> Option<String> {
-    let inside = own
+    let mut inside = own
         .lines
         .iter()
         .filter(|line| ["Blueprint(", "APIRouter("].iter().any(|made| line.code.contains(made)));
-    let mut before = inside.filter_map(prefix_of).next().unwrap_or_default();
+    let mut before = inside.find_map(prefix_of).unwrap_or_default();
     let stem = own.module.rsplit('.').next().unwrap_or(&own.module);
     let django = format!("{}\"", own.module);
     for line in sources.iter().filter(|source| source.path != own.path).flat_map(|source| &source.lines) {
@@ -88,7 +88,9 @@ mod tests {
 
     fn health(files: &[(&str, &str)]) -> Option<String> {
         let mut tree = Tree::default();
-        files.iter().for_each(|(path, text)| tree.add(path, (*text).to_owned()));
+        for (path, text) in files {
+            tree.add(path, (*text).to_owned());
+        }
         find(&tree.sources("")).map(|(path, _)| path)
     }
 

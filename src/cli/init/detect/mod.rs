@@ -132,6 +132,8 @@ pub struct App {
     pub environment: Vec<Variable>,
     /// Whether gunicorn's own settings file says how many workers there are.
     pub gunicorn_settings: bool,
+    /// Whether visitors keep connections open (WebSockets).
+    pub websockets: bool,
     pub traps: Vec<Trap>,
 }
 
@@ -177,6 +179,8 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         processes: procfile.processes,
         environment: environment::find(tree, &sources),
         gunicorn_settings: says_workers(tree),
+        websockets: dependencies.has("channels")
+            || first(&sources, |line| line.code.contains(".websocket(").then_some(())).is_some(),
         import_root: root,
         dependencies,
         traps: vec![],

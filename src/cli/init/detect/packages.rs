@@ -134,6 +134,10 @@ impl Read {
                 self.list(tree, &resolve(parent(path), included), depth + 1);
             } else {
                 self.names.extend(name(line));
+                // uvicorn's own way to come with them.
+                if line.contains("[standard]") {
+                    self.names.insert("websockets".to_owned());
+                }
             }
         }
     }

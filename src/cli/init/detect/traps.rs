@@ -29,7 +29,8 @@ impl App {
     pub fn lacking(&self) -> impl Iterator<Item = &'static str> {
         let has = |name: &str| self.dependencies.has(name);
         let asgi = self.entry.as_ref().is_some_and(|entry| entry.interface == Interface::Asgi);
-        [("gunicorn", true), ("uvicorn-worker", asgi)]
+        let sockets = asgi && self.websockets && !has("wsproto");
+        [("gunicorn", true), ("uvicorn-worker", asgi), ("websockets", sockets)]
             .into_iter()
             .filter(move |(name, wanted)| *wanted && !has(name))
             .map(|(name, _)| name)
