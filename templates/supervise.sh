@@ -1,6 +1,5 @@
 #!/bin/sh
-# supervise.sh FOLDER-OF-LOGS "PROGRAM …": the programs are started, with what Supervisor's configuration says now.
-logs=$1
+# supervise.sh MARK "PROGRAM …": the programs are started, with what Supervisor's configuration says now.
 supervisorctl stop $2 >/dev/null 2>&1
 supervisorctl reread && supervisorctl update $2 || exit 1
 for program in $2; do
@@ -13,9 +12,9 @@ for program in $2; do
       *) supervisorctl start "$program" ;;
     esac
   done
-  printf '%s\n' "$status" "the end of $logs/$program.log:" >&2
-  tail -n 40 "$logs/$program.log" >&2
+  printf '%s\n' "$status" "the end of /var/log/supervisor/$program.log:" >&2
+  tail -n 40 "/var/log/supervisor/$program.log" >&2
   exit 1
 done
 # Whatever is newer than this file was not there when they started.
-touch "$logs/.supervised"
+touch "$1"
