@@ -1,6 +1,6 @@
 #!/bin/sh
-# supervise.sh FOLDER-OF-LOGS "PROGRAM …": Supervisor takes what changed in its configuration, and the programs run.
-logs=$1
+# supervise.sh MARK "PROGRAM …": the programs are started, with what Supervisor's configuration says now.
+supervisorctl stop $2 >/dev/null 2>&1
 supervisorctl reread && supervisorctl update $2 || exit 1
 for program in $2; do
   for try in $(seq 60); do
@@ -8,11 +8,13 @@ for program in $2; do
     case $status in
       *RUNNING*) continue 2 ;;
       *STARTING* | *STOPPING* | *BACKOFF*) sleep 0.5 ;;
-      *FATAL*) [ "$try" = 1 ] || break; supervisorctl start "$program" ;;
+      *FATAL*) break ;;
       *) supervisorctl start "$program" ;;
     esac
   done
-  printf '%s\n' "$status" "the end of $logs/$program.log:" >&2
-  tail -n 40 "$logs/$program.log" >&2
+  printf '%s\n' "$status" "the end of /var/log/supervisor/$program.log:" >&2
+  tail -n 40 "/var/log/supervisor/$program.log" >&2
   exit 1
 done
+# Whatever is newer than this file was not there when they started.
+touch "$1"

@@ -261,6 +261,8 @@ impl Task for NginxSite {
         if differs.content && !self.absent {
             needs_parent("write", &places.file, facts)?;
         }
-        self.change(places, differs, facts).map(Step::Change)
+        let change = self.change(places, differs, facts)?;
+        // Nobody can foretell that nothing is owed any more: it is asked again.
+        Ok(if differs.reload { Step::effects(change) } else { Step::Change(change) })
     }
 }

@@ -174,6 +174,40 @@ when = "own.changed"
     );
 }
 
+/// Two databases, each with two hosts; and one that says nothing to others.
+#[test]
+fn once_is_shared_by_those_who_say_the_same() {
+    let sshd = Sshd::start(&[]);
+    let inventory = crate::project::defaults(&sshd, "root");
+    let host = |name: &str, db: &str| {
+        format!("[hosts.{name}]\naddress = \"127.0.0.1\"\nvars = {{ db = \"{db}\" }}\n")
+    };
+    let hosts =
+        [("a", "one"), ("b", "two"), ("c", "one"), ("d", "two"), ("e", "")].map(|(name, db)| host(name, db));
+    let tow = Towline::new().inventory(&format!("{inventory}{}", hosts.concat())).playbook(
+        r#"
+[[tasks]]
+name = "migrate"
+once = "{{db}}"
+when = "db"
+register = "migrated"
+command = "echo {{db}} >> @/once.{{host.name}}; printf {{db}}-by-{{host.name}}"
+[[tasks]]
+name = "use"
+file = { path = "@/{{host.name}}", content = "{{migrated.stdout}}" }
+"#,
+    );
+    for parallel in ["1", "8"] {
+        let ran = tow.run(&["--parallel", parallel]).ends(0);
+        assert_eq!(
+            ["a", "b", "c", "d", "e"].map(|host| tow.read(host)),
+            ["one-by-a", "two-by-b", "one-by-a", "two-by-b", ""]
+        );
+        assert_eq!(ran.tasks("d")[0], "migrate: skipped");
+    }
+    assert_eq!((tow.read("once.a"), tow.read("once.b")), ("one\none\n".to_owned(), "two\ntwo\n".to_owned()));
+}
+
 #[test]
 fn once_goes_to_a_host_that_can_be_worked_on() {
     let sshd = Sshd::start(&[]);
