@@ -4,6 +4,7 @@ pub mod local;
 pub mod runner;
 pub mod server;
 mod ssh;
+mod unchanged;
 
 use std::path::Path;
 
