@@ -26,29 +26,42 @@ const COMMENTS: usize = 48;
 pub fn write(app: &App, answers: &Answers, about: &About) -> String {
     let changes = changes(app, answers, about);
     let mut text = head(about);
-    let mut section = String::new();
-    // Its own head, and what only a host or a person can say, is written anew.
-    let body = shipped::INVENTORY.split_once("[defaults]").map_or("", |(_, body)| body);
-    for line in format!("[defaults]{body}").lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            name.clone_into(&mut section);
-        }
-        if section == "secrets" {
-            break;
-        }
-        if section == "vars.env" && !line.starts_with('[') {
-            // The lines of the example application; the comment of the next section follows them.
-            if line.starts_with('#') {
+    // Its head, and what only a host or a person can say, is written anew.
+    let of_example = sections(shipped::INVENTORY);
+    let kept = of_example.iter().skip_while(|section| section.name != "defaults");
+    for section in kept.take_while(|section| section.name != "secrets") {
+        for line in &section.lines {
+            let _ = writeln!(text, "{}", changed(line, section.name, &changes));
+            if section.name == "vars.env" && line.starts_with('[') {
                 env(&mut text, &settings(app, Where::Server(answers)));
-                section = String::new();
-            } else {
-                continue;
+                break;
             }
         }
-        let _ = writeln!(text, "{}", changed(line, &section, &changes));
     }
     tail(&mut text, answers);
     text
+}
+
+/// A table of the example, with the comments before it.
+struct Section<'a> {
+    name: &'a str,
+    lines: Vec<&'a str>,
+}
+
+fn sections(text: &str) -> Vec<Section<'_>> {
+    let mut found = vec![Section { name: "", lines: vec![] }];
+    for line in text.lines() {
+        let header = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        if let (Some(name), Some(before)) = (header, found.last_mut()) {
+            let own = before.lines.iter().rposition(|line| !line.starts_with('#')).map_or(0, |last| last + 1);
+            let lines = before.lines.split_off(own);
+            found.push(Section { name, lines });
+        }
+        if let Some(section) = found.last_mut() {
+            section.lines.push(line);
+        }
+    }
+    found
 }
 
 fn head(about: &About) -> String {
