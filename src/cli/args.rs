@@ -9,7 +9,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 /// Reads an inventory of hosts and a playbook of tasks (TOML), works on all hosts at once, and says what it did.
 /// Nothing is installed on the servers.
 #[derive(Debug, Parser)]
-#[command(name = "tow", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "tow", version, max_term_width = 100, args_override_self = true, after_help = EXIT_CODES)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
