@@ -117,7 +117,7 @@ fn find(named: &Path) -> Result<PathBuf> {
     }
     Err(Error::config(format!("there is no playbook {}", named.display()))
         .cause(format!("neither {} nor {} is a file", named.display(), short.display()))
-        .hint("name a file, such as `tow run playbooks/site.toml`"))
+        .hint("name a file, such as `tow run playbooks/site.toml`; `tow init` writes one for an application"))
 }
 
 fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {

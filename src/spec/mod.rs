@@ -28,6 +28,7 @@ mod filters;
 mod foreign;
 mod groups;
 mod inventory;
+mod keys;
 mod late;
 mod load;
 mod mentions;
