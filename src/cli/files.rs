@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::words::content::{Content, Digest, Files, Node, Source, TreeEntry};
+use crate::words::content::{Content, Digest, Files, LocalFile, Node, Source, TreeEntry};
 
 /// Files up to this size are kept in memory; larger ones are read when they are sent.
 const IN_MEMORY: u64 = 64 << 10;
@@ -60,7 +60,7 @@ impl DiskFiles {
             return Ok(content);
         }
         let mut file = std::fs::File::open(path)?;
-        let len = file.metadata()?.len();
+        let (len, modified) = (file.metadata()?.len(), file.metadata()?.modified().ok());
         let content = if len <= IN_MEMORY {
             let mut bytes = vec![];
             file.read_to_end(&mut bytes)?;
@@ -77,7 +77,8 @@ impl DiskFiles {
                 hasher.update(&buffer[..n]);
                 total += n as u64;
             }
-            Content { source: Source::Local(path.to_owned()), len: total, digest: Digest::finish(hasher) }
+            let source = Source::Local(LocalFile { path: path.to_owned(), modified });
+            Content { source, len: total, digest: Digest::finish(hasher) }
         };
         if let Ok(mut known) = self.contents.lock() {
             known.insert(path.to_owned(), content.clone());

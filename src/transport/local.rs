@@ -9,6 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use crate::spec::model::Host;
+use crate::transport::unchanged::still_is;
 use crate::transport::{Chunk, Link, Opening, Shell, Upload};
 use crate::words::content::Source;
 use crate::words::error::{Error, Result};
@@ -79,7 +80,8 @@ impl Link for Local {
             match &file.content.source {
                 Source::Bytes(bytes) => tokio::fs::write(&path, bytes).await.map_err(failed)?,
                 Source::Local(from) => {
-                    tokio::fs::copy(from, &path).await.map_err(failed)?;
+                    tokio::fs::copy(&from.path, &path).await.map_err(failed)?;
+                    still_is(from, file.content.len).map_err(failed)?;
                 }
             }
             progress(file.content.len);

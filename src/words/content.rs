@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
@@ -50,8 +51,15 @@ fn hex(bytes: &[u8]) -> String {
 #[derive(Clone)]
 pub enum Source {
     Bytes(Arc<[u8]>),
-    /// A file on the operator's machine; hashed once when loaded, verified again on the host.
-    Local(PathBuf),
+    Local(LocalFile),
+}
+
+/// A file on the operator's machine: hashed once when loaded, read again when sent.
+#[derive(Clone)]
+pub struct LocalFile {
+    pub path: PathBuf,
+    /// When it was last written, as of before it was hashed: what is sent must be what was hashed.
+    pub modified: Option<SystemTime>,
 }
 
 /// Something to put on a host. Cheap to clone; two contents are equal when their digests are.

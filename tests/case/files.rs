@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use towline::task::Inputs;
-use towline::words::content::{Content, Files, Node, Source, TreeEntry};
+use towline::words::content::{Content, Files, LocalFile, Node, Source, TreeEntry};
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -34,7 +34,7 @@ impl Entry {
             Entry::File { content, executable, unread } => {
                 let mut content = Content::text(content);
                 if *unread {
-                    content.source = Source::Local("(large)".into());
+                    content.source = Source::Local(LocalFile { path: "(large)".into(), modified: None });
                 }
                 Node::File { content, executable: *executable }
             }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use towline::words::content::Content;
+use towline::words::content::{Content, LocalFile, Source};
 
 use crate::common::{connect, connector, run, ssh, upload};
 use crate::support::sshd::Sshd;
@@ -24,8 +24,9 @@ async fn files_arrive_whole() {
     let source = sshd.path("big");
     std::fs::write(&source, &big).unwrap();
     let digest = Content::bytes(big.clone()).digest;
+    let modified = std::fs::metadata(&source).unwrap().modified().ok();
     let local = Content {
-        source: towline::words::content::Source::Local(source),
+        source: Source::Local(LocalFile { path: source, modified }),
         len: big.len() as u64,
         digest: digest.clone(),
     };

@@ -67,7 +67,10 @@ impl Tree<'_> {
         if self.upload.delete {
             self.remove_others(&mut work)?;
         }
-        for (path, item) in self.items {
+        // All folders first: the files of all of them are then put in place together.
+        let (folders, others): (Vec<_>, Vec<_>) =
+            self.items.iter().partition(|(_, item)| item.node == Node::Dir);
+        for (path, item) in folders.into_iter().chain(others) {
             self.entry(path, item, &mut work)?;
         }
         let Work { mut change, after } = work;

@@ -9,6 +9,7 @@ use crate::transport::Upload;
 use crate::transport::runner::batch::Progress;
 use crate::transport::runner::layout::{self, Folder};
 use crate::transport::runner::{Runner, random_hex, script};
+use crate::transport::unchanged::still_is;
 use crate::words::action::Action;
 use crate::words::content::{Content, Source};
 use crate::words::error::{Error, Result};
@@ -18,6 +19,9 @@ use crate::words::shell::quote;
 pub const SMALL: u64 = 256 << 10;
 /// The archive is made in memory; what is beyond this goes by itself.
 const MOST_PACKED: u64 = 32 << 20;
+
+/// A large file is brought to the disk while more of it comes, so that not all of that is waited for at its end.
+const SYNCED_AT_ONCE: u64 = 32 << 20;
 
 impl Runner {
     /// Puts on the host what `actions` need and what is not there yet; gives the shell line that unpacks it.
@@ -47,10 +51,19 @@ impl Runner {
         let link = self.link().clone();
         let upload = link.upload(&part, &uploads, &progress);
         tokio::pin!(upload);
+        let flush = format!("sync -d {}/* </dev/null >/dev/null 2>&1 &\n", quote(&part));
+        let mut unsynced = 0;
         let outcome = loop {
             tokio::select! {
                 done = &mut upload => break done.map(|()| true),
-                Some(bytes) = sent.recv() => sink(Progress::Sent(bytes)),
+                Some(bytes) = sent.recv() => {
+                    sink(Progress::Sent(bytes));
+                    unsynced += bytes;
+                    if unsynced >= SYNCED_AT_ONCE {
+                        unsynced = 0;
+                        self.send(flush.clone()).await?;
+                    }
+                }
                 Ok(()) = cancel.changed() => if *cancel.borrow() { break Ok(false) },
             }
         };
@@ -147,7 +160,9 @@ fn append(
     match &content.source {
         Source::Bytes(bytes) => builder.append_data(&mut header, path, &bytes[..]),
         Source::Local(file) => {
-            builder.append_data(&mut header, path, std::fs::File::open(file)?.take(content.len))
+            let bytes = std::fs::File::open(&file.path)?.take(content.len);
+            builder.append_data(&mut header, path, bytes)?;
+            still_is(file, content.len)
         }
     }
 }

@@ -42,11 +42,18 @@ pub struct Run<'a> {
 /// How far one stream has come.
 #[derive(Default)]
 pub struct Lane {
-    /// The action whose end it has told, while the other has not.
-    ended: Option<(usize, i32)>,
+    /// What it has told the end of, while the other has not.
+    ended: Option<Ended>,
     held: VecDeque<Piece>,
     /// The batch's end.
     pub done: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Ended {
+    One(usize, i32),
+    /// Several that belong together, from the first to before the last: all went well.
+    Span(usize, usize),
 }
 
 pub fn lane(stream: Stream) -> usize {
@@ -118,7 +125,12 @@ impl<'a> Run<'a> {
             (Some("g"), Some(_)) => self.group = words.get(2).and_then(|group| group.parse().ok()),
             (Some("e"), Some(id)) => {
                 let code = words.get(2).and_then(|code| code.parse().ok()).unwrap_or(-1);
-                self.lanes[lane(stream)].ended = Some((id, code));
+                self.lanes[lane(stream)].ended = Some(Ended::One(id, code));
+                self.finish(sink);
+            }
+            (Some("s"), Some(first)) => {
+                let end = words.get(2).and_then(|end| end.parse().ok()).unwrap_or(0);
+                self.lanes[lane(stream)].ended = Some(Ended::Span(first, self.actions.len().min(end)));
                 self.finish(sink);
             }
             _ => {}
@@ -127,7 +139,27 @@ impl<'a> Run<'a> {
 
     /// An action has ended once both streams say so; then what they held back is taken.
     fn finish(&mut self, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
-        let (Some((id, code)), Some(_)) = (self.lanes[0].ended, self.lanes[1].ended) else { return };
+        let (Some(ended), Some(_)) = (self.lanes[0].ended, self.lanes[1].ended) else { return };
+        match ended {
+            Ended::One(id, code) => self.end(id, code, sink),
+            Ended::Span(first, end) => {
+                for id in first..end {
+                    self.begin(id, sink);
+                    self.end(id, 0, sink);
+                }
+            }
+        }
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            self.lanes[lane(stream)].ended = None;
+        }
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            for piece in std::mem::take(&mut self.lanes[lane(stream)].held) {
+                self.take(stream, piece, sink);
+            }
+        }
+    }
+
+    fn end(&mut self, id: usize, code: i32, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {
         // A program that ends in peace when it is killed has not done what it was to do.
         let code = if self.timed_out == Some(id) { -1 } else { code };
         (self.current, self.group, self.next) = (None, None, id.saturating_add(1));
@@ -138,14 +170,6 @@ impl<'a> Run<'a> {
             self.failed = Some((id, code));
         }
         sink(Progress::Ended(id, code));
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            self.lanes[lane(stream)].ended = None;
-        }
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            for piece in std::mem::take(&mut self.lanes[lane(stream)].held) {
-                self.take(stream, piece, sink);
-            }
-        }
     }
 
     fn begin(&mut self, id: usize, sink: &mut (dyn FnMut(Progress<'_>) + Send)) {

@@ -1,6 +1,6 @@
 # Read by /bin/sh on the host before anything else. Markers go out as RS, token, words, newline: whatever
 # a program prints cannot be mistaken for one. `_F` is 1 once an action has failed; what follows is left out.
-_F=0 _D= _B=
+_F=0 _D= _B= _G=
 cd 2>/dev/null || cd /
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 [ -n "$LANG$LC_ALL" ] || { LANG=C.UTF-8; export LANG; }
@@ -66,11 +66,16 @@ _j() { # id temporary path
 }
 # The files of a whole folder: a private folder inside of it, which must be the one that we made.
 _c() { cd -P "$2" && _p=$(pwd -P) && { [ -z "$3" ] || mkdir -m 700 ".$1"; } && cd -P ".$1" && [ "$(pwd -P)" = "${_p%/}/.$1" ] && [ -O . ]; }
-_g() { # id key parent owner name...
+_g() { # id key parent owner name...: several at once, because a disk takes many files together in the time of one
   [ $_F = 0 ] || return 0
   ( _k=$2 _d=$3 _u=$4 _b=$_D/$2; shift 4
     _c "$_k" "$_d" new && cp -Rp "$_b/." . && chmod 700 . && { [ -z "$_u" ] || chown -h "$_u" "$@"; } &&
-    { sync "$@" 2>/dev/null || :; } ) </dev/null || { _f $? "$1"; rm -rf "$3/.$2"; }
+    { sync "$@" 2>/dev/null || :; } ) </dev/null &
+  _G="$_G $!,$1"
+}
+_y() { # what was begun is there, or has failed
+  for _p in $_G; do wait "${_p%,*}" || _f $? "${_p#*,}"; done
+  _G=
 }
 _h() { # id key parent name...
   if [ $_F = 0 ]; then
@@ -80,8 +85,7 @@ _h() { # id key parent name...
 }
 _n() { # first end: tells what became of them
   if [ $_F = 0 ]; then
-    _k=$1
-    while [ $_k -lt $2 ]; do _o b $_k; _m e $_k 0; _k=$((_k+1)); done
+    _m s "$1" "$2"
   elif [ -n "$_B" ]; then _o b $_B; _m e $_B $_r; _B=; fi
 }
 _w() { # id codes: waits for the process group just started; those codes are no failure

@@ -123,9 +123,12 @@ pub fn actions(first: &str, actions: &[Action], tag: &str) -> String {
     out
 }
 
+/// Folders that are filled at the same time.
+const AT_ONCE: usize = 16;
+
 /// Consecutive installs: everything is prepared under temporary names, made durable, and only then renamed.
 fn install_group(out: &mut String, actions: &[Action], group: &Group<'_>, tag: &str) {
-    for folder in &group.folders {
+    for (number, folder) in group.folders.iter().enumerate() {
         let names = join(folder.files.iter().map(|file| format!("./{}", file.name)));
         let (parent, owner) = (quote(folder.parent.as_str()), quote(&owner_words(folder.owner)));
         let _ = writeln!(
@@ -134,6 +137,9 @@ fn install_group(out: &mut String, actions: &[Action], group: &Group<'_>, tag: &
             folder.files[0].id,
             folder_name(tag, folder.key)
         );
+        if (number + 1) % AT_ONCE == 0 || number + 1 == group.folders.len() {
+            out.push_str("_y\n");
+        }
     }
     let mut singles = vec![];
     for &id in &group.single {

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 
-use crate::words::content::{Content, Digest, Source};
+use crate::transport::unchanged::still_is;
+use crate::words::content::{Content, LocalFile, Source};
 
 /// What travels in one message, roughly.
 const BLOCK: usize = 32 * 1024;
@@ -19,22 +19,20 @@ pub struct Reader<'a> {
     file: Option<File>,
     block: usize,
     done: u64,
-    /// Of what was read of a file.
-    hasher: Sha256,
 }
 
 impl<'a> Reader<'a> {
     pub async fn of(content: &'a Content, block: usize) -> Result<Reader<'a>, String> {
         let file = match &content.source {
             Source::Bytes(_) => None,
-            Source::Local(path) => {
+            Source::Local(LocalFile { path, .. }) => {
                 let opened = File::open(path).await;
                 let mut file = opened.map_err(|error| format!("{}: {error}", path.display()))?;
                 file.set_max_buf_size(block);
                 Some(file)
             }
         };
-        Ok(Reader { content, file, block, done: 0, hasher: Sha256::new() })
+        Ok(Reader { content, file, block, done: 0 })
     }
 
     pub fn is_done(&self) -> bool {
@@ -46,17 +44,14 @@ impl<'a> Reader<'a> {
         let len = (self.content.len - self.done).min(self.block as u64);
         let len = usize::try_from(len).map_err(|error| error.to_string())?;
         let data = match (&self.content.source, &mut self.file) {
-            (Source::Local(path), Some(file)) => {
+            (Source::Local(source), Some(file)) => {
                 let mut data = vec![0; len];
                 let read = file.read_exact(&mut data).await;
-                read.map_err(|error| format!("{} changed while it was sent: {error}", path.display()))?;
-                self.hasher.update(&data);
+                if let Err(error) = read {
+                    return Err(format!("{} changed while it was sent: {error}", source.path.display()));
+                }
                 if self.done + len as u64 == self.content.len {
-                    let more =
-                        file.read(&mut [0]).await.map_err(|error| format!("{}: {error}", path.display()))?;
-                    if more != 0 || Digest::finish(std::mem::take(&mut self.hasher)) != self.content.digest {
-                        return Err(format!("{} changed while it was sent", path.display()));
-                    }
+                    still_is(source, self.content.len).map_err(|error| error.to_string())?;
                 }
                 data
             }
@@ -64,7 +59,7 @@ impl<'a> Reader<'a> {
                 let start = usize::try_from(self.done).map_err(|error| error.to_string())?;
                 bytes[start..start + len].to_vec()
             }
-            (Source::Local(path), None) => return Err(format!("{} is not open", path.display())),
+            (Source::Local(source), None) => return Err(format!("{} is not open", source.path.display())),
         };
         self.done += len as u64;
         Ok(data)
@@ -118,14 +113,21 @@ mod tests {
     use std::time::Duration;
 
     use super::{Reader, stalled};
-    use crate::words::content::{Content, Digest, Source};
+    use crate::words::content::{Content, Digest, LocalFile, Source};
 
     async fn read(now: &str, hashed: &str) -> Result<Vec<u8>, String> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        std::fs::write(&path, now).unwrap();
+        std::fs::write(&path, hashed).unwrap();
+        let modified = std::fs::metadata(&path).unwrap().modified().ok();
+        if now != hashed {
+            std::fs::write(&path, now).unwrap();
+            // The clock of a file system ticks slowly.
+            let later = modified.unwrap() + Duration::from_millis(10);
+            std::fs::File::options().append(true).open(&path).unwrap().set_modified(later).unwrap();
+        }
         let (len, digest) = (hashed.len() as u64, Digest::of(hashed.as_bytes()));
-        let content = Content { source: Source::Local(path), len, digest };
+        let content = Content { source: Source::Local(LocalFile { path, modified }), len, digest };
         let mut reader = Reader::of(&content, 4).await?;
         let mut all = vec![];
         loop {

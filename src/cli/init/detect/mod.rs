@@ -15,9 +15,9 @@ use std::fmt;
 use crate::cli::init::detect::python::Source;
 use crate::cli::init::tree::Tree;
 
-pub use database::{Database, Driver, Migrations};
+pub use database::{Database, Migrations};
 pub use environment::Variable;
-pub use packages::{Dependencies, Installer};
+pub use packages::{Dependencies, Installer, is_list, project_name};
 pub use procfile::Process;
 pub use statics::Statics;
 
@@ -132,6 +132,8 @@ pub struct App {
     pub environment: Vec<Variable>,
     /// Whether gunicorn's own settings file says how many workers there are.
     pub gunicorn_settings: bool,
+    /// Whether visitors keep connections open (WebSockets).
+    pub websockets: bool,
     pub traps: Vec<Trap>,
 }
 
@@ -153,12 +155,19 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     let mut traps = vec![];
     let procfile = procfile::read(tree);
     let dependencies = packages::find(tree, &mut traps);
-    let found = framework::find(&framework::Look { tree, sources: &sources, root: &root }, &dependencies, &procfile, entry, &mut traps);
+    let found = framework::find(
+        &framework::Look { tree, sources: &sources, root: &root },
+        &dependencies,
+        &procfile,
+        entry,
+        &mut traps,
+    );
     let database = database::find(&sources, &dependencies, found.framework);
     let named = found.entry.as_ref().map(|entry| entry.name.as_str());
     let migrations = database::migrations(tree, &root, found.framework, named, &dependencies, &mut traps);
     let migrations = migrations.or_release(&procfile, &mut traps);
-    let statics = statics::find(tree, &sources, found.framework, &root, found.settings.as_deref(), &mut traps);
+    let statics =
+        statics::find(tree, &sources, found.framework, &root, found.settings.as_deref(), &mut traps);
     let mut app = App {
         framework: found.framework,
         entry: found.entry,
@@ -170,6 +179,8 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         processes: procfile.processes,
         environment: environment::find(tree, &sources),
         gunicorn_settings: says_workers(tree),
+        websockets: dependencies.has("channels")
+            || first(&sources, |line| line.code.contains(".websocket(").then_some(())).is_some(),
         import_root: root,
         dependencies,
         traps: vec![],
