@@ -37,6 +37,12 @@ pub enum Command {
     Run(Playbook),
     /// Show what `run` would do, and write nothing on any host
     Plan(Playbook),
+    /// Look at the hosts before anything is done: what is wrong, why it matters, what to do
+    ///
+    /// Changes nothing. Exit code 0: a run may begin (there may be warnings); 3: problems; 4: no access; 7: host key.
+    Check(Check),
+    /// Write a guide for this inventory: DNS records, what goes where, the commands in order, what to do when
+    Guide(Guide),
     /// Run one command on many hosts
     ///
     /// The command's stdin is empty: what is piped into `tow exec` is not passed on.
@@ -134,6 +140,41 @@ pub struct Playbook {
     pub connection: Connection,
     #[command(flatten)]
     pub output: Output,
+}
+
+#[derive(Debug, Group)]
+pub struct Check {
+    #[command(flatten)]
+    pub wanted: Wanted,
+    /// Warnings fail too
+    #[arg(long)]
+    pub strict: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Group)]
+pub struct Guide {
+    #[command(flatten)]
+    pub wanted: Wanted,
+    /// The file to write it to (default: stdout)
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Of which playbook and which hosts something is to be said.
+#[derive(Debug, Group)]
+pub struct Wanted {
+    /// The playbook: a file, or the name of one in `playbooks/`
+    #[arg(value_name = "PLAYBOOK", default_value = "site")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub target: Target,
+    /// Set a variable, above all other places: `--set app.ref=main`
+    #[arg(short, long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Group)]

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::cli::args::{Colour, Connection, Output};
 use crate::cli::prompt::Prompt;
 use crate::cli::{Ended, stop};
-use crate::engine::{self, Emitter, Options, Pending, Run};
+use crate::engine::{self, Emitter, Options, Pending, Run, Strictness};
 use crate::report;
 use crate::spec::model::Project;
 use crate::transport::{self, Ask as _, Connector};
@@ -22,6 +22,8 @@ pub struct Conduct<'a> {
     pub connection: &'a Connection,
     pub output: Output,
     pub pending: Option<Arc<dyn Pending>>,
+    /// Only looks at the hosts.
+    pub strictness: Option<Strictness>,
 }
 
 impl Conduct<'_> {
@@ -46,7 +48,10 @@ impl Conduct<'_> {
         if Prompt::possible() {
             run.review = Some(Arc::new(prompt));
         }
-        let code = engine::run(project, &run).await;
+        let code = match self.strictness {
+            Some(strictness) => engine::check(project, &run, strictness).await,
+            None => engine::run(project, &run).await,
+        };
         // The reporters end when nobody can tell them anything any more.
         drop(run);
         let joined = tokio::task::spawn_blocking(move || listening.join()).await;

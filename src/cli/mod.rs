@@ -1,10 +1,12 @@
 //! Arguments, wiring, exit codes.
 
 mod args;
+mod check;
 mod conduct;
 pub mod demo;
 mod exec;
 mod files;
+mod guide;
 mod hosts;
 mod init;
 mod pending;
@@ -64,7 +66,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     };
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
-    let commands = ["init", "run", "plan", "exec", "hosts", "demo"];
+    let commands = ["init", "check", "run", "plan", "guide", "exec", "hosts", "demo"];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
         (ErrorKind::InvalidSubcommand, Some(near)) if !known => {
@@ -104,6 +106,8 @@ fn dispatch(args: Args) -> Ended {
         Command::Hosts(hosts) => hosts::run(&hosts),
         Command::Run(run) => runtime()?.block_on(playbook::run(&run)),
         Command::Plan(plan) => runtime()?.block_on(playbook::plan(&plan)),
+        Command::Check(check) => runtime()?.block_on(check::run(&check)),
+        Command::Guide(guide) => guide::run(&guide),
         Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),
         Command::Demo(demo) => runtime()?.block_on(demo::run(&demo)),
     }
