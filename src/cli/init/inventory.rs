@@ -80,9 +80,13 @@ fn changes(app: &App, answers: &Answers, about: &About) -> Changes {
     let (repo, reference) = about.repo.clone().unwrap_or_default();
     let database = about.name.replace('-', "_");
     let entry = app.entry.as_ref().map_or("", |entry| entry.name.as_str());
-    let networks: Vec<String> =
-        answers.db_host.iter().flat_map(|_| &answers.hosts).filter_map(network).collect();
+    // One that others have to reach: on a server of its own, or on the first of several.
+    let shared = answers.db_host.as_ref().or_else(|| {
+        answers.hosts.first().filter(|_| answers.hosts.len() > 1 && answers.engine == Engine::Postgresql)
+    });
+    let networks: Vec<String> = shared.iter().flat_map(|_| &answers.hosts).filter_map(network).collect();
     let networks: Vec<&str> = networks.iter().map(String::as_str).collect();
+    let peers: Vec<&str> = answers.hosts.iter().map(|host| host.name.as_str()).collect();
     let mut changes = vec![
         ("defaults", "user", quoted(&answers.user)),
         ("defaults", "become", (answers.user != "root").to_string()),
@@ -104,10 +108,11 @@ fn changes(app: &App, answers: &Answers, about: &About) -> Changes {
         ("vars.db", "engine", quoted(if answers.engine == Engine::None { "" } else { answers.engine.key() })),
         ("vars.db", "name", quoted(&database)),
         ("vars.db", "user", quoted(&database)),
-        ("vars.db", "host", quoted(answers.db_host.as_ref().map_or("127.0.0.1", |host| &host.name))),
+        ("vars.db", "host", quoted(shared.map_or("127.0.0.1", |host| &host.name))),
         ("vars.db", "networks", array(&networks)),
         ("vars.acme", "domains", array(&answers.domains.iter().map(String::as_str).collect::<Vec<_>>())),
         ("vars.acme", "email", quoted(&answers.email)),
+        ("vars.acme", "peers", array(if peers.len() > 1 { &peers } else { &[] })),
     ];
     changes.extend(how_it_runs(app));
     changes
