@@ -126,7 +126,7 @@ fn how_it_runs(app: &App) -> Changes {
         _ => "--workers 2 --threads 4",
     };
     let processes = app.processes.iter().map(|process| {
-        format!("{{ name = {}, command = {} }}", quoted(&process.name), quoted(&process.command))
+        format!("{{ name = {}, command = {} }}", quoted(&process.name), quoted(&literal(&process.command)))
     });
     let statics = app.statics.as_ref().map_or_else(
         || quoted(""),
@@ -149,7 +149,7 @@ fn how_it_runs(app: &App) -> Changes {
             "installer",
             quoted(if app.dependencies.installer == Installer::Uv { "uv" } else { "pip" }),
         ),
-        ("vars.app", "migrate", quoted(&app.migrations.command)),
+        ("vars.app", "migrate", quoted(&literal(&app.migrations.command))),
         ("vars.app", "collectstatic", quoted(&collect)),
         ("vars.app", "static", statics),
         ("vars.site", "websockets", array(&app.websockets.iter().map(String::as_str).collect::<Vec<_>>())),
@@ -262,6 +262,11 @@ fn host(text: &mut String, name: &str, address: &Address, groups: &[&str]) {
         let _ = writeln!(text, "port = {port}");
     }
     let _ = writeln!(text, "groups = {}", array(groups));
+}
+
+/// Text that somebody else wrote is no template.
+fn literal(text: &str) -> String {
+    text.replace("{{", "\\{{")
 }
 
 /// Text as TOML has it. A value that holds quotes is clearest between single ones.
