@@ -118,7 +118,7 @@ fn written(set: &[&str]) -> TempDir {
     let mut playbook = vars.to_owned();
     let mut add = |each: &str, src: &str, name: &str| {
         let dest = folder.path().join(name).display().to_string();
-        let _ = writeln!(playbook, "[[tasks]]\n{each}template = {{ src = {src:?}, dest = {dest:?} }}");
+        writeln!(playbook, "[[tasks]]\n{each}template = {{ src = {src:?}, dest = {dest:?} }}").unwrap();
     };
     for (src, name) in [
         ("app@.service.hbs", "{{app.name}}@.service"),
