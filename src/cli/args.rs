@@ -38,6 +38,11 @@ pub enum Command {
     Exec(Exec),
     /// List the hosts that a selection matches
     Hosts(Hosts),
+    /// Keep passwords and keys encrypted beside the inventory (`secrets.age`)
+    ///
+    /// Playbooks use them as `{{secrets.NAME}}`. They are encrypted to the public keys in `secrets.recipients`, SSH or
+    /// age, one a line; whoever has one of the private keys can read them.
+    Secrets(Secrets),
     /// Deploy an example application to three SSH hosts inside this process
     Demo(Demo),
     /// Print completions for a shell
@@ -89,6 +94,33 @@ pub struct Hosts {
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Group)]
+pub struct Secrets {
+    #[command(subcommand)]
+    pub command: SecretCommand,
+    /// Beside this inventory (default: `inventory.toml` here)
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub inventory: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Set a secret; asks for the value, or reads it from a pipe
+    Set {
+        name: String,
+        #[arg(hide = true)]
+        refused: Vec<String>,
+    },
+    /// Print a secret
+    Get { name: String },
+    /// Change all of them in your editor; encrypts anew for the recipients
+    Edit,
+    /// Print the names, never the values
+    List,
+    /// Remove a secret
+    Rm { name: String },
 }
 
 #[derive(Debug, Group)]

@@ -11,7 +11,7 @@ use crate::cli::{Ended, stop};
 use crate::engine::{self, Emitter, Options, Pending, Run};
 use crate::report;
 use crate::spec::model::Project;
-use crate::transport::{self, Ask as _, Connector};
+use crate::transport::{self, Ask as _, Connector, Unlocked};
 use crate::words::error::{Error, Result};
 use crate::words::event::Mode;
 
@@ -22,6 +22,8 @@ pub struct Conduct<'a> {
     pub connection: &'a Connection,
     pub output: Output,
     pub pending: Option<Arc<dyn Pending>>,
+    /// Keys whose passphrases were asked for already.
+    pub keys: Unlocked,
 }
 
 impl Conduct<'_> {
@@ -32,7 +34,7 @@ impl Conduct<'_> {
 
     pub async fn run_until(self, project: &Project, cancel: watch::Receiver<bool>) -> Ended {
         let reporters = report::choose(report_options(self.mode, self.output));
-        let prompt = Prompt::new(reporters.pause());
+        let prompt = Prompt::new(reporters.pause(), project.mask.clone());
         let connector = Arc::new(self.connector(&prompt)?);
         let (emitter, listening) = Emitter::new(Box::new(reporters), project.mask.clone());
         let options = Options {
@@ -70,6 +72,7 @@ impl Conduct<'_> {
         let options = transport::Options {
             connect_timeout: Duration::from_secs(self.connection.connect_timeout),
             become_password,
+            keys: self.keys.clone(),
             ..transport::Options::default()
         };
         Ok(Connector::new(options, Arc::new(prompt.clone())))

@@ -9,6 +9,7 @@ mod hosts;
 mod pending;
 mod playbook;
 mod prompt;
+mod secrets;
 mod stop;
 
 use std::fmt::Write as _;
@@ -62,7 +63,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     };
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
-    let commands = ["run", "plan", "exec", "hosts", "demo"];
+    let commands = ["run", "plan", "exec", "hosts", "secrets", "demo"];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
         (ErrorKind::InvalidSubcommand, Some(near)) if !known => {
@@ -102,6 +103,7 @@ fn dispatch(args: Args) -> Ended {
         Command::Run(run) => runtime()?.block_on(playbook::run(&run)),
         Command::Plan(plan) => runtime()?.block_on(playbook::plan(&plan)),
         Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),
+        Command::Secrets(secrets) => runtime()?.block_on(secrets::run(&secrets)),
         Command::Demo(demo) => runtime()?.block_on(demo::run(&demo)),
     }
 }

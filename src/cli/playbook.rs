@@ -8,45 +8,45 @@ use crate::cli::args::{Playbook, Target};
 use crate::cli::conduct::Conduct;
 use crate::cli::files::DiskFiles;
 use crate::cli::pending::PendingFile;
+use crate::cli::secrets::Edge;
 use crate::cli::{Ended, Stop};
 use crate::engine::Pending;
 use crate::spec::mistake::Mistakes;
 use crate::spec::model::Project;
 use crate::spec::source::TextFile;
 use crate::spec::{self, Request};
+use crate::transport::Unlocked;
 use crate::words::content::Files;
 use crate::words::error::{Error, Result};
 use crate::words::event::Mode;
 
 pub async fn run(args: &Playbook) -> Ended {
     let playbook = find(&args.file)?;
-    let project = load(args, &playbook)?;
+    let (project, keys) = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
     say_where(args);
-    Conduct { mode: Mode::Run, diffs: args.diff, connection: &args.connection, output: args.output, pending }
-        .run(&project)
-        .await
+    let (connection, output) = (&args.connection, args.output);
+    Conduct { mode: Mode::Run, diffs: args.diff, connection, output, pending, keys }.run(&project).await
 }
 
 pub async fn plan(args: &Playbook) -> Ended {
     let playbook = find(&args.file)?;
-    let project = load(args, &playbook)?;
+    let (project, keys) = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
     say_where(args);
-    Conduct { mode: Mode::Plan, diffs: true, connection: &args.connection, output: args.output, pending }
-        .run(&project)
-        .await
+    let (connection, output) = (&args.connection, args.output);
+    Conduct { mode: Mode::Plan, diffs: true, connection, output, pending, keys }.run(&project).await
 }
 
 /// A forgotten inventory must not pass for a run on the servers.
 fn say_where(args: &Playbook) {
-    if inventory_path(&args.target).is_none() && !args.output.json && !args.output.quiet {
+    if inventory_path(args.target.inventory.as_deref()).is_none() && !args.output.json && !args.output.quiet {
         let _ = writeln!(std::io::stderr(), "no inventory.toml here: this machine only");
     }
 }
 
-/// Reads and checks everything; nothing has been connected to yet.
-pub fn load(args: &Playbook, playbook: &Path) -> Result<Project, Stop> {
+/// Reads and checks everything; nothing has been connected to yet. The keys are those that opened the secrets.
+pub fn load(args: &Playbook, playbook: &Path) -> Result<(Project, Unlocked), Stop> {
     let request = Request {
         inventory: inventory(&args.target)?,
         playbook: text_file(playbook, "playbook")?,
@@ -56,7 +56,10 @@ pub fn load(args: &Playbook, playbook: &Path) -> Result<Project, Stop> {
         set: args.set.clone(),
     };
     let files: Arc<dyn Files + Send + Sync> = Arc::new(DiskFiles::beside(playbook));
-    spec::load(&request, &files, &|name| std::env::var(name).ok()).map_err(|mistakes| stop(&mistakes))
+    let edge = Edge::new(inventory_path(args.target.inventory.as_deref()));
+    let project = spec::load(&request, &files, &edge).map_err(|mistakes| stop(&mistakes))?;
+    project.mask.join(edge.mask());
+    Ok((project, edge.unlocked()))
 }
 
 /// A file, or the name of one in `playbooks/`.
@@ -74,17 +77,18 @@ fn find(named: &Path) -> Result<PathBuf> {
 }
 
 fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {
-    PendingFile::of(playbook, inventory_path(target)).map(|file| Arc::new(file) as Arc<dyn Pending>)
+    PendingFile::of(playbook, inventory_path(target.inventory.as_deref()))
+        .map(|file| Arc::new(file) as Arc<dyn Pending>)
 }
 
 /// The inventory that was named, or `inventory.toml` here; `None` where there is none.
 pub fn inventory(target: &Target) -> Result<Option<TextFile>> {
-    inventory_path(target).map(|path| text_file(path, "inventory")).transpose()
+    inventory_path(target.inventory.as_deref()).map(|path| text_file(path, "inventory")).transpose()
 }
 
-fn inventory_path(target: &Target) -> Option<&Path> {
+pub fn inventory_path(named: Option<&Path>) -> Option<&Path> {
     let here = Path::new("inventory.toml");
-    target.inventory.as_deref().or_else(|| here.is_file().then_some(here))
+    named.or_else(|| here.is_file().then_some(here))
 }
 
 fn text_file(path: &Path, what: &str) -> Result<TextFile> {
