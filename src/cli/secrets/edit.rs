@@ -21,7 +21,7 @@ static OPEN: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// A file for the editor. Dropping it removes it, and whatever the editor left beside it.
 pub struct Draft {
-    folder: TempDir,
+    _folder: TempDir,
     file: PathBuf,
 }
 
@@ -31,7 +31,7 @@ impl Draft {
         let folder = private_folder().map_err(cannot)?;
         *OPEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.path().to_owned());
         let file = folder.path().join("secrets.toml");
-        let draft = Draft { folder, file };
+        let draft = Draft { _folder: folder, file };
         let open = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft.file);
         open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(cannot)?;
         Ok(draft)
@@ -50,7 +50,7 @@ impl Draft {
         // An editor may have arguments ("code --wait"), so a shell reads it, as git does.
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("exec {editor} \"$1\"")).arg("sh").arg(&self.file);
-        let mut child = command.current_dir(self.folder.path()).spawn().map_err(|error| failed(&error))?;
+        let mut child = command.spawn().map_err(|error| failed(&error))?;
         let mut stopped = stop::listen();
         tokio::select! {
             ended = child.wait() => {

@@ -23,6 +23,8 @@ pub const KEY_FILE: &str = "TOW_AGE_KEY_FILE";
 pub struct Keys {
     pub ready: Vec<Box<dyn Identity>>,
     locked: Vec<(PathBuf, Option<PublicKey>)>,
+    /// Whether there was any, locked or not.
+    found: bool,
     /// Where they were looked for.
     looked: Vec<String>,
     /// What was found there and cannot be used.
@@ -36,6 +38,7 @@ impl Keys {
         if let Some(text) = given(KEY) {
             keys.looked.push(KEY.to_owned());
             keys.ready.extend(identities(&text, KEY)?);
+            keys.found = true;
         } else if let Some(path) = given(KEY_FILE) {
             keys.named_file(Path::new(&path), keyring).await?;
         } else {
@@ -59,6 +62,7 @@ impl Keys {
             self.ssh_file(path, keyring).await;
         } else {
             self.ready.extend(identities(&text, &shown)?);
+            self.found = true;
         }
         self.looked.push(shown);
         Ok(())
@@ -68,6 +72,7 @@ impl Keys {
         match keyring.load(path).await {
             Loaded::Ready(key) => self.add(&key, path),
             Loaded::Locked(public) => {
+                self.found = true;
                 self.locked.push((path.to_owned(), public.map(|key| PublicKey::clone(&key))));
             }
             Loaded::Unusable(error) => self.unusable.push(error),
@@ -77,7 +82,10 @@ impl Keys {
 
     fn add(&mut self, key: &PrivateKey, path: &Path) {
         match identity(key) {
-            Some(identity) => self.ready.push(identity),
+            Some(identity) => {
+                self.found = true;
+                self.ready.push(identity);
+            }
             None => {
                 let what = format!("cannot use the private key {}", path.display());
                 let why = format!("{} keys cannot decrypt; ed25519 and RSA can", key.algorithm());
@@ -109,9 +117,7 @@ impl Keys {
         let error = Error::config(format!("cannot open {file}"));
         let error = match self.unusable.first() {
             Some(unusable) => Error { hint: unusable.hint.clone(), ..error.cause(unusable) },
-            None if self.ready.is_empty() && self.locked.is_empty() => {
-                error.cause(format!("there is no private key in {places}"))
-            }
+            None if !self.found => error.cause(format!("there is no private key in {places}")),
             None => error.cause(format!("it is not encrypted to the key in {places}")),
         };
         let hint = format!(
