@@ -132,7 +132,7 @@ impl Bench {
         let mut byte = [0];
         while std::io::Read::read(&mut out, &mut byte).unwrap() == 1 {
             seen.push(byte[0]);
-            if seen.ends_with(b": ") && seen.iter().filter(|byte| **byte == b'\n').count() == 0 {
+            if seen.ends_with(b": ") && !seen.contains(&b'\n') {
                 stdin.write_all(typed.as_bytes()).unwrap();
             }
         }
@@ -388,7 +388,8 @@ impl Bench {
     fn ran_masked(&self, said: &Said, value: &str) {
         assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
         let all = format!("{}{}", said.out, said.err);
-        assert!(all.contains("•••") && !all.contains(value), "{all}");
+        assert!(!all.contains(value), "{all}");
+        assert!(all.contains("•••") || all.contains("the content is secret"), "{all}");
         let mut kept = vec![];
         files(&self.path("state"), &mut kept);
         let value = value.as_bytes();

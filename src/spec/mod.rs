@@ -85,7 +85,9 @@ pub fn load(
             return loaded.map_err(Mistakes::without_wanted);
         }
         // Each is wanted once: what was fetched is there from now on, as a value or as a reason.
-        wanted.into_iter().for_each(|wanted| fetched.fetch(wanted, providers));
+        for wanted in wanted {
+            fetched.fetch(wanted, providers);
+        }
     }
 }
 

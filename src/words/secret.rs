@@ -165,13 +165,14 @@ pub fn base64(bytes: &[u8], before: usize) -> String {
 mod tests {
     use super::{Mask, Secret};
 
+    trait Otherwise {
+        const IMPLEMENTED: bool = false;
+    }
+    impl<T: ?Sized> Otherwise for T {}
+
     /// Whether `$type` implements `$trait`: an inherent constant, there only if it does, wins over a trait's.
     macro_rules! implements {
         ($type:ty: $($trait:tt)+) => {{
-            trait Otherwise {
-                const IMPLEMENTED: bool = false;
-            }
-            impl<T: ?Sized> Otherwise for T {}
             struct Asked<T: ?Sized>(std::marker::PhantomData<T>);
             #[expect(dead_code, reason = "unused where the answer is no")]
             impl<T: ?Sized + $($trait)+> Asked<T> {

@@ -39,9 +39,8 @@ impl Draft {
 
     /// Opens it in the editor and waits for its end; returns what is there then.
     pub async fn edit(&self) -> Result<Zeroizing<String>> {
-        let named = ["VISUAL", "EDITOR"].iter().filter_map(|name| std::env::var(name).ok());
-        let editor =
-            named.filter(|editor| !editor.trim().is_empty()).next().unwrap_or_else(|| "vi".to_owned());
+        let mut named = ["VISUAL", "EDITOR"].iter().filter_map(|name| std::env::var(name).ok());
+        let editor = named.find(|editor| !editor.trim().is_empty()).unwrap_or_else(|| "vi".to_owned());
         let failed = |why: &dyn std::fmt::Display| {
             Error::failed(format!("the editor `{editor}` did not work"))
                 .cause(why)

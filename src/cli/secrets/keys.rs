@@ -81,17 +81,14 @@ impl Keys {
     }
 
     fn add(&mut self, key: &PrivateKey, path: &Path) {
-        match identity(key) {
-            Some(identity) => {
-                self.found = true;
-                self.ready.push(identity);
-            }
-            None => {
-                let what = format!("cannot use the private key {}", path.display());
-                let why = format!("{} keys cannot decrypt; ed25519 and RSA can", key.algorithm());
-                self.unusable.push(Error::config(what).cause(why));
-            }
+        if let Some(identity) = identity(key) {
+            self.found = true;
+            self.ready.push(identity);
+            return;
         }
+        let what = format!("cannot use the private key {}", path.display());
+        let why = format!("{} keys cannot decrypt; ed25519 and RSA can", key.algorithm());
+        self.unusable.push(Error::config(what).cause(why));
     }
 
     /// Asks for the passphrases of those keys that `header` was encrypted to. Whether there were any.

@@ -36,7 +36,7 @@ pub async fn run(args: &Secrets) -> Ended {
     let keyring = Keyring::new(Arc::new(prompt.clone()));
     match &args.command {
         SecretCommand::Set { name, refused } if refused.is_empty() => {
-            set(&file, &keyring, &prompt, name).await?
+            set(&file, &keyring, &prompt, name).await?;
         }
         SecretCommand::Set { name, .. } => {
             return Err(Error::config("the value of a secret is no argument")
@@ -102,7 +102,7 @@ fn value(name: &str, prompt: &Prompt) -> Result<Secret> {
     };
     match value.reveal().len() {
         0 => Err(cannot(&"it is empty")),
-        ..SHORTEST => {
+        1..SHORTEST => {
             Err(cannot(&format!("it is shorter than {SHORTEST} characters, and could not be masked")))
         }
         _ => Ok(value),
