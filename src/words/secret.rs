@@ -166,7 +166,7 @@ mod tests {
     use super::{Mask, Secret};
 
     trait Otherwise {
-        const IMPLEMENTED: bool = false;
+        const _IS_SO: bool = false;
     }
     impl<T: ?Sized> Otherwise for T {}
 
@@ -174,11 +174,10 @@ mod tests {
     macro_rules! implements {
         ($type:ty: $($trait:tt)+) => {{
             struct Asked<T: ?Sized>(std::marker::PhantomData<T>);
-            #[expect(dead_code, reason = "unused where the answer is no")]
             impl<T: ?Sized + $($trait)+> Asked<T> {
-                const IMPLEMENTED: bool = true;
+                const _IS_SO: bool = true;
             }
-            <Asked<$type>>::IMPLEMENTED
+            <Asked<$type>>::_IS_SO
         }};
     }
 
