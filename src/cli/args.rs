@@ -38,6 +38,10 @@ pub enum Command {
     Exec(Exec),
     /// List the hosts that a selection matches
     Hosts(Hosts),
+    /// List what was run from here
+    History(History),
+    /// Show what each host did and said in a run
+    Show(Show),
     /// Keep passwords and keys encrypted beside the inventory (`secrets.age`)
     ///
     /// Playbooks use them as `{{secrets.NAME}}`. They are encrypted to the public keys in `secrets.recipients`, SSH or
@@ -92,6 +96,28 @@ pub struct Hosts {
     #[command(flatten)]
     pub target: Target,
     /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Group)]
+pub struct History {
+    /// The newest so many
+    #[arg(short, long, value_name = "N", default_value_t = 20)]
+    pub limit: u32,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Group)]
+pub struct Show {
+    /// The run, by its id or the beginning of it (default: the last one)
+    pub run: Option<String>,
+    /// Only this host
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// The run's events, as `--json` printed them
     #[arg(long)]
     pub json: bool,
 }

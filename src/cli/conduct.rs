@@ -7,13 +7,14 @@ use tokio::sync::watch;
 
 use crate::cli::args::{Colour, Connection, Output};
 use crate::cli::prompt::Prompt;
-use crate::cli::{Ended, stop};
+use crate::cli::{Ended, history, stop};
 use crate::engine::{self, Emitter, Options, Pending, Run};
 use crate::report;
+use crate::report::history::Recorder;
 use crate::spec::model::Project;
 use crate::transport::{self, Ask as _, Connector, Unlocked};
 use crate::words::error::{Error, Result};
-use crate::words::event::Mode;
+use crate::words::event::{Listener, Mode};
 
 /// How a project is to be run.
 pub struct Conduct<'a> {
@@ -22,6 +23,8 @@ pub struct Conduct<'a> {
     pub connection: &'a Connection,
     pub output: Output,
     pub pending: Option<Arc<dyn Pending>>,
+    /// Whether it goes into the history: not a plan, which changes nothing, nor the demo, whose hosts vanish.
+    pub recorded: bool,
     /// Keys whose passphrases were asked for already.
     pub keys: Unlocked,
 }
@@ -36,7 +39,11 @@ impl Conduct<'_> {
         let reporters = report::choose(report_options(self.mode, self.output));
         let prompt = Prompt::new(reporters.pause(), project.mask.clone());
         let connector = Arc::new(self.connector(&prompt)?);
-        let (emitter, listening) = Emitter::new(Box::new(reporters), project.mask.clone());
+        let listener: Box<dyn Listener> = match history::place().filter(|_| self.recorded) {
+            Some(place) => Box::new(Recorder::new(Box::new(reporters), place)),
+            None => Box::new(reporters),
+        };
+        let (emitter, listening) = Emitter::new(listener, project.mask.clone());
         let options = Options {
             mode: self.mode,
             parallel: usize::from(self.connection.parallel),

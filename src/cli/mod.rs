@@ -5,11 +5,13 @@ mod conduct;
 pub mod demo;
 mod exec;
 mod files;
+mod history;
 mod hosts;
 mod pending;
 mod playbook;
 mod prompt;
 mod secrets;
+mod state;
 mod stop;
 
 use std::fmt::Write as _;
@@ -63,7 +65,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     };
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
-    let commands = ["run", "plan", "exec", "hosts", "secrets", "demo"];
+    let commands = ["run", "plan", "exec", "hosts", "secrets", "history", "show", "demo"];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
         (ErrorKind::InvalidSubcommand, Some(near)) if !known => {
@@ -103,6 +105,8 @@ fn dispatch(args: Args) -> Ended {
         Command::Run(run) => runtime()?.block_on(playbook::run(&run)),
         Command::Plan(plan) => runtime()?.block_on(playbook::plan(&plan)),
         Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),
+        Command::History(history) => history::list(&history),
+        Command::Show(show) => history::show(&show),
         Command::Secrets(secrets) => runtime()?.block_on(secrets::run(&secrets)),
         Command::Demo(demo) => runtime()?.block_on(demo::run(&demo)),
     }

@@ -26,7 +26,9 @@ pub async fn run(args: &Playbook) -> Ended {
     let pending = pending(&playbook, &args.target);
     say_where(args);
     let (connection, output) = (&args.connection, args.output);
-    Conduct { mode: Mode::Run, diffs: args.diff, connection, output, pending, keys }.run(&project).await
+    Conduct { mode: Mode::Run, diffs: args.diff, connection, output, pending, recorded: true, keys }
+        .run(&project)
+        .await
 }
 
 pub async fn plan(args: &Playbook) -> Ended {
@@ -35,7 +37,9 @@ pub async fn plan(args: &Playbook) -> Ended {
     let pending = pending(&playbook, &args.target);
     say_where(args);
     let (connection, output) = (&args.connection, args.output);
-    Conduct { mode: Mode::Plan, diffs: true, connection, output, pending, keys }.run(&project).await
+    Conduct { mode: Mode::Plan, diffs: true, connection, output, pending, recorded: false, keys }
+        .run(&project)
+        .await
 }
 
 /// A forgotten inventory must not pass for a run on the servers.

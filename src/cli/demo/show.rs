@@ -69,8 +69,15 @@ async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> E
         output,
     };
     let (project, keys) = playbook::load(&args, &demo.playbook)?;
-    let conduct =
-        Conduct { mode: Mode::Run, diffs: false, connection: &args.connection, output, pending: None, keys };
+    let conduct = Conduct {
+        mode: Mode::Run,
+        diffs: false,
+        connection: &args.connection,
+        output,
+        pending: None,
+        recorded: false,
+        keys,
+    };
     let code = conduct.run_until(&project, cancel.clone()).await?;
     // Also when the Ctrl-C came too late for the run itself.
     if *cancel.borrow() {

@@ -64,7 +64,8 @@ impl Recorder {
         let of_thread = Arc::clone(&shared);
         std::thread::spawn(move || {
             if let Err(trouble) = write(&place, &heard, &of_thread) {
-                of_thread.tell(format!("this run is not in the history: {}: {trouble}", place.file.display()));
+                of_thread
+                    .tell(format!("this run is not in the history: {}: {trouble}", place.file.display()));
             }
             drop(end);
         });

@@ -12,7 +12,7 @@ const MIGRATIONS: [&str; 1] = ["
         id TEXT PRIMARY KEY,
         started_ms INTEGER NOT NULL,
         mode TEXT NOT NULL,
-        playbook TEXT NOT NULL,
+        what TEXT NOT NULL,
         who TEXT NOT NULL,
         hosts TEXT NOT NULL,
         pid INTEGER NOT NULL,
@@ -31,7 +31,7 @@ const MIGRATIONS: [&str; 1] = ["
 "];
 
 /// Others write only for a moment; a disk may be slow.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub type Result<T> = std::result::Result<T, Trouble>;
 
@@ -81,7 +81,8 @@ pub struct Begun<'a> {
     pub id: &'a str,
     pub started_ms: i64,
     pub mode: &'a str,
-    pub playbook: &'a str,
+    /// The playbook, or a command.
+    pub what: &'a str,
     pub who: &'a str,
     /// A JSON array of names.
     pub hosts: &'a str,
@@ -135,14 +136,20 @@ impl Store {
     pub fn begin(&self, run: &Begun<'_>) -> Result<()> {
         let pid = std::process::id();
         self.db.execute(
-            "INSERT INTO run (id, started_ms, mode, playbook, who, hosts, pid, birth) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            params![run.id, run.started_ms, run.mode, run.playbook, run.who, run.hosts, pid, birth(pid)],
+            "INSERT INTO run (id, started_ms, mode, what, who, hosts, pid, birth) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            params![run.id, run.started_ms, run.mode, run.what, run.who, run.hosts, pid, birth(pid)],
         )?;
         Ok(())
     }
 
+    pub fn rename(&self, run: &str, what: &str) -> Result<()> {
+        self.db.execute("UPDATE run SET what = ? WHERE id = ?", params![what, run])?;
+        Ok(())
+    }
+
     pub fn add(&self, run: &str, seq: i64, host: Option<&str>, json: &str) -> Result<()> {
-        let mut insert = self.db.prepare_cached("INSERT INTO event (run, seq, host, json) VALUES (?, ?, ?, ?)")?;
+        let mut insert =
+            self.db.prepare_cached("INSERT INTO event (run, seq, host, json) VALUES (?, ?, ?, ?)")?;
         insert.execute(params![run, seq, host, json])?;
         Ok(())
     }
@@ -159,7 +166,8 @@ impl Store {
             "DELETE FROM run WHERE id != ?1 AND id NOT IN (SELECT id FROM run ORDER BY started_ms DESC LIMIT ?2)",
             params![run, limits.runs],
         )?;
-        let oldest = "DELETE FROM run WHERE id = (SELECT id FROM run WHERE id != ? ORDER BY started_ms LIMIT 1)";
+        let oldest =
+            "DELETE FROM run WHERE id = (SELECT id FROM run WHERE id != ? ORDER BY started_ms LIMIT 1)";
         while self.bytes()? > limits.bytes && self.db.execute(oldest, params![run])? > 0 {}
         let mut free = self.db.prepare("PRAGMA incremental_vacuum")?;
         let mut pages = free.query([])?;
@@ -193,7 +201,7 @@ fn migrate(db: &mut Connection) -> Result<()> {
     for (step, sql) in MIGRATIONS.iter().enumerate().skip(known) {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         change.execute_batch(sql)?;
-        change.pragma_update(None, "user_version", step + 1)?;
+        change.pragma_update(None, "user_version", i64::try_from(step + 1).unwrap_or(i64::MAX))?;
         change.commit()?;
     }
     Ok(())
@@ -222,7 +230,7 @@ mod tests {
     use super::{Begun, LIMITS, Limits, MIGRATIONS, Store, Trouble};
 
     fn begun(id: &str, started_ms: i64) -> Begun<'_> {
-        Begun { id, started_ms, mode: "run", playbook: "p", who: "me", hosts: "[]" }
+        Begun { id, started_ms, mode: "run", what: "p", who: "me", hosts: "[]" }
     }
 
     fn ids(store: &Store) -> Vec<String> {
@@ -268,7 +276,11 @@ mod tests {
         store.begin(&begun("r1", 1)).unwrap();
         drop(store);
         assert_eq!(ids(&Store::look(&path).unwrap().unwrap()), ["r1"]);
-        Store::open(&path).unwrap().db.pragma_update(None, "user_version", MIGRATIONS.len() + 1).unwrap();
+        Store::open(&path)
+            .unwrap()
+            .db
+            .pragma_update(None, "user_version", 1 + i64::try_from(MIGRATIONS.len()).unwrap())
+            .unwrap();
         assert!(matches!(Store::open(&path), Err(Trouble::Newer)));
         assert!(matches!(Store::look(&path), Err(Trouble::Newer)));
     }

@@ -23,7 +23,8 @@ const BATCH: usize = 500;
 /// Writes until nobody sends any more.
 pub fn write(place: &Place, heard: &Receiver<Heard>, shared: &Shared) -> Result<()> {
     let store = Store::open(&place.file)?;
-    let mut writer = Writer { store, who: &place.who, run: None, seq: 0, kept: 0, said: BTreeMap::new() };
+    let mut writer =
+        Writer { store, who: &place.who, run: None, unnamed: false, seq: 0, kept: 0, said: BTreeMap::new() };
     while let Ok(first) = heard.recv() {
         writer.store.db.execute_batch("BEGIN IMMEDIATE")?;
         let more = std::iter::from_fn(|| heard.try_recv().ok()).take(BATCH);
@@ -49,6 +50,8 @@ struct Writer<'a> {
     store: Store,
     who: &'a str,
     run: Option<String>,
+    /// Of a command only its task says what it is.
+    unnamed: bool,
     seq: i64,
     /// Bytes of output in rows.
     kept: usize,
@@ -77,12 +80,24 @@ impl Writer<'_> {
                 };
                 let hosts = serde_json::to_string(hosts).unwrap_or_default();
                 let started_ms = millis(time);
-                self.store.begin(&Begun { id: run, started_ms, mode, playbook, who: self.who, hosts: &hosts })?;
+                self.store.begin(&Begun {
+                    id: run,
+                    started_ms,
+                    mode,
+                    what: playbook,
+                    who: self.who,
+                    hosts: &hosts,
+                })?;
                 self.store.prune(run, LIMITS)?;
                 self.run = Some(run.clone());
+                self.unnamed = mode == "exec";
                 self.row(&event, time)
             }
             Event::Output { task, stream, text } => self.said(task, stream, &text, time),
+            Event::TaskStarted { ref task } if std::mem::take(&mut self.unnamed) => {
+                self.store.rename(self.run.as_deref().unwrap_or_default(), &task.task)?;
+                self.row(&event, time)
+            }
             Event::TaskFinished { ref task, .. } => {
                 if let Some(said) = self.said.remove(task) {
                     self.end_of(task, said)?;
@@ -104,14 +119,7 @@ impl Writer<'_> {
 
     fn said(&mut self, task: TaskRef, stream: Stream, text: &str, time: SystemTime) -> Result<()> {
         let full = self.kept >= RUN;
-        let new = || Said {
-            time,
-            stream,
-            piece: String::new(),
-            head: 0,
-            tail: String::new(),
-            left_out: 0,
-        };
+        let new = || Said { time, stream, piece: String::new(), head: 0, tail: String::new(), left_out: 0 };
         let mut said = self.said.remove(&task).unwrap_or_else(new);
         if said.stream != stream {
             self.flush(&task, &mut said)?;
