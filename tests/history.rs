@@ -249,10 +249,12 @@ fn runs_without(bench: &Bench, why: &str) {
     }
 }
 
+type Break<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn a_history_that_cannot_be_written_fails_no_run() {
     let playbook = "[[tasks]]\ncommand = \"true\"\n";
-    let broken: [(&str, &dyn Fn(&Path)); 3] = [
+    let broken: [(&str, Break<'_>); 3] = [
         ("not a database", &|file| fs::write(file, "x".repeat(5000)).unwrap()),
         ("directory", &|file| fs::create_dir(file).unwrap()),
         ("a newer tow", &|file| {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::cli::args::{Colour, Connection, Output};
 use crate::cli::prompt::Prompt;
 use crate::cli::{Ended, history, stop};
-use crate::engine::{self, Emitter, Options, Pending, Run};
+use crate::engine::{self, Emitter, Options, Pending, Run, Strictness};
 use crate::report;
 use crate::report::history::Recorder;
 use crate::spec::model::Project;
@@ -23,6 +23,8 @@ pub struct Conduct<'a> {
     pub connection: &'a Connection,
     pub output: Output,
     pub pending: Option<Arc<dyn Pending>>,
+    /// Only looks at the hosts.
+    pub strictness: Option<Strictness>,
     /// Whether it goes into the history: not a plan, which changes nothing, nor the demo, whose hosts vanish.
     pub recorded: bool,
     /// Keys whose passphrases were asked for already.
@@ -55,7 +57,10 @@ impl Conduct<'_> {
         if Prompt::possible() {
             run.review = Some(Arc::new(prompt));
         }
-        let code = engine::run(project, &run).await;
+        let code = match self.strictness {
+            Some(strictness) => engine::check(project, &run, strictness).await,
+            None => engine::run(project, &run).await,
+        };
         // The reporters end when nobody can tell them anything any more.
         drop(run);
         let joined = tokio::task::spawn_blocking(move || listening.join()).await;

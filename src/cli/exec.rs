@@ -20,6 +20,7 @@ pub async fn run(args: &Exec) -> Ended {
         pending: None,
         recorded: true,
         keys: Unlocked::default(),
+        strictness: None,
     }
     .run(&project)
     .await

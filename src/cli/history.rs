@@ -25,7 +25,8 @@ pub fn list(args: &History) -> Ended {
     let file = known_file()?;
     let runs = runs(&file, args.limit).map_err(|trouble| unreadable(&file, &trouble))?;
     let text = if args.json {
-        runs.iter().map(|run| format!("{}\n", run.json())).collect()
+        let line = |run: &RunRow| format!("{}\n", run.json());
+        runs.iter().map(line).collect()
     } else if runs.is_empty() {
         let _ = writeln!(std::io::stderr(), "nothing was run from here yet");
         String::new()

@@ -1,16 +1,20 @@
 //! Arguments, wiring, exit codes.
 
 mod args;
+mod check;
 mod conduct;
 pub mod demo;
 mod exec;
 mod files;
+mod guide;
 mod history;
 mod hosts;
+mod init;
 mod pending;
 mod playbook;
 mod prompt;
 mod secrets;
+mod shipped;
 mod state;
 mod stop;
 
@@ -65,7 +69,8 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     };
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
-    let commands = ["run", "plan", "exec", "hosts", "secrets", "history", "show", "demo"];
+    let commands =
+        ["init", "check", "run", "plan", "guide", "exec", "hosts", "secrets", "history", "show", "demo"];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
         (ErrorKind::InvalidSubcommand, Some(near)) if !known => {
@@ -101,9 +106,12 @@ fn dispatch(args: Args) -> Ended {
             clap_complete::generate(shell, &mut Args::command(), "tow", &mut std::io::stdout());
             Ok(0)
         }
+        Command::Init(init) => init::run(&init),
         Command::Hosts(hosts) => hosts::run(&hosts),
         Command::Run(run) => runtime()?.block_on(playbook::run(&run)),
         Command::Plan(plan) => runtime()?.block_on(playbook::plan(&plan)),
+        Command::Check(check) => runtime()?.block_on(check::run(&check)),
+        Command::Guide(guide) => runtime()?.block_on(async { guide::run(&guide) }),
         Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),
         Command::History(history) => history::list(&history),
         Command::Show(show) => history::show(&show),

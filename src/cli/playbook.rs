@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::args::{Playbook, Target};
+use crate::cli::args::{Output, Playbook, Target, Wanted};
 use crate::cli::conduct::Conduct;
 use crate::cli::files::DiskFiles;
 use crate::cli::pending::PendingFile;
@@ -21,49 +21,88 @@ use crate::words::error::{Error, Result};
 use crate::words::event::Mode;
 
 pub async fn run(args: &Playbook) -> Ended {
-    let playbook = find(&args.file)?;
-    let (project, keys) = load(args, &playbook)?;
-    let pending = pending(&playbook, &args.target);
-    say_where(args);
-    let (connection, output) = (&args.connection, args.output);
-    Conduct { mode: Mode::Run, diffs: args.diff, connection, output, pending, recorded: true, keys }
-        .run(&project)
-        .await
+    begin(args, Mode::Run).await
 }
 
 pub async fn plan(args: &Playbook) -> Ended {
+    begin(args, Mode::Plan).await
+}
+
+async fn begin(args: &Playbook, mode: Mode) -> Ended {
     let playbook = find(&args.file)?;
-    let (project, keys) = load(args, &playbook)?;
+    let Ready { project, keys } = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
-    say_where(args);
-    let (connection, output) = (&args.connection, args.output);
-    Conduct { mode: Mode::Plan, diffs: true, connection, output, pending, recorded: false, keys }
-        .run(&project)
-        .await
+    say_where(&args.target, args.output);
+    Conduct {
+        mode,
+        diffs: args.diff || mode == Mode::Plan,
+        connection: &args.connection,
+        output: args.output,
+        pending,
+        strictness: None,
+        recorded: mode == Mode::Run,
+        keys,
+    }
+    .run(&project)
+    .await
 }
 
 /// A forgotten inventory must not pass for a run on the servers.
-fn say_where(args: &Playbook) {
-    if inventory_path(args.target.inventory.as_deref()).is_none() && !args.output.json && !args.output.quiet {
+pub fn say_where(target: &Target, output: Output) {
+    if inventory_path(target.inventory.as_deref()).is_none() && !output.json && !output.quiet {
         let _ = writeln!(std::io::stderr(), "no inventory.toml here: this machine only");
     }
 }
 
-/// Reads and checks everything; nothing has been connected to yet. The keys are those that opened the secrets.
-pub fn load(args: &Playbook, playbook: &Path) -> Result<(Project, Unlocked), Stop> {
+/// Read and checked; nothing has been connected to yet.
+pub struct Ready {
+    pub project: Project,
+    /// Those that opened its secrets.
+    pub keys: Unlocked,
+}
+
+/// Reads and checks everything.
+pub fn load(args: &Playbook, playbook: &Path) -> Result<Ready, Stop> {
     let request = Request {
-        inventory: inventory(&args.target)?,
-        playbook: text_file(playbook, "playbook")?,
-        limit: args.target.limit.clone(),
         tags: args.tags.clone(),
         skip_tags: args.skip_tags.clone(),
-        set: args.set.clone(),
+        ..request(&args.target, playbook, &args.set)?
     };
+    load_request(&request, playbook, &Edge::new(inventory_path(args.target.inventory.as_deref())))
+}
+
+/// The same for commands that speak of a playbook as a whole.
+pub fn load_whole(wanted: &Wanted) -> Result<Ready, Stop> {
+    load_wanted(wanted, |edge| edge)
+}
+
+/// The same where nobody will see a secret: those of the environment and of programs may be missing.
+pub fn load_without_secrets(wanted: &Wanted) -> Result<Project, Stop> {
+    load_wanted(wanted, Edge::with_placeholders).map(|ready| ready.project)
+}
+
+fn load_wanted(wanted: &Wanted, change: impl FnOnce(Edge) -> Edge) -> Result<Ready, Stop> {
+    let playbook = find(&wanted.file)?;
+    let edge = change(Edge::new(inventory_path(wanted.target.inventory.as_deref())));
+    load_request(&request(&wanted.target, &playbook, &wanted.set)?, &playbook, &edge)
+}
+
+fn request(target: &Target, playbook: &Path, set: &[(String, String)]) -> Result<Request> {
+    Ok(Request {
+        inventory: inventory(target)?,
+        playbook: text_file(playbook, "playbook")?,
+        limit: target.limit.clone(),
+        tags: vec![],
+        skip_tags: vec![],
+        set: set.to_vec(),
+    })
+}
+
+fn load_request(request: &Request, playbook: &Path, edge: &Edge) -> Result<Ready, Stop> {
     let files: Arc<dyn Files + Send + Sync> = Arc::new(DiskFiles::beside(playbook));
-    let edge = Edge::new(inventory_path(args.target.inventory.as_deref()));
-    let project = spec::load(&request, &files, &edge).map_err(|mistakes| stop(&mistakes))?;
+    let project = spec::load(request, &files, edge).map_err(|mistakes| stop(&mistakes))?;
     project.mask.join(edge.mask());
-    Ok((project, edge.unlocked()))
+    Ok(Ready { project, keys: edge.unlocked() })
 }
 
 /// A file, or the name of one in `playbooks/`.
@@ -77,7 +116,7 @@ fn find(named: &Path) -> Result<PathBuf> {
     }
     Err(Error::config(format!("there is no playbook {}", named.display()))
         .cause(format!("neither {} nor {} is a file", named.display(), short.display()))
-        .hint("name a file, such as `tow run playbooks/site.toml`"))
+        .hint("name a file, such as `tow run playbooks/site.toml`; `tow init` writes one for an application"))
 }
 
 fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {

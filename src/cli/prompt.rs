@@ -55,8 +55,19 @@ impl Prompt {
 
     /// Whether there is a person who answers `yes`.
     pub fn agreed(question: &str) -> bool {
-        let answer = Prompt::possible().then(|| asking(true, || Prompt::line(question))).flatten();
-        answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
+        Prompt::ask(question).is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
+    }
+
+    /// A question whose answer may be seen; `None` when nobody answers.
+    pub fn ask(question: &str) -> Option<String> {
+        if !Prompt::possible() {
+            return None;
+        }
+        asking(true, || Prompt::line(question))
+    }
+
+    pub fn say(text: &str) {
+        let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
     fn line(question: &str) -> Option<String> {

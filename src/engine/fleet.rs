@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use futures::future::join_all;
 
-use crate::engine::connect::connect_all;
+use crate::engine::connect::{First, connect_all};
 use crate::engine::host::{HostRun, Shared, interrupted};
 use crate::engine::once::Once;
 use crate::engine::{Run, exit_code};
@@ -15,7 +15,7 @@ use crate::words::event::{Event, HostSummary, Mode, SCHEMA_VERSION, Verdict};
 use crate::words::names::HostName;
 use crate::words::plural::count;
 
-type Fleet = BTreeMap<HostName, Shared>;
+pub(super) type Fleet = BTreeMap<HostName, Shared>;
 
 /// Runs (or plans) `project`; what happens is told as events. Gives the exit code.
 pub async fn run(project: &Project, run: &Run) -> u8 {
@@ -48,19 +48,15 @@ pub async fn run(project: &Project, run: &Run) -> u8 {
 }
 
 /// Each host with the first stage that it takes part in.
-fn first_stages<'a>(
-    project: &'a Project,
-    names: &[HostName],
-    fleet: &Fleet,
-) -> Vec<(Shared, Option<&'a Stage>)> {
+fn first_stages<'a>(project: &'a Project, names: &[HostName], fleet: &Fleet) -> Vec<(Shared, First<'a>)> {
     let first = |name: &HostName| project.stages.iter().find(|stage| stage.hosts.contains(name));
-    names.iter().filter_map(|name| Some((fleet.get(name)?.clone(), first(name)))).collect()
+    names.iter().filter_map(|name| Some((fleet.get(name)?.clone(), First::Stage(first(name))))).collect()
 }
 
 /// Whether it came to the end of all of them.
 async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
     for (at, stage) in project.stages.iter().enumerate() {
-        let once = Once::new(first_able(stage, fleet).await);
+        let once = Once::new(stage, &able(stage, fleet).await);
         let before = failed_before(stage, &project.stages[..at], fleet).await;
         let count = Count { stage, before: &before };
         let mut from = 0;
@@ -85,16 +81,17 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
     !run.cancelled()
 }
 
-/// The host that tasks with `once` go to; the first one where none is left.
-async fn first_able(stage: &Stage, fleet: &Fleet) -> Option<HostName> {
+/// The hosts of a stage that can still be worked on, in their order.
+async fn able(stage: &Stage, fleet: &Fleet) -> Vec<HostName> {
+    let mut able = vec![];
     for name in &stage.hosts {
         if let Some(host) = fleet.get(name)
             && !host.lock().await.failed()
         {
-            return Some(name.clone());
+            able.push(name.clone());
         }
     }
-    stage.hosts.first().cloned()
+    able
 }
 
 /// What the hosts of a wave do.
@@ -215,7 +212,7 @@ async fn interrupt(fleet: &Fleet) {
     }
 }
 
-async fn finish(run: &Run, fleet: Fleet) -> BTreeMap<HostName, HostSummary> {
+pub(super) async fn finish(run: &Run, fleet: Fleet) -> BTreeMap<HostName, HostSummary> {
     let one = |shared: Shared| async move {
         match Arc::try_unwrap(shared) {
             Ok(host) => Some(host.into_inner().finish().await),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::spec::cache::Cache;
 use crate::spec::fault::{At, Fault};
+use crate::spec::keys::{ForEach, Test, Text};
 use crate::spec::late::{LateNames, LateTest, Skipped};
 use crate::spec::load::Sources;
 use crate::spec::mentions::Mentions;
@@ -14,7 +15,7 @@ use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::{Body, Registered, TaskSpec};
 use crate::spec::resolve::{Poison, poisoned};
 use crate::spec::source::Span;
-use crate::spec::tasks::{ForEach, TaskPlan, Test, Text};
+use crate::spec::tasks::TaskPlan;
 use crate::spec::vars::{locate, variable_path};
 use crate::words::names::{HostName, RemotePath, UserName};
 
@@ -233,6 +234,7 @@ impl Builder<'_> {
             },
             None => main.or_else(|| self.name(plan)).unwrap_or_else(|| plan.call.kind.to_owned()),
         };
+        spec.once = self.text(plan, plan.once.as_ref())?.map(Into::into);
         spec.unless = self.text(plan, plan.unless.as_ref())?;
         if let (Some(path), Some(text)) = (self.text(plan, plan.creates.as_ref())?, &plan.creates) {
             spec.creates = Some(self.checked(plan, &text.span, RemotePath::new(path))?);

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::task::common::one_or_many;
 use crate::task::seconds::Span;
+use crate::task::need::Need;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
@@ -51,10 +52,15 @@ fn rule(text: &str) -> Result<String, String> {
         return Err(format!("{text:?} is not a port: write \"80/tcp\" or \"5432/tcp from 10.0.0.0/24\""));
     };
     let Some(from) = from else { return Ok(format!("{port}/{sort}")) };
-    let (address, bits) = from.split_once('/').unwrap_or((from, "0"));
-    if address.parse::<core::net::IpAddr>().is_err() || bits.parse::<u8>().is_err() {
-        return Err(format!("{text:?}: {from} is neither an address nor a network"));
-    }
+    let (address, bits) = from.split_once('/').map_or((from, None), |(address, bits)| (address, Some(bits)));
+    let width = address.parse::<core::net::IpAddr>().map(|address| if address.is_ipv4() { 32 } else { 128 });
+    let bits = bits.map(str::parse::<u8>).transpose();
+    let from = match (width, bits) {
+        // ufw shows a single host by its address alone.
+        (Ok(width), Ok(bits)) if bits.is_none_or(|bits| bits == width) => address,
+        (Ok(width), Ok(Some(bits))) if bits < width => from,
+        _ => return Err(format!("{text:?}: {from} is neither an address nor a network")),
+    };
     Ok(format!("from {from} to any port {port} proto {sort}"))
 }
 
@@ -126,6 +132,10 @@ impl Task for Firewall {
         Ok(())
     }
 
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Firewall, Need::Root]
+    }
+
     fn probes(&self) -> Vec<Probe> {
         vec![Firewall::probe()]
     }
@@ -175,7 +185,9 @@ mod tests {
     fn rules_are_written_as_ufw_shows_them() {
         assert_eq!(rule("80/tcp").unwrap(), "80/tcp");
         assert_eq!(rule("5432/tcp from 10.0.0.0/24").unwrap(), "from 10.0.0.0/24 to any port 5432 proto tcp");
-        for bad in ["80", "http", "0/tcp", "80/tcp from here", "80/tcp; reboot", "70000/tcp"] {
+        assert_eq!(rule("5432/tcp from 10.0.0.7/32").unwrap(), "from 10.0.0.7 to any port 5432 proto tcp");
+        assert_eq!(rule("5432/tcp from 2001:db8::1/128").unwrap(), "from 2001:db8::1 to any port 5432 proto tcp");
+        for bad in ["80/tcp from 10.0.0.0/33", "80", "http", "0/tcp", "80/tcp from here", "80/tcp; reboot", "70000/tcp"] {
             assert!(rule(bad).is_err(), "{bad}");
         }
     }

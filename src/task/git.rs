@@ -4,6 +4,8 @@ mod script;
 
 use serde::Deserialize;
 
+use crate::task::common::none_if_empty;
+use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
@@ -35,6 +37,8 @@ pub struct Git {
     reference: Option<String>,
     /// A deploy key, without passphrase: the text of the private key (from a secret), or a path on the operator's
     /// machine. It is handed to an ssh-agent that lives as long as the command; it is never in a file on the host.
+    /// `""` is none.
+    #[serde(default, deserialize_with = "none_if_empty")]
     key: Option<String>,
     /// An access token for `https://`. Given to git by a credential helper for that one server; never an argument.
     token: Option<String>,
@@ -260,6 +264,11 @@ impl Task for Git {
             None => None,
         };
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let server = Need::server(&self.repo, "the repository");
+        server.into_iter().chain([Need::place(self.dest.as_str(), Sort::Source)]).collect()
     }
 
     fn probes(&self) -> Vec<Probe> {

@@ -68,7 +68,7 @@ async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> E
         connection,
         output,
     };
-    let (project, keys) = playbook::load(&args, &demo.playbook)?;
+    let playbook::Ready { project, keys } = playbook::load(&args, &demo.playbook)?;
     let conduct = Conduct {
         mode: Mode::Run,
         diffs: false,
@@ -77,6 +77,7 @@ async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> E
         pending: None,
         recorded: false,
         keys,
+        strictness: None,
     };
     let code = conduct.run_until(&project, cancel.clone()).await?;
     // Also when the Ctrl-C came too late for the run itself.

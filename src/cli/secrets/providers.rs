@@ -34,6 +34,8 @@ pub struct Edge {
     keyring: Keyring,
     /// Knows what was typed and which key the environment holds.
     mask: Mask,
+    /// In place of what is not there, where nobody will see it.
+    placeholder: Option<&'static str>,
 }
 
 impl Edge {
@@ -41,7 +43,18 @@ impl Edge {
         let mask = Mask::default();
         mask.learn(std::env::var(keys::KEY).ok().map(Secret::new).as_ref());
         let prompt = Prompt::new(Pause::default(), mask.clone());
-        Edge { vault: VaultFile::beside(inventory), keyring: Keyring::new(Arc::new(prompt)), mask }
+        Edge {
+            vault: VaultFile::beside(inventory),
+            keyring: Keyring::new(Arc::new(prompt)),
+            mask,
+            placeholder: None,
+        }
+    }
+
+    #[must_use]
+    pub fn with_placeholders(mut self) -> Edge {
+        self.placeholder = Some("(a secret that was not given)");
+        self
     }
 
     pub fn mask(&self) -> &Mask {
@@ -62,10 +75,13 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 
 impl Providers for Edge {
     fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        std::env::var(name).ok().or_else(|| self.placeholder.map(str::to_owned))
     }
 
     fn command(&self, argv: &[String], folder: &str) -> Result<Secret> {
+        if let Some(placeholder) = self.placeholder {
+            return Ok(Secret::new(placeholder.to_owned()));
+        }
         let [program, arguments @ ..] = argv else { return Err(Error::bug("a secret's command is empty")) };
         run(program, arguments, folder).map_err(|error| Error {
             hint: error

@@ -143,42 +143,17 @@ impl<'a> Story<'a> {
     /// The next event, a line of JSON.
     pub fn event(&mut self, line: &str) {
         let Ok(event) = serde_json::from_str::<Json>(line) else { return };
-        let kind = text(&event, "event");
-        let Some(host) = event["host"].as_str() else {
-            match kind {
-                "notice" => self.general += &format!("note: {}\n", neutralise(text(&event, "text"))),
-                "stopping" => self.general += &format!("stopped: {}\n", neutralise(text(&event, "why"))),
-                _ => {}
-            }
-            return;
-        };
+        let Some(host) = event["host"].as_str() else { return self.of_all(&event) };
         if !self.hosts.iter().any(|known| known == host) {
             self.hosts.push(host.to_owned());
         }
-        let told = self.told.entry(host.to_owned()).or_default();
-        let task = (text(&event, "stage").to_owned(), event["index"].as_u64().unwrap_or(0));
-        match kind {
-            "notice" => told.lines += &format!("  note: {}\n", neutralise(text(&event, "text"))),
-            "task_started" => {
-                told.open.insert(task, (text(&event, "task").to_owned(), String::new()));
-            }
-            "output" => {
-                let name = text(&event, "task");
-                told.open.entry(task).or_insert_with(|| (name.to_owned(), String::new())).1 +=
-                    text(&event, "text");
-            }
-            "task_finished" => {
-                let said = told.open.remove(&task).map(|(_, said)| said).unwrap_or_default();
-                told.lines += &finished(&event, self.look);
-                told.lines += &indented(&said);
-            }
-            "host_finished" => {
-                told.verdict = Some(text(&event, "verdict").replace('_', " "));
-                // Of a task it was told already.
-                if !event["error"].is_null() && event["failed"] == 0 {
-                    told.lines += &failure(&event["error"]);
-                }
-            }
+        self.told.entry(host.to_owned()).or_default().event(&event, self.look);
+    }
+
+    fn of_all(&mut self, event: &Json) {
+        match text(event, "event") {
+            "notice" => push(&mut self.general, "note: ", text(event, "text")),
+            "stopping" => push(&mut self.general, "stopped: ", text(event, "why")),
             _ => {}
         }
     }
@@ -215,29 +190,58 @@ impl<'a> Story<'a> {
     }
 }
 
+impl Told {
+    fn event(&mut self, event: &Json, look: Look) {
+        let task = (text(event, "stage").to_owned(), event["index"].as_u64().unwrap_or(0));
+        let new = || (text(event, "task").to_owned(), String::new());
+        match text(event, "event") {
+            "notice" => push(&mut self.lines, "  note: ", text(event, "text")),
+            "task_started" => drop(self.open.insert(task, new())),
+            "output" => self.open.entry(task).or_insert_with(new).1.push_str(text(event, "text")),
+            "task_finished" => {
+                let said = self.open.remove(&task).map(|(_, said)| said).unwrap_or_default();
+                self.lines += &finished(event, look);
+                self.lines += &indented(&said);
+            }
+            "host_finished" => {
+                self.verdict = Some(text(event, "verdict").replace('_', " "));
+                // That of a task was told with it.
+                if !event["error"].is_null() && event["failed"] == 0 {
+                    self.lines += &failure(&event["error"]);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A line that cannot steer a terminal.
+fn push(out: &mut String, before: &str, line: &str) {
+    let _ = writeln!(out, "{before}{}", neutralise(line));
+}
+
 fn text<'e>(event: &'e Json, key: &str) -> &'e str {
     event[key].as_str().unwrap_or("")
 }
 
 fn finished(event: &Json, look: Look) -> String {
     let (sign, tone) = match text(event, "outcome") {
-        "already" => ("=", Tone::Faint),
         "changed" => ("~", Tone::Change),
-        // In a run nothing is unknown any more: it ran, and changed nothing.
-        "unknown" => ("=", Tone::Faint),
         "failed" => ("!", Tone::Bad),
-        _ => ("-", Tone::Faint),
+        "skipped" => ("-", Tone::Faint),
+        // In a run nothing is unknown any more: it ran, and changed nothing.
+        _ => ("=", Tone::Faint),
     };
     let time = elapsed(Duration::from_millis(event["elapsed_ms"].as_u64().unwrap_or(0)));
     let why = event["why"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
     let line = neutralise(&format!("{}{why}", text(event, "task")));
     let mut out = format!("  {} {line} ({time})\n", look.paint(tone, sign));
     for what in event["what"].as_array().into_iter().flatten().filter_map(Json::as_str) {
-        let _ = writeln!(out, "      {}", neutralise(what));
+        push(&mut out, "      ", what);
     }
     for diff in event["diffs"].as_array().into_iter().flatten() {
-        let _ = writeln!(out, "      {}", neutralise(text(diff, "path")));
-        text(diff, "text").lines().for_each(|line| out += &format!("      {}\n", neutralise(line)));
+        push(&mut out, "      ", text(diff, "path"));
+        text(diff, "text").lines().for_each(|line| push(&mut out, "      ", line));
     }
     if !event["error"].is_null() {
         out += &failure(&event["error"]);
@@ -248,15 +252,18 @@ fn finished(event: &Json, look: Look) -> String {
 fn failure(error: &Json) -> String {
     let causes = error["causes"].as_array().into_iter().flatten().filter_map(Json::as_str);
     let whole: Vec<&str> = std::iter::once(text(error, "what")).chain(causes).collect();
-    let mut out = format!("      error: {}\n", neutralise(&whole.join(": ")));
-    for (key, name) in [("command", "command"), ("hint", "hint")] {
+    let mut out = String::new();
+    push(&mut out, "      error: ", &whole.join(": "));
+    for (before, key) in [("      command: ", "command"), ("      hint: ", "hint")] {
         if let Some(line) = error[key].as_str() {
-            let _ = writeln!(out, "      {name}: {}", neutralise(line));
+            push(&mut out, before, line);
         }
     }
     out
 }
 
 fn indented(said: &str) -> String {
-    said.lines().fold(String::new(), |out, line| out + "    | " + &neutralise(line) + "\n")
+    let mut out = String::new();
+    said.lines().for_each(|line| push(&mut out, "    | ", line));
+    out
 }

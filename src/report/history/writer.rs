@@ -77,6 +77,7 @@ impl Writer<'_> {
                     Mode::Plan => "plan",
                     Mode::Run => "run",
                     Mode::Exec => "exec",
+                    Mode::Check => "check",
                 };
                 let hosts = serde_json::to_string(hosts).unwrap_or_default();
                 let started_ms = millis(time);

@@ -10,13 +10,10 @@ const LONGEST: usize = 48 << 10;
 /// `None` when `script` does not fit, or is not text.
 pub fn command(script: &[u8], sudo: bool) -> Option<String> {
     let text = std::str::from_utf8(script).ok().filter(|text| text.len() <= LONGEST)?;
-    let (before, shell) = if sudo {
-        // When sudo refuses, nobody would end the `cat`; the shells around it survive, for the exit code.
-        ("trap : TERM; ", "(sudo -n -H -- /bin/sh; c=$?; trap : TERM; kill 0; exit $c)")
-    } else {
-        ("", "exec /bin/sh")
-    };
-    let line = format!("exec /bin/sh -c '{before}(printf \"{}\"; exec cat) | {shell}'", escaped(text));
+    let sudo = if sudo { "sudo -n -H -- " } else { "" };
+    // When sudo refuses, or the shell dies, nobody would end the `cat`; the shells around it survive, for the exit code.
+    let shell = format!("({sudo}/bin/sh; c=$?; trap : TERM; kill 0; exit $c)");
+    let line = format!("exec /bin/sh -c 'trap : TERM; (printf \"{}\"; exec cat) | {shell}'", escaped(text));
     (line.len() <= LONGEST).then_some(line)
 }
 
@@ -40,6 +37,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::command;
     use std::io::Write as _;
+    use std::os::unix::process::CommandExt as _;
     use std::process::{Command, Stdio};
 
     #[test]
@@ -56,7 +54,9 @@ mod tests {
             if shell.ends_with("busybox") {
                 process.arg("sh");
             }
-            let process = process.args(["-c", &line]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            // A group of its own, as sshd gives it: all of it is ended at the end.
+            let process = process.args(["-c", &line]).process_group(0);
+            let process = process.stdin(Stdio::piped()).stdout(Stdio::piped());
             let mut child = process.spawn().unwrap();
             child.stdin.take().unwrap().write_all(b"echo more\n").unwrap();
             let output = child.wait_with_output().unwrap();
@@ -64,6 +64,20 @@ mod tests {
                 (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&expected.stdout));
             assert_eq!(said, wanted, "{shell}");
         }
+    }
+
+    #[test]
+    fn a_shell_that_dies_ends_the_whole_line() {
+        let line = command(b"kill -9 $$\n", false).unwrap();
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", &line])
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Its stdin stays open, as a channel's does.
+        let _stdin = child.stdin.take().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(128 + 9));
     }
 
     #[test]
