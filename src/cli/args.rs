@@ -50,6 +50,15 @@ pub enum Command {
     Exec(Exec),
     /// List the hosts that a selection matches
     Hosts(Hosts),
+    /// List what was run from here
+    History(History),
+    /// Show what each host did and said in a run
+    Show(Show),
+    /// Keep passwords and keys encrypted beside the inventory (`secrets.age`)
+    ///
+    /// Playbooks use them as `{{secrets.NAME}}`. They are encrypted to the public keys in `secrets.recipients`, SSH or
+    /// age, one a line; whoever has one of the private keys can read them.
+    Secrets(Secrets),
     /// Deploy an example application to three SSH hosts inside this process
     Demo(Demo),
     /// Print completions for a shell
@@ -198,6 +207,55 @@ pub struct Hosts {
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Group)]
+pub struct History {
+    /// The newest so many
+    #[arg(short, long, value_name = "N", default_value_t = 20)]
+    pub limit: u32,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Group)]
+pub struct Show {
+    /// The run, by its id or the beginning of it (default: the last one)
+    pub run: Option<String>,
+    /// Only this host
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// The run's events, as `--json` printed them
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Group)]
+pub struct Secrets {
+    #[command(subcommand)]
+    pub command: SecretCommand,
+    /// Beside this inventory (default: `inventory.toml` here)
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub inventory: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Set a secret; asks for the value, or reads it from a pipe
+    Set {
+        name: String,
+        #[arg(hide = true)]
+        refused: Vec<String>,
+    },
+    /// Print a secret
+    Get { name: String },
+    /// Change all of them in your editor; encrypts anew for the recipients
+    Edit,
+    /// Print the names, never the values
+    List,
+    /// Remove a secret
+    Rm { name: String },
 }
 
 #[derive(Debug, Group)]

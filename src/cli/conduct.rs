@@ -7,13 +7,14 @@ use tokio::sync::watch;
 
 use crate::cli::args::{Colour, Connection, Output};
 use crate::cli::prompt::Prompt;
-use crate::cli::{Ended, stop};
+use crate::cli::{Ended, history, stop};
 use crate::engine::{self, Emitter, Options, Pending, Run, Strictness};
 use crate::report;
+use crate::report::history::Recorder;
 use crate::spec::model::Project;
-use crate::transport::{self, Ask as _, Connector};
+use crate::transport::{self, Ask as _, Connector, Unlocked};
 use crate::words::error::{Error, Result};
-use crate::words::event::Mode;
+use crate::words::event::{Listener, Mode};
 
 /// How a project is to be run.
 pub struct Conduct<'a> {
@@ -24,6 +25,10 @@ pub struct Conduct<'a> {
     pub pending: Option<Arc<dyn Pending>>,
     /// Only looks at the hosts.
     pub strictness: Option<Strictness>,
+    /// Whether it goes into the history: not a plan, which changes nothing, nor the demo, whose hosts vanish.
+    pub recorded: bool,
+    /// Keys whose passphrases were asked for already.
+    pub keys: Unlocked,
 }
 
 impl Conduct<'_> {
@@ -34,9 +39,13 @@ impl Conduct<'_> {
 
     pub async fn run_until(self, project: &Project, cancel: watch::Receiver<bool>) -> Ended {
         let reporters = report::choose(report_options(self.mode, self.output));
-        let prompt = Prompt::new(reporters.pause());
+        let prompt = Prompt::new(reporters.pause(), project.mask.clone());
         let connector = Arc::new(self.connector(&prompt)?);
-        let (emitter, listening) = Emitter::new(Box::new(reporters), project.mask.clone());
+        let listener: Box<dyn Listener> = match history::place().filter(|_| self.recorded) {
+            Some(place) => Box::new(Recorder::new(Box::new(reporters), place)),
+            None => Box::new(reporters),
+        };
+        let (emitter, listening) = Emitter::new(listener, project.mask.clone());
         let options = Options {
             mode: self.mode,
             parallel: usize::from(self.connection.parallel),
@@ -75,6 +84,7 @@ impl Conduct<'_> {
         let options = transport::Options {
             connect_timeout: Duration::from_secs(self.connection.connect_timeout),
             become_password,
+            keys: self.keys.clone(),
             ..transport::Options::default()
         };
         Ok(Connector::new(options, Arc::new(prompt.clone())))

@@ -5,6 +5,7 @@ use crate::cli::args::Exec;
 use crate::cli::conduct::Conduct;
 use crate::cli::playbook::{inventory, stop};
 use crate::spec;
+use crate::transport::Unlocked;
 use crate::words::event::Mode;
 
 pub async fn run(args: &Exec) -> Ended {
@@ -17,6 +18,8 @@ pub async fn run(args: &Exec) -> Ended {
         connection: &args.connection,
         output: args.output,
         pending: None,
+        recorded: true,
+        keys: Unlocked::default(),
         strictness: None,
     }
     .run(&project)

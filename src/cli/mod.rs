@@ -7,12 +7,15 @@ pub mod demo;
 mod exec;
 mod files;
 mod guide;
+mod history;
 mod hosts;
 mod init;
 mod pending;
 mod playbook;
 mod prompt;
+mod secrets;
 mod shipped;
+mod state;
 mod stop;
 
 use std::fmt::Write as _;
@@ -66,7 +69,8 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     };
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
-    let commands = ["init", "check", "run", "plan", "guide", "exec", "hosts", "demo"];
+    let commands =
+        ["init", "check", "run", "plan", "guide", "exec", "hosts", "secrets", "history", "show", "demo"];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
         (ErrorKind::InvalidSubcommand, Some(near)) if !known => {
@@ -107,8 +111,11 @@ fn dispatch(args: Args) -> Ended {
         Command::Run(run) => runtime()?.block_on(playbook::run(&run)),
         Command::Plan(plan) => runtime()?.block_on(playbook::plan(&plan)),
         Command::Check(check) => runtime()?.block_on(check::run(&check)),
-        Command::Guide(guide) => guide::run(&guide),
+        Command::Guide(guide) => runtime()?.block_on(async { guide::run(&guide) }),
         Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),
+        Command::History(history) => history::list(&history),
+        Command::Show(show) => history::show(&show),
+        Command::Secrets(secrets) => runtime()?.block_on(secrets::run(&secrets)),
         Command::Demo(demo) => runtime()?.block_on(demo::run(&demo)),
     }
 }

@@ -6,6 +6,7 @@ pub mod choose;
 pub mod exec;
 pub mod frame;
 pub mod github;
+pub mod history;
 pub mod hosts;
 pub mod json;
 pub mod lines;
