@@ -90,6 +90,8 @@ impl Bench {
         {
             command.env_remove(name);
         }
+        // The tests trust their own programs; one asks what happens without.
+        command.env("TOW_TRUST_COMMANDS", "1");
         command
     }
 
@@ -477,6 +479,31 @@ fn a_program_is_asked_once_and_only_for_who_uses_it() {
     bench.tow(&["run", "site.toml"]).ok();
     assert_eq!(bench.read("out"), "$HOME; touch ran");
     assert!(!bench.path("ran").exists());
+}
+
+#[test]
+fn a_program_of_somebody_elses_does_not_run_before_a_yes() {
+    let bench = Bench::new();
+    let program = bench.script("give", "echo asked >>asked; echo from-a-program\n");
+    bench.write(
+        "inventory.toml",
+        &format!("[secrets]\ngiven = {{ command = [\"{program}\"] }}\n[hosts.here]\nconnection = \"local\"\n"),
+    );
+    bench.uses("given");
+    let untrusted = [("TOW_TRUST_COMMANDS", "")];
+    for command in ["plan", "run"] {
+        let said = bench.with(&[command, "site.toml"], &untrusted, "");
+        said.refused(&["is not trusted", "TOW_TRUST_COMMANDS=1"]);
+    }
+    assert!(!bench.path("asked").exists());
+    // A yes at a terminal holds from then on, for this program and no other.
+    let known = format!("{}\n{program}", bench.dir.path().canonicalize().unwrap().display());
+    let state = bench.path("state/towline");
+    fs::create_dir_all(&state).unwrap();
+    let digest = towline::words::content::Digest::of(known.as_bytes());
+    fs::write(state.join("trusted-commands"), format!("{}\n", digest.as_str())).unwrap();
+    bench.with(&["run", "site.toml"], &untrusted, "").ok();
+    assert_eq!(bench.read("asked"), "asked\n");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod file;
 mod keys;
 mod providers;
 mod recipients;
+mod trust;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::cli::prompt::Prompt;
 use crate::cli::secrets::file::VaultFile;
 use crate::cli::secrets::keys;
+use crate::cli::secrets::trust;
 use crate::cli::stop;
 use crate::report::Pause;
 use crate::report::text::neutralise;
@@ -83,6 +84,7 @@ impl Providers for Edge {
             return Ok(Secret::new(placeholder.to_owned()));
         }
         let [program, arguments @ ..] = argv else { return Err(Error::bug("a secret's command is empty")) };
+        trust::ask(argv, folder)?;
         run(program, arguments, folder).map_err(|error| Error {
             hint: error
                 .hint
