@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use crate::cli::state;
 use crate::engine::Pending;
+use crate::report::private::{private_file, private_folder};
 use crate::words::content::Digest;
 use crate::words::names::HostName;
 
@@ -56,16 +57,6 @@ impl PendingFile {
 
 fn read(path: &Path) -> BTreeMap<String, ByStage> {
     std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
-}
-
-fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-fn private_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 impl Pending for PendingFile {
