@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -117,7 +118,7 @@ fn written(set: &[&str]) -> TempDir {
     let mut playbook = vars.to_owned();
     let mut add = |each: &str, src: &str, name: &str| {
         let dest = folder.path().join(name).display().to_string();
-        playbook += &format!("[[tasks]]\n{each}template = {{ src = {src:?}, dest = {dest:?} }}\n");
+        writeln!(playbook, "[[tasks]]\n{each}template = {{ src = {src:?}, dest = {dest:?} }}").unwrap();
     };
     for (src, name) in [
         ("app@.service.hbs", "{{app.name}}@.service"),

@@ -28,7 +28,8 @@ Exit codes:
                                  130  interrupted
 5 is kept for releases and not given yet.
 
-New here? `tow demo` shows everything on this machine, and leaves nothing behind.";
+New here? `tow demo` shows everything on this machine, and leaves nothing behind;
+`tow init`, in the checkout of your application, prepares its deployment.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

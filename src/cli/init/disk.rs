@@ -35,6 +35,11 @@ impl Checkout {
                 folder.map_err(|error| Error::config("cannot tell in which folder this is").cause(error))?;
             return Ok(Checkout { folder, branch: None, _clone: None });
         };
+        if has_password(repo) {
+            return Err(Error::config("the address of the repository has a password in it")
+                .cause("it would stand in inventory.toml and in the server's list of processes")
+                .hint("name it without, and give the server a deploy key: `key` in inventory.toml"));
+        }
         let cannot = |cause: String| Error::config(format!("cannot clone {repo}")).cause(cause);
         let clone = tempfile::Builder::new().prefix("tow-init-").tempdir();
         let clone = clone.map_err(|error| cannot(error.to_string()))?;
@@ -99,6 +104,13 @@ fn walk(folder: &Path, below: &str, tree: &mut Tree, left: &mut usize) -> std::i
         }
     }
     Ok(())
+}
+
+/// `https://name:password@host/…`, or a token in the place of the name.
+fn has_password(repo: &str) -> bool {
+    let Some((scheme, rest)) = repo.split_once("://") else { return false };
+    let user = rest.split('/').next().and_then(|host| host.rsplit_once('@')).map(|(user, _)| user);
+    user.is_some_and(|user| user.contains(':') || scheme.starts_with("http"))
 }
 
 /// Files that detection asks for.

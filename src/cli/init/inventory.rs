@@ -80,9 +80,13 @@ fn changes(app: &App, answers: &Answers, about: &About) -> Changes {
     let (repo, reference) = about.repo.clone().unwrap_or_default();
     let database = about.name.replace('-', "_");
     let entry = app.entry.as_ref().map_or("", |entry| entry.name.as_str());
-    let networks: Vec<String> =
-        answers.db_host.iter().flat_map(|_| &answers.hosts).filter_map(network).collect();
+    // One that others have to reach: on a server of its own, or on the first of several.
+    let shared = answers.db_host.as_ref().or_else(|| {
+        answers.hosts.first().filter(|_| answers.hosts.len() > 1 && answers.engine == Engine::Postgresql)
+    });
+    let networks: Vec<String> = shared.iter().flat_map(|_| &answers.hosts).filter_map(network).collect();
     let networks: Vec<&str> = networks.iter().map(String::as_str).collect();
+    let peers: Vec<&str> = answers.hosts.iter().map(|host| host.name.as_str()).collect();
     let mut changes = vec![
         ("defaults", "user", quoted(&answers.user)),
         ("defaults", "become", (answers.user != "root").to_string()),
@@ -104,10 +108,11 @@ fn changes(app: &App, answers: &Answers, about: &About) -> Changes {
         ("vars.db", "engine", quoted(if answers.engine == Engine::None { "" } else { answers.engine.key() })),
         ("vars.db", "name", quoted(&database)),
         ("vars.db", "user", quoted(&database)),
-        ("vars.db", "host", quoted(answers.db_host.as_ref().map_or("127.0.0.1", |host| &host.name))),
+        ("vars.db", "host", quoted(shared.map_or("127.0.0.1", |host| &host.name))),
         ("vars.db", "networks", array(&networks)),
         ("vars.acme", "domains", array(&answers.domains.iter().map(String::as_str).collect::<Vec<_>>())),
         ("vars.acme", "email", quoted(&answers.email)),
+        ("vars.acme", "peers", array(if peers.len() > 1 { &peers } else { &[] })),
     ];
     changes.extend(how_it_runs(app));
     changes
@@ -121,7 +126,7 @@ fn how_it_runs(app: &App) -> Changes {
         _ => "--workers 2 --threads 4",
     };
     let processes = app.processes.iter().map(|process| {
-        format!("{{ name = {}, command = {} }}", quoted(&process.name), quoted(&process.command))
+        format!("{{ name = {}, command = {} }}", quoted(&process.name), quoted(&literal(&process.command)))
     });
     let statics = app.statics.as_ref().map_or_else(
         || quoted(""),
@@ -144,7 +149,7 @@ fn how_it_runs(app: &App) -> Changes {
             "installer",
             quoted(if app.dependencies.installer == Installer::Uv { "uv" } else { "pip" }),
         ),
-        ("vars.app", "migrate", quoted(&app.migrations.command)),
+        ("vars.app", "migrate", quoted(&literal(&app.migrations.command))),
         ("vars.app", "collectstatic", quoted(&collect)),
         ("vars.app", "static", statics),
         ("vars.site", "websockets", array(&app.websockets.iter().map(String::as_str).collect::<Vec<_>>())),
@@ -257,6 +262,11 @@ fn host(text: &mut String, name: &str, address: &Address, groups: &[&str]) {
         let _ = writeln!(text, "port = {port}");
     }
     let _ = writeln!(text, "groups = {}", array(groups));
+}
+
+/// Text that somebody else wrote is no template.
+fn literal(text: &str) -> String {
+    text.replace("{{", "\\{{")
 }
 
 /// Text as TOML has it. A value that holds quotes is clearest between single ones.

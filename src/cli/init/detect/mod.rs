@@ -202,3 +202,84 @@ fn first<T>(sources: &[Source], look: impl Fn(&python::Line) -> Option<T>) -> Op
         found.map(|(value, line)| (value, Place::new(&source.path, line)))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::detect;
+    use crate::cli::init::tree::Tree;
+
+    /// What detection looks for, in any order.
+    const PIECES: [&str; 44] = [
+        "app",
+        " = ",
+        "Flask(",
+        "FastAPI(",
+        "__name__",
+        ")",
+        "\n",
+        "\n    ",
+        "def create_app(",
+        "config",
+        "):",
+        "@app.get(",
+        "\"/healthz\"",
+        "'",
+        "\"",
+        "\"\"\"",
+        "#",
+        "\\",
+        "os.environ[",
+        "\"DATABASE_URL\"",
+        "]",
+        "class S(BaseSettings):",
+        "url: str",
+        "StaticFiles(directory=",
+        "\"static\"",
+        "DJANGO_SETTINGS_MODULE",
+        "env_prefix=",
+        "sqlite:///",
+        "ü",
+        "\0",
+        "web: gunicorn ",
+        "release: ",
+        ":",
+        "-r ",
+        "--hash=sha256:",
+        "[project]",
+        "dependencies = [",
+        "include(",
+        "url_prefix=",
+        "STATIC_ROOT",
+        "{",
+        "}",
+        ",",
+        ".websocket(",
+    ];
+    const FILES: [&str; 10] = [
+        "app.py",
+        "shop/__init__.py",
+        "config/settings.py",
+        "manage.py",
+        "requirements.txt",
+        "pyproject.toml",
+        "Procfile",
+        "alembic.ini",
+        "migrations/env.py",
+        ".env.example",
+    ];
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd(texts in prop::collection::vec(prop::collection::vec(0..PIECES.len(), 0..40), FILES.len())) {
+            let mut tree = Tree::default();
+            for (path, pieces) in FILES.iter().zip(texts) {
+                tree.add(path, pieces.into_iter().map(|piece| PIECES[piece]).collect());
+            }
+            let app = detect(&tree, None);
+            prop_assert!(app.entry.is_none_or(|entry| entry.name.contains(':')));
+            let _ = detect(&tree, Some("shop:create_app()"));
+        }
+    }
+}
