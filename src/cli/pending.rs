@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use crate::cli::state::{self, private_file, private_folder};
 use crate::engine::Pending;
+use crate::report::private::{private_file, private_folder};
 use crate::words::content::Digest;
 use crate::words::names::HostName;
 

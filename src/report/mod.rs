@@ -14,6 +14,7 @@ pub mod look;
 pub mod plain;
 pub mod plan;
 pub mod plans;
+pub mod private;
 pub mod recap;
 pub mod record;
 pub mod result;

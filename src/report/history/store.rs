@@ -6,6 +6,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
+use crate::report::private::{private_file, private_folder};
+
 /// Each brings the schema from the version that is its place to the next; never change one, only add.
 const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE run (
@@ -215,16 +217,6 @@ pub fn birth(pid: u32) -> String {
     words.split_whitespace().nth(19).unwrap_or("").to_owned()
 }
 
-fn private_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Begun, LIMITS, Limits, MIGRATIONS, Store, Trouble};
@@ -254,7 +246,7 @@ mod tests {
         assert_eq!(ids(&store).len(), 10);
         store.prune("r9", Limits { runs: 8, ..LIMITS }).unwrap();
         assert_eq!(ids(&store).first().map(String::as_str), Some("r2"));
-        store.prune("r9", Limits { runs: 8, bytes: 3 << 20 }).unwrap();
+        store.prune("r9", Limits { runs: 8, bytes: 5 << 19 }).unwrap();
         assert_eq!(ids(&store), ["r8", "r9"]);
         // The one that is written stays, even if it is the oldest and too large.
         store.prune("r8", Limits { runs: 0, bytes: 0 }).unwrap();
