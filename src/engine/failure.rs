@@ -83,7 +83,7 @@ const NEXT_STEPS: &[(&str, &str)] = &[
         "its reason is above; mostly a DNS record does not lead to this host, or port 80 does not come through a \
          firewall (`tow check` looks at both)",
     ),
-    ("nginx: [emerg]", "mend the line that nginx names, and run again"),
+    ("[emerg]", "mend the line that nginx names, and run again"),
     (
         "Traceback (most recent call last)",
         "the last lines of the traceback say what is wrong; mend it in the application, and run again",

@@ -24,7 +24,10 @@ pub struct Lab {
 impl Lab {
     pub fn enter() -> Lab {
         let state = PathBuf::from(text(&script("lab").arg("dir").output().unwrap().stdout).trim());
-        assert!(state.join("inventory.toml").exists(), "there are no servers: docs/testing.md says how to have them");
+        assert!(
+            state.join("inventory.toml").exists(),
+            "there are no servers: docs/testing.md says how to have them"
+        );
         let turn = File::create(state.join("turn")).unwrap();
         turn.lock().unwrap();
         Lab { state, folder: tempfile::tempdir().unwrap(), _turn: turn }
@@ -207,7 +210,8 @@ impl Run {
 
     /// The names of a host's tasks with this outcome.
     pub fn tasks_that(&self, host: &str, outcome: &str) -> Vec<String> {
-        let of_host = self.events.iter().filter(|event| event["event"] == "task_finished" && event["host"] == host);
+        let of_host =
+            self.events.iter().filter(|event| event["event"] == "task_finished" && event["host"] == host);
         let found = of_host.filter(|event| event["outcome"] == outcome);
         found.map(|event| event["task"].as_str().unwrap_or_default().to_owned()).collect()
     }

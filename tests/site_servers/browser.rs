@@ -45,7 +45,8 @@ impl Browser<'_> {
             curl.args(["--resolve", &format!("{}:{port}:{}", self.domain, self.address)]);
         }
         curl.args(["--write-out", "\n%{http_code} %{redirect_url}"]).args(arguments);
-        let output = curl.arg(format!("{scheme}://{}{path}", self.domain)).stdin(Stdio::null()).output().unwrap();
+        let output =
+            curl.arg(format!("{scheme}://{}{path}", self.domain)).stdin(Stdio::null()).output().unwrap();
         if !output.status.success() {
             return Err(text(&output.stderr));
         }
@@ -86,7 +87,8 @@ impl Browser<'_> {
         let body = json!({ "title": title, "body": "Written by a visitor." }).to_string();
         let authorization = format!("Authorization: Bearer {}", token.unwrap_or_default());
         let headers = ["--header", "Content-Type: application/json", "--header", &authorization];
-        let answer = self.ask("https", "/api/v1/posts", &[&headers[..], &["--data", &body]].concat()).unwrap();
+        let answer =
+            self.ask("https", "/api/v1/posts", &[&headers[..], &["--data", &body]].concat()).unwrap();
         assert_eq!(answer.status, 201, "{answer:?}");
     }
 

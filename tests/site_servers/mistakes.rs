@@ -26,15 +26,17 @@ impl<'a> Served<'a> {
         self.site.lab.inside(self.site.servers[0], line);
     }
 
-    /// A run fails with exit code 3 and says all of this, and visitors notice nothing.
-    fn fails(&self, set: &[&str], parts: &[&str]) {
+    /// A run fails at this task with exit code 3 and says all of this, the last as its hint; visitors notice nothing.
+    fn fails(&self, set: &[&str], task: &str, parts: &[&str], hint: &str) {
         let run = self.site.run(set);
         assert_eq!(run.code, 3, "{set:?}: {}", run.story());
+        assert_eq!(run.tasks_that("web1", "failed"), [task], "{}", run.story());
         let error = run.error("web1");
-        for part in parts.iter().copied().chain(["hint: "]) {
-            assert!(error.contains(part), "{set:?} does not say {part:?}:\n{error}");
+        let (said, next) = error.rsplit_once("hint: ").unwrap_or_else(|| panic!("no next step:\n{error}"));
+        assert!(next.contains(hint), "{task}: the next step is not {hint:?}:\n{error}");
+        for part in parts {
+            assert!(said.contains(part), "{task} does not say {part:?}:\n{error}");
         }
-        eprintln!("{set:?}:\n{error}\n");
         self.site.browser().is_served();
         assert_eq!(self.site.lab.inside(self.site.servers[0], STATE), self.before, "{set:?}");
     }
@@ -55,25 +57,29 @@ fn in_the_application() {
     let site = &served.site;
 
     let wrong = "env.DATABASE_URL=postgresql://pythonweb:wrong@127.0.0.1:5432/pythonweb";
-    served.fails(&[wrong], &["migrations", "password authentication failed for user \"pythonweb\""]);
+    let refused = "password authentication failed for user \"pythonweb\"";
+    served.fails(&[wrong], "migrations", &[refused], "the database refuses this password");
     served.recovers();
 
-    // An operator whose servers have all packages already, or who may not install any.
+    // An operator who may not install packages takes them out of the playbook.
     site.edit("playbooks/site.toml", "\"python3-venv\", ", "");
     served.inside("apt-get -q -y remove 'python3*-venv'");
-    served.fails(&["release=2"], &["no module venv", "package = \"python3-venv\""]);
-    site.edit("playbooks/site.toml", "package = [\"python3\", ", "package = [\"python3\", \"python3-venv\", ");
+    served.fails(&["release=2"], "virtual environment", &["no module venv"], "package = \"python3-venv\"");
+    site.edit(
+        "playbooks/site.toml",
+        "package = [\"python3\", ",
+        "package = [\"python3\", \"python3-venv\", ",
+    );
 
     site.edit("requirements-postgres.txt", "psycopg[binary]==3.2.13", "psycopg[binary]==99.0");
-    served.fails(&["release=2"], &["No matching distribution found for psycopg", "check the name and version"]);
+    let nothing = "No matching distribution found for psycopg";
+    served.fails(&["release=2"], "dependencies", &[nothing], "check the name and version");
     site.edit("requirements-postgres.txt", "psycopg[binary]==99.0", "psycopg[binary]==3.2.13");
 
     let wsgi = std::fs::read_to_string(site.path("wsgi.py")).unwrap();
     site.write("wsgi.py", &format!("import no_such_module\n{wsgi}"));
-    served.fails(
-        &["release=2"],
-        &["the application can be imported", "No module named 'no_such_module'", "wsgi.py"],
-    );
+    let traceback = ["No module named 'no_such_module'", "wsgi.py\", line 1"];
+    served.fails(&["release=2"], "the application can be imported", &traceback, "mend it in the application");
     site.write("wsgi.py", &wsgi);
     served.recovers();
 }
@@ -97,29 +103,29 @@ fn around_it() {
     let site = &served.site;
 
     site.write("playbooks/templates/mine.conf", "proxy_raed_timeout 5s;\n");
-    served.fails(&["site.snippet=mine.conf"], &["unknown directive \"proxy_raed_timeout\"", "mine.conf"]);
+    let directive = ["unknown directive \"proxy_raed_timeout\"", "pythonweb-snippet:1"];
+    served.fails(&["site.snippet=mine.conf"], "HTTPS", &directive, "mend the line that nginx names");
 
+    let package = "  package = \"{{app.system_packages}}\"\n";
+    site.edit("playbooks/site.toml", package, &format!("{package}  timeout = \"5s\"\n"));
     served.inside(HOLDER);
-    site.edit(
-        "playbooks/site.toml",
-        "  package = \"{{app.system_packages}}\"\n",
-        "  package = \"{{app.system_packages}}\"\n  timeout = \"5s\"\n",
-    );
-    served.fails(&["app.system_packages=[\"tree\"]"], &["apt", "perl"]);
+    let held = ["/var/lib/dpkg/lock-frontend", "perl"];
+    let tree = "app.system_packages=[\"tree\"]";
+    served.fails(&[tree], "packages of the application", &held, "another package manager is at work");
     served.inside("kill $(cat /run/holder.pid)");
 
-    let names = |other: &str| {
+    // Earlier tries are forgotten: after the third within an hour nobody is asked any more.
+    served.inside("rm -f /etc/letsencrypt/tow-failed-*");
+    let also = |other: &str| {
         let names = format!("[\"{}\", \"{other}\"]", site.domain);
         [format!("app.domains={names}"), format!("acme.domains={names}")]
     };
-    // Earlier tries are forgotten: after the third within an hour nobody is asked any more.
-    served.inside("rm -f /etc/letsencrypt/tow-failed-*");
     site.lead("elsewhere.lab.test", "srv4");
-    let [domains, certificate] = names("elsewhere.lab.test");
-    served.fails(&[&domains, &certificate], &["elsewhere.lab.test", &lab.address("srv4")]);
-
-    // The name that the lab's authority has on its list.
-    let [domains, certificate] = names("refused.lab.test");
-    served.fails(&[&domains, &certificate], &["refused.lab.test", "rejected"]);
+    let [domains, names] = also("elsewhere.lab.test");
+    let elsewhere = ["elsewhere.lab.test", &lab.address("srv4")];
+    served.fails(&[&domains, &names], "certificate", &elsewhere, "DNS record does not lead to this host");
+    // The lab's authority has this name on its list.
+    let [domains, names] = also("refused.lab.test");
+    served.fails(&[&domains, &names], "certificate", &["refused.lab.test"], "its reason is above");
     served.recovers();
 }

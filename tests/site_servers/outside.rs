@@ -47,10 +47,9 @@ impl Site<'_> {
 
     /// The figure of `systemd-analyze security`: 0 is sealed off, 10 may do anything.
     pub fn exposure(&self, unit: &str) -> f32 {
-        let said = self.lab.inside(
-            self.servers[0],
-            &format!("systemd-analyze security --no-pager '{unit}' | tail -n 1"),
-        );
+        let said = self
+            .lab
+            .inside(self.servers[0], &format!("systemd-analyze security --no-pager '{unit}' | tail -n 1"));
         let figure = said.split_whitespace().find_map(|word| word.parse().ok());
         figure.unwrap_or_else(|| panic!("{said}"))
     }

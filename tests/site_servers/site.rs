@@ -76,7 +76,11 @@ impl<'a> Site<'a> {
         );
         let address = self.lab.address("srv1");
         let gateway = format!("{}.1", address.rsplit_once('.').unwrap().0);
-        self.edit("inventory.toml", "\nserver = \"\"", &format!("\nserver = \"https://{gateway}:14000/dir\""));
+        self.edit(
+            "inventory.toml",
+            "\nserver = \"\"",
+            &format!("\nserver = \"https://{gateway}:14000/dir\""),
+        );
         self.edit("inventory.toml", "\nca = \"\"", &format!("\nca = \"{state}/acme/ca.pem\""));
     }
 
