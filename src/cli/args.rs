@@ -20,7 +20,7 @@ Exit codes:
   0  all is well                   4  host not reached, or no access
   1  a bug in tow                  5  reserved: somebody else holds the lock
   2  arguments or files are wrong  6  state unknown: look at the host
-  3  a task failed                 7  host key not trusted
+  3  a task failed, problems       7  host key not trusted
                                  130  interrupted
 5 is kept for releases and not given yet.
 

@@ -15,11 +15,10 @@ const WHY: &str = "the certificate authority, and every visitor, come to the add
 
 /// All names at the same time. `-A`: IPv6 addresses also where the host itself has none.
 const SCRIPT: &str = r#"
-look() {
-  timeout 6 getent -A ahosts "$1" 2>/dev/null || timeout 6 getent ahosts "$1" 2>/dev/null
-}
+all=
+! getent -A ahosts localhost >/dev/null 2>&1 || all=-A
 for name in $names; do
-  { look "$name" | awk -v n="$name" '{ print "name " n " " $1 }' | sort -u; } &
+  { timeout 6 getent $all ahosts "$name" 2>/dev/null | awk -v n="$name" '{ print "name " n " " $1 }' | sort -u; } &
 done
 wait
 if command -v ip >/dev/null 2>&1; then

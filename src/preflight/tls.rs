@@ -81,7 +81,7 @@ fn judged(wanted: &Certificate, seen: &Seen<'_>) -> Vec<Finding> {
         findings.push(Finding::ok(
             TOPIC,
             format!(
-                "the certificate {} by {issuer}: {part} % of its lifetime are left ({})",
+                "the certificate {} by {issuer}: {part} % of its lifetime is left ({})",
                 wanted.name,
                 span(ends - now)
             ),
@@ -158,7 +158,7 @@ mod tests {
         let issuer = "CN=R3,O=Let's Encrypt,C=US";
         assert_eq!(
             said(3_000_000, &both, issuer),
-            ["ok: the certificate shop by Let's Encrypt: 50 % of its lifetime are left (34 days)"]
+            ["ok: the certificate shop by Let's Encrypt: 50 % of its lifetime is left (34 days)"]
         );
         assert!(
             said(5_000_001, &both, issuer)[0]

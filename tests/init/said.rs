@@ -12,7 +12,8 @@ fn settings(inventory: &str) -> String {
         if line.starts_with('[') {
             section = line;
         }
-        let told = ["[vars.app]", "[vars.env]", "[vars.db]"].contains(&section);
+        let told =
+            ["[vars.app]", "[vars.env]", "[vars.db]"].contains(&section) || line.starts_with("websockets");
         let value = line.split("   #").next().unwrap_or(line).trim_end();
         if told
             && !value.is_empty()

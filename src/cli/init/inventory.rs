@@ -147,6 +147,7 @@ fn how_it_runs(app: &App) -> Changes {
         ("vars.app", "migrate", quoted(&app.migrations.command)),
         ("vars.app", "collectstatic", quoted(&collect)),
         ("vars.app", "static", statics),
+        ("vars.site", "websockets", array(&app.websockets.iter().map(String::as_str).collect::<Vec<_>>())),
     ]
 }
 

@@ -76,6 +76,9 @@ fn facts(app: &App) -> Vec<(&'static str, String)> {
         }
         None => {}
     }
+    if !app.websockets.is_empty() {
+        facts.push(("websockets", app.websockets.join(", ")));
+    }
     for process in &app.processes {
         facts.push(("process", format!("{}: {} ({})", process.name, process.command, process.place)));
     }

@@ -9,6 +9,7 @@ mod procfile;
 pub mod python;
 mod statics;
 mod traps;
+mod websockets;
 
 use std::fmt;
 
@@ -132,8 +133,8 @@ pub struct App {
     pub environment: Vec<Variable>,
     /// Whether gunicorn's own settings file says how many workers there are.
     pub gunicorn_settings: bool,
-    /// Whether visitors keep connections open (WebSockets).
-    pub websockets: bool,
+    /// Where visitors keep connections open.
+    pub websockets: Vec<String>,
     pub traps: Vec<Trap>,
 }
 
@@ -179,8 +180,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         processes: procfile.processes,
         environment: environment::find(tree, &sources),
         gunicorn_settings: says_workers(tree),
-        websockets: dependencies.has("channels")
-            || first(&sources, |line| line.code.contains(".websocket(").then_some(())).is_some(),
+        websockets: websockets::find(&sources, &dependencies),
         import_root: root,
         dependencies,
         traps: vec![],

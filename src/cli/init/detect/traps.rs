@@ -29,7 +29,7 @@ impl App {
     pub fn lacking(&self) -> impl Iterator<Item = &'static str> {
         let has = |name: &str| self.dependencies.has(name);
         let asgi = self.entry.as_ref().is_some_and(|entry| entry.interface == Interface::Asgi);
-        let sockets = asgi && self.websockets && !has("wsproto");
+        let sockets = asgi && !self.websockets.is_empty() && !has("wsproto");
         [("gunicorn", true), ("uvicorn-worker", asgi), ("websockets", sockets)]
             .into_iter()
             .filter(move |(name, wanted)| *wanted && !has(name))
