@@ -66,6 +66,12 @@ const NEXT_STEPS: &[(&str, &str)] = &[
         "the host cannot resolve names: check its DNS (/etc/resolv.conf) and its route to the outside",
     ),
     ("dpkg was interrupted", "run `dpkg --configure -a` on the host, then run again"),
+    // Before what pip makes of it: that there is no such package.
+    (
+        "Failed to establish a new connection",
+        "the host does not reach that server: check its DNS and its route to the outside; without one, push Python \
+         packages from your machine (a wheelhouse)",
+    ),
     (
         "No matching distribution found",
         "check the name and version; a package may also not support the host's Python",
@@ -85,9 +91,11 @@ const NEXT_STEPS: &[(&str, &str)] = &[
     ),
     ("[emerg]", "mend the line that nginx names, and run again"),
     (
-        "Traceback (most recent call last)",
-        "the last lines of the traceback say what is wrong; mend it in the application, and run again",
+        "ModuleNotFoundError: ",
+        "the module is not there: is its package among the requirements, and the import spelt right?",
     ),
+    // A traceback; its first line may be too far above.
+    ("  File \"", "its last lines say what is wrong: mend it in the application, and run again"),
 ];
 
 fn hint(said: &str, ending: Ending) -> Option<&'static str> {

@@ -113,7 +113,7 @@ impl Browser<'_> {
     fn submit(&self, page: &str, path: &str, fields: &[&str]) -> Answer {
         let form = self.get(page).body;
         let (_, rest) = form.split_once("name=\"csrf_token\"").unwrap_or_else(|| panic!("{form}"));
-        let token = rest.split('"').nth(1).unwrap();
+        let token = rest.split_once("value=\"").unwrap().1.split('"').next().unwrap();
         let (referer, token) = (format!("https://{}{page}", self.domain), format!("csrf_token={token}"));
         let mut arguments = vec!["--referer", &referer, "--data-urlencode", &token];
         arguments.extend(fields.iter().flat_map(|field| ["--data-urlencode", field]));

@@ -79,7 +79,12 @@ fn in_the_application() {
     let wsgi = std::fs::read_to_string(site.path("wsgi.py")).unwrap();
     site.write("wsgi.py", &format!("import no_such_module\n{wsgi}"));
     let traceback = ["No module named 'no_such_module'", "wsgi.py\", line 1"];
-    served.fails(&["release=2"], "the application can be imported", &traceback, "mend it in the application");
+    served.fails(
+        &["release=2"],
+        "the application can be imported",
+        &traceback,
+        "is its package among the requirements",
+    );
     site.write("wsgi.py", &wsgi);
     served.recovers();
 }

@@ -24,8 +24,7 @@ fn a_wheelhouse_serves_a_server_without_internet() {
 
     let failed = site.run(&[]);
     assert_eq!(failed.code, 3, "{}", failed.story());
-    let error = failed.error("web1");
-    assert!(error.contains("app.wheelhouse"), "{error}");
+    assert!(failed.error("web1").contains("(a wheelhouse)"), "{}", failed.error("web1"));
 
     let wheels = tempfile::tempdir().unwrap();
     download(&site, &python, wheels.path());
