@@ -30,7 +30,7 @@ fn serve(site: &Site<'_>) {
 /// A post is there, also for who comes without cookies.
 fn is_written(site: &Site<'_>, visitor: &Browser<'_>, token: Option<&str>) {
     visitor.publish("A post", token);
-    assert_eq!(site.browser().titles(), ["A post"]);
+    assert_eq!(site.browser().titles()[0], "A post");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn flask_with_postgresql_on_debian_12_and_13() {
             scope.spawn(|| {
                 serve(site);
                 let visitor = site.browser();
-                let token = visitor.register("ann@example.com");
+                let token = visitor.register();
                 is_written(site, &visitor, Some(&token));
                 site.speaks_modern_tls_only();
                 let exposure = site.exposure("pythonweb@1.service");
@@ -87,6 +87,6 @@ fn reboot(site: &Site<'_>) {
         thread::sleep(std::time::Duration::from_millis(100));
     }
     visitor.is_served();
-    assert_eq!(visitor.titles(), ["A post"]);
+    assert_eq!(visitor.titles()[0], "A post");
     site.nothing_is_left(&["web1"]);
 }

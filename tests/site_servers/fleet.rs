@@ -25,11 +25,11 @@ fn four_web_servers_share_a_database() {
     for visitor in &visitors {
         visitor.is_served();
     }
-    let token = visitors[0].register("ann@example.com");
+    let token = visitors[0].register();
     visitors[0].publish("Through the first", Some(&token));
     visitors[3].publish("Through the last", Some(&token));
     for visitor in &visitors {
-        assert_eq!(visitor.titles(), ["Through the last", "Through the first"]);
+        assert_eq!(visitor.titles()[..2], ["Through the last", "Through the first"]);
     }
     site.nothing_is_left(&["web1", "web2", "web3", "web4", "db1"]);
 }
