@@ -487,7 +487,9 @@ fn a_program_of_somebody_elses_does_not_run_before_a_yes() {
     let program = bench.script("give", "echo asked >>asked; echo from-a-program\n");
     bench.write(
         "inventory.toml",
-        &format!("[secrets]\ngiven = {{ command = [\"{program}\"] }}\n[hosts.here]\nconnection = \"local\"\n"),
+        &format!(
+            "[secrets]\ngiven = {{ command = [\"{program}\"] }}\n[hosts.here]\nconnection = \"local\"\n"
+        ),
     );
     bench.uses("given");
     let untrusted = [("TOW_TRUST_COMMANDS", "")];

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use crate::cli::state::{self, private_file, private_folder};
+use crate::cli::state;
 use crate::engine::Pending;
 use crate::report::private::{private_file, private_folder};
 use crate::words::content::Digest;

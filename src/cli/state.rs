@@ -1,6 +1,6 @@
 //! The user's state folder, which nobody else can enter, and who the user is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// `~/.local/state/towline` or what the system has for it.
 pub fn folder() -> Option<PathBuf> {
@@ -17,14 +17,4 @@ pub fn who() -> String {
         Ok(before) if before != account && !before.is_empty() => format!("{before} as {account}"),
         _ => account,
     }
-}
-
-pub fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-pub fn private_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

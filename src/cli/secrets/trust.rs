@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use crate::cli::prompt::Prompt;
-use crate::cli::state::{self, private_file, private_folder};
+use crate::cli::state;
+use crate::report::private::{private_file, private_folder};
 use crate::words::content::Digest;
 use crate::words::error::{Error, Result};
 use crate::words::shell::join;
