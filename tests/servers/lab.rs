@@ -131,7 +131,8 @@ impl Lab {
         second.must_succeed();
         for host in hosts {
             let tally = (second.count(host, "changed"), second.count(host, "unknown"));
-            assert_eq!(tally, (0, 0), "the second run has something to do on {host}:\n{}", second.story());
+            let tasks = [second.tasks_that(host, "changed"), second.tasks_that(host, "unknown")].concat();
+            assert_eq!(tally, (0, 0), "the second run does {tasks:?} on {host}:\n{}", second.story());
         }
         first
     }
