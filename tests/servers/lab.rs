@@ -131,8 +131,7 @@ impl Lab {
         second.must_succeed();
         for host in hosts {
             let tally = (second.count(host, "changed"), second.count(host, "unknown"));
-            let tasks = [second.tasks_that(host, "changed"), second.tasks_that(host, "unknown")].concat();
-            assert_eq!(tally, (0, 0), "the second run does {tasks:?} on {host}:\n{}", second.story());
+            assert_eq!(tally, (0, 0), "the second run has something to do on {host}:\n{}", second.story());
         }
         first
     }
