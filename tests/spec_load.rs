@@ -236,7 +236,7 @@ fn items_once_and_common_keys() {
     );
     assert_eq!(line(&tasks[2], &Live::default()), "echo a=1");
     assert_eq!(tasks[2].skip, None);
-    assert!(on(&project, 0, "web2")[2].once && !on(&project, 0, "web2")[1].once);
+    assert!(on(&project, 0, "web2")[2].once.is_some() && on(&project, 0, "web2")[1].once.is_none());
     assert_eq!(project.stages[0].handlers[&HostName::new("web3").unwrap()].len(), 1);
 }
 

@@ -60,7 +60,7 @@ fn first_stages<'a>(
 /// Whether it came to the end of all of them.
 async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
     for (at, stage) in project.stages.iter().enumerate() {
-        let once = Once::new(first_able(stage, fleet).await);
+        let once = Once::new(stage, &able(stage, fleet).await);
         let before = failed_before(stage, &project.stages[..at], fleet).await;
         let count = Count { stage, before: &before };
         let mut from = 0;
@@ -85,16 +85,17 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
     !run.cancelled()
 }
 
-/// The host that tasks with `once` go to; the first one where none is left.
-async fn first_able(stage: &Stage, fleet: &Fleet) -> Option<HostName> {
+/// The hosts of a stage that can still be worked on, in their order.
+async fn able(stage: &Stage, fleet: &Fleet) -> Vec<HostName> {
+    let mut able = vec![];
     for name in &stage.hosts {
         if let Some(host) = fleet.get(name)
             && !host.lock().await.failed()
         {
-            return Some(name.clone());
+            able.push(name.clone());
         }
     }
-    stage.hosts.first().cloned()
+    able
 }
 
 /// What the hosts of a wave do.

@@ -1,91 +1,105 @@
-//! Tasks with `once`: one host of a stage runs them, and the others see their results.
+//! Tasks with `once`: of the hosts of a stage that say the same, one runs them, and the others see their results.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::engine::host::{HostRun, Part, cancelled, interrupted};
-use crate::spec::model::{Registered, TaskSpec};
+use crate::spec::model::{Registered, Stage, TaskSpec};
 use crate::words::error::{Error, Result};
 use crate::words::event::Mode;
 use crate::words::names::HostName;
 
+/// The index of a task, and what the hosts say alike that run it once between them.
+type Share = (usize, Arc<str>);
+
 /// Of one stage.
 #[derive(Debug)]
 pub struct Once {
-    /// `None` in a stage without hosts.
-    carrier: Option<HostName>,
+    carriers: BTreeMap<Share, HostName>,
     state: watch::Sender<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// By the index of the task.
-    results: BTreeMap<usize, Registered>,
-    /// The carrier's part in the stage is over.
-    ended: bool,
+    results: BTreeMap<Share, Registered>,
+    /// Carriers whose part in the stage is over.
+    ended: BTreeSet<HostName>,
+}
+
+fn shares(specs: &[TaskSpec]) -> impl Iterator<Item = Share> {
+    specs.iter().enumerate().filter_map(|(index, spec)| Some((index, spec.once.clone()?)))
 }
 
 impl Once {
-    pub fn new(carrier: Option<HostName>) -> Once {
-        Once { carrier, state: watch::Sender::new(State::default()) }
+    /// `able` hosts can be worked on; the first of those that share a task carries it.
+    pub fn new(stage: &Stage, able: &[HostName]) -> Once {
+        let mut carriers = BTreeMap::new();
+        for host in able {
+            for share in stage.tasks.get(host).into_iter().flat_map(|specs| shares(specs)) {
+                carriers.entry(share).or_insert_with(|| host.clone());
+            }
+        }
+        Once { carriers, state: watch::Sender::new(State::default()) }
     }
 
-    /// The tasks as they are for `host`: the others' `once` is skipped.
+    /// The tasks as they are for `host`: what another one carries is skipped.
     pub fn tasks<'a>(&self, host: &HostName, specs: &'a [TaskSpec]) -> Cow<'a, [TaskSpec]> {
-        if Some(host) == self.carrier.as_ref() || !specs.iter().any(|spec| spec.once) {
-            return Cow::Borrowed(specs);
+        let mut own = Cow::Borrowed(specs);
+        for share in shares(specs).filter(|share| self.carriers.get(share) != Some(host)) {
+            own.to_mut()[share.0].skip = Some(format!("it runs once, on {}", self.carrier(&share)));
         }
-        let mut specs = specs.to_vec();
-        for spec in specs.iter_mut().filter(|spec| spec.once) {
-            spec.skip = Some(format!("it runs once, on {}", self.carrier()));
-        }
-        Cow::Owned(specs)
+        own
     }
 
-    fn carrier(&self) -> &str {
-        self.carrier.as_ref().map_or("no host", HostName::as_str)
+    fn carrier(&self, share: &Share) -> &str {
+        self.carriers.get(share).map_or("no host", HostName::as_str)
     }
 
     /// Told when `host` has ended the stage, however it did.
     pub fn ended(&self, host: &HostName) {
-        if Some(host) == self.carrier.as_ref() {
-            self.state.send_modify(|state| state.ended = true);
-        }
+        self.state.send_modify(|state| {
+            state.ended.insert(host.clone());
+        });
     }
 
-    async fn result(&self, index: usize) -> Option<Registered> {
+    async fn result(&self, share: &Share) -> Option<Registered> {
+        let carrier = self.carriers.get(share)?;
         let mut state = self.state.subscribe();
-        let known = state.wait_for(|state| state.ended || state.results.contains_key(&index)).await;
-        known.ok()?.results.get(&index).cloned()
+        let known =
+            state.wait_for(|state| state.ended.contains(carrier) || state.results.contains_key(share)).await;
+        known.ok()?.results.get(share).cloned()
     }
 }
 
 impl HostRun {
-    /// Gives away, or waits for, the registered results of the tasks `from..to` that run once. The carrier is
-    /// the first host of the stage, so it never waits for a place that the others hold.
+    /// Gives away, or waits for, the registered results of the tasks `from..to` that run once. A carrier comes before
+    /// those who wait for it, so it never waits for a place that they hold.
     pub(super) async fn share(&mut self, part: Part<'_>, from: usize, to: usize, once: &Once) -> Result<()> {
         if self.run.options.mode == Mode::Plan {
             return Ok(());
         }
-        for (index, spec) in part.specs.iter().enumerate().take(to).skip(from).filter(|(_, spec)| spec.once) {
+        for share in shares(part.specs).filter(|(index, _)| (from..to).contains(index)) {
+            let spec = &part.specs[share.0];
             let Some(name) = &spec.register else { continue };
-            if Some(&self.host.name) == once.carrier.as_ref() {
+            if once.carriers.get(&share) == Some(&self.host.name) {
                 if let Some(result) = self.live.registered.get(name).cloned() {
-                    once.state.send_modify(|state| drop(state.results.insert(index, result)));
+                    once.state.send_modify(|state| drop(state.results.insert(share, result)));
                 }
                 continue;
             }
             let mut cancel = self.run.cancel.clone();
             let result = tokio::select! {
-                result = once.result(index) => result,
+                result = once.result(&share) => result,
                 () = cancelled(&mut cancel) => return Err(interrupted()),
             };
+            let carrier = once.carrier(&share);
             let result = result.ok_or_else(|| {
                 Error::failed(format!("there is no result of `{}`", spec.name))
-                    .cause(format!("it runs once, on {}, where it did not end well", once.carrier()))
-                    .hint(format!("look at what failed on {}, then run again", once.carrier()))
+                    .cause(format!("it runs once, on {carrier}, where it did not end well"))
+                    .hint(format!("look at what failed on {carrier}, then run again"))
             })?;
             self.live.registered.insert(name.clone(), result);
         }

@@ -107,8 +107,9 @@ impl Window {
     }
 }
 
-/// Plans the tasks of `window` one upon the other. Stops behind the first whose effects cannot be predicted,
-/// unless `tentative` is there, which says whether (and from now on, that) one has been planned already.
+/// Plans the tasks of `window` one upon the other. Stops behind the first whose effects cannot be predicted, and
+/// before an `unless` that was asked when a change planned here was still to come; but not when `tentative` is there,
+/// which says whether (and from now on, that) something unpredictable has been planned already.
 /// Gives the index of the first task that was not planned.
 pub fn steps(
     window: &Window,
@@ -118,7 +119,12 @@ pub fn steps(
     mut tentative: Option<&mut bool>,
 ) -> (Vec<Planned>, usize) {
     let mut planned = vec![];
+    let mut changes = false;
     for item in &window.items {
+        let stale = changes && specs[item.index].unless.is_some() && matches!(item.ready, Ready::Task(_));
+        if stale && tentative.is_none() {
+            return (planned, item.index);
+        }
         let decision = match &item.ready {
             Ready::Skip(why) => Decision::Skip { why: why.clone() },
             Ready::Failed(error) => Decision::Failed(error.clone()),
@@ -129,7 +135,8 @@ pub fn steps(
         }
         let (unknown, failed) =
             (matches!(decision, Decision::Step(Step::Unknown(_))), matches!(decision, Decision::Failed(_)));
-        let doubtful = tentative.as_ref().is_some_and(|tentative| **tentative);
+        changes |= matches!(decision, Decision::Step(Step::Change(_)));
+        let doubtful = stale || tentative.as_ref().is_some_and(|tentative| **tentative);
         planned.push(Planned { index: item.index, decision, tentative: doubtful });
         match &mut tentative {
             Some(tentative) => **tentative |= unknown,

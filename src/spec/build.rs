@@ -233,6 +233,7 @@ impl Builder<'_> {
             },
             None => main.or_else(|| self.name(plan)).unwrap_or_else(|| plan.call.kind.to_owned()),
         };
+        spec.once = self.text(plan, plan.once.as_ref())?.map(Into::into);
         spec.unless = self.text(plan, plan.unless.as_ref())?;
         if let (Some(path), Some(text)) = (self.text(plan, plan.creates.as_ref())?, &plan.creates) {
             spec.creates = Some(self.checked(plan, &text.span, RemotePath::new(path))?);

@@ -108,8 +108,8 @@ pub struct TaskSpec {
     pub when: Option<Arc<dyn Condition>>,
     /// Decided already: `when` was false (why).
     pub skip: Option<String>,
-    /// For one host of the stage: the first that can still be worked on when the stage begins.
-    pub once: bool,
+    /// For one host of those that say the same: the first that can still be worked on when the stage begins.
+    pub once: Option<Arc<str>>,
     /// Nothing to do where this exists.
     pub creates: Option<RemotePath>,
     /// Nothing to do where this shell line ends with 0.
@@ -137,7 +137,7 @@ impl TaskSpec {
             body,
             when: None,
             skip: None,
-            once: false,
+            once: None,
             creates: None,
             unless: None,
             user: None,

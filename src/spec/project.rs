@@ -217,10 +217,8 @@ fn aligned(tasks: Vec<Planned>, hosts: &[HostName]) -> BTreeMap<HostName, Vec<Ta
         let longest = planned.specs.iter().max_by_key(|specs| specs.len()).cloned().unwrap_or_default();
         for (list, mut specs) in all.iter_mut().zip(planned.specs) {
             for extra in longest.iter().skip(specs.len()) {
-                specs.push(TaskSpec { skip: Some("this host has fewer items".into()), ..extra.clone() });
-            }
-            for spec in &mut specs {
-                spec.once = planned.plan.once;
+                let skip = Some("this host has fewer items".into());
+                specs.push(TaskSpec { skip, once: None, ..extra.clone() });
             }
             list.extend(specs);
         }

@@ -49,7 +49,8 @@ pub struct TaskPlan {
     pub timeout: Option<Duration>,
     pub retries: u32,
     pub delay: Duration,
-    pub once: bool,
+    /// What hosts say alike that run it once between them; `true` is the same text for all.
+    pub once: Option<Text>,
     pub changed_when: Option<Test>,
 }
 
@@ -173,7 +174,7 @@ impl TaskPlan {
             timeout: None,
             retries: 0,
             delay: Duration::from_secs(1),
-            once: false,
+            once: None,
             changed_when: None,
         }
     }
@@ -197,14 +198,17 @@ impl TaskPlan {
             "timeout" => self.timeout = reader.duration(entry),
             "delay" => self.delay = reader.duration(entry).unwrap_or(self.delay),
             "retries" => self.retries = reader.integer(entry, "a number from 0").unwrap_or(0),
-            "once" => self.once = reader.boolean(entry).unwrap_or(false),
+            "once" => self.once = once(entry, templates, reader),
             _ => {}
         }
     }
 
     /// Texts that are rendered before the run.
     pub fn texts(&self) -> impl Iterator<Item = &Text> {
-        [&self.name, &self.user, &self.creates, &self.unless].into_iter().flatten().chain(&self.notify)
+        [&self.name, &self.user, &self.creates, &self.unless, &self.once]
+            .into_iter()
+            .flatten()
+            .chain(&self.notify)
     }
 
     /// Everything that is needed to render the task before the run.
@@ -230,6 +234,15 @@ impl TaskPlan {
 fn text(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {
     let text = reader.string(entry)?;
     word_text(Word { text, span: entry.node.span.clone() }, templates, reader)
+}
+
+fn once(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {
+    match entry.node.value {
+        Value::Bool(yes) => {
+            yes.then(|| Text { raw: String::new(), compiled: None, span: entry.node.span.clone() })
+        }
+        _ => text(entry, templates, reader),
+    }
 }
 
 fn word_text(word: Word, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {

@@ -5,7 +5,7 @@ mod request;
 use serde::Deserialize;
 
 use crate::task::certificate::request::{Found, Request, parse};
-use crate::task::common::one_or_many;
+use crate::task::common::{none_if_empty, one_or_many};
 use crate::task::place::fresh;
 use crate::task::systemd_unit::files::joined;
 use crate::task::write::{Target, Wanted, content_probes, plan_content};
@@ -40,12 +40,14 @@ pub struct Certificate {
     name: Option<String>,
     /// The folder whose `.well-known/acme-challenge` every domain serves on port 80.
     webroot: RemotePath,
-    /// Where the authority may write to; without it nobody is warned.
+    /// Where the authority may write to; without it, or with `""`, nobody is warned.
+    #[serde(default, deserialize_with = "none_if_empty")]
     email: Option<String>,
     /// Takes it from Let's Encrypt's staging server, whose certificates no browser trusts, for trying out.
     #[serde(default)]
     staging: bool,
-    /// Another authority, by the address of its directory.
+    /// Another authority, by the address of its directory; `""` is none.
+    #[serde(default, deserialize_with = "none_if_empty")]
     server: Option<String>,
     /// A file on the host with the authority's own root certificate, for HTTPS to `server`.
     ca: Option<RemotePath>,

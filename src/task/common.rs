@@ -1,5 +1,6 @@
 //! What several kinds share: comparing mode and owner, one-or-many values.
 
+use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::words::action::Owner;
@@ -18,6 +19,16 @@ pub fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Str
         OneOrMany::One(one) => vec![one],
         OneOrMany::Many(many) => many,
     })
+}
+
+/// `""` is none, so that a variable of the inventory can leave it out.
+pub fn none_if_empty<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(text) if !text.is_empty() => T::deserialize(text.into_deserializer()).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// The lines that say how mode and owner differ from what is wanted; empty when they do not.

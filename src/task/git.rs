@@ -4,6 +4,7 @@ mod script;
 
 use serde::Deserialize;
 
+use crate::task::common::none_if_empty;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
@@ -35,6 +36,8 @@ pub struct Git {
     reference: Option<String>,
     /// A deploy key, without passphrase: the text of the private key (from a secret), or a path on the operator's
     /// machine. It is handed to an ssh-agent that lives as long as the command; it is never in a file on the host.
+    /// `""` is none.
+    #[serde(default, deserialize_with = "none_if_empty")]
     key: Option<String>,
     /// An access token for `https://`. Given to git by a credential helper for that one server; never an argument.
     token: Option<String>,

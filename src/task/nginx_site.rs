@@ -16,7 +16,8 @@ use crate::words::step::{Change, Diff, Step};
 
 /// Writes a site to `sites-available`, links it into `sites-enabled` and reloads nginx. nginx tests the whole
 /// configuration with the new site first, on a copy, and again once it is in place: if it refuses, everything is as
-/// it was, byte for byte, nothing is reloaded, and what was served goes on being served.
+/// it was, byte for byte, nothing is reloaded, and what was served goes on being served. A reload that a lost run still
+/// owes is made up for by the next one.
 ///
 /// ```toml
 /// nginx_site = { name = "shop", src = "nginx-site.conf.hbs" }
@@ -57,6 +58,14 @@ struct Places {
 struct Differs {
     content: bool,
     link: bool,
+    /// A run ended between the change and the reload.
+    reload: bool,
+}
+
+impl Differs {
+    fn is_none(self) -> bool {
+        !self.content && !self.link && !self.reload
+    }
 }
 
 fn yes() -> bool {
@@ -86,10 +95,16 @@ impl NginxSite {
 
     fn probe(&self) -> Probe {
         let script = format!(
-            "command -v nginx >/dev/null 2>&1 || {{ echo no-nginx; exit 0; }}\ncd {}/sites-enabled && echo folders",
-            quote(self.folder())
+            "command -v nginx >/dev/null 2>&1 || {{ echo no-nginx; exit 0; }}\ncd {}/sites-enabled && echo folders\n[ ! -e {} ] || echo owed",
+            quote(self.folder()),
+            self.owed()
         );
         Probe::Shell { script, user: None }
+    }
+
+    /// Where a change notes that nginx has to reload, until it has. Gone after a boot, as is the nginx that it is about.
+    fn owed(&self) -> String {
+        quote(&format!("/run/tow-nginx-reload{}", self.folder().replace('/', "-")))
     }
 
     fn failed(&self) -> Error {
@@ -97,7 +112,7 @@ impl NginxSite {
     }
 
     fn obstacle(&self, facts: &Facts) -> Result<()> {
-        match facts.output(&self.probe())?.stdout.trim() {
+        match facts.output(&self.probe())?.stdout.lines().next().unwrap_or_default() {
             "no-nginx" => Err(self
                 .failed()
                 .cause("there is no nginx on this host")
@@ -138,7 +153,8 @@ impl NginxSite {
                 )));
             }
         };
-        Ok(Differs { content, link })
+        let reload = facts.output(&self.probe())?.stdout.lines().any(|line| line == "owed");
+        Ok(Differs { content, link, reload })
     }
 
     fn is_served(&self) -> bool {
@@ -157,8 +173,9 @@ impl NginxSite {
             (true, false) => "remove",
         };
         format!(
-            "root={} site={} content={content} link={link}\n{}",
+            "root={} owed={} site={} content={content} link={link}\n{}",
             quote(self.folder()),
+            self.owed(),
             quote(&self.name),
             include_str!("nginx_site/act.sh")
         )
@@ -180,7 +197,7 @@ impl NginxSite {
             let verb = if self.is_served() { "serve" } else { "no longer serve" };
             change = change.what(format!("{verb} the site {}", self.name));
         }
-        change = change.what("reload nginx");
+        change = change.what(if differs.reload { "reload nginx, which a run before did not come to" } else { "reload nginx" });
         let stdin = self.wanted.as_ref().filter(|_| differs.content).map(|wanted| wanted.content.clone());
         let label = format!("put the site {} in place, test nginx, reload it", self.name);
         let command = Command { stdin, ..Command::shell(self.script(differs)).label(label) };
@@ -237,13 +254,15 @@ impl Task for NginxSite {
         }
         self.obstacle(facts)?;
         let differs = self.differs(places, facts)?;
-        if !differs.content && !differs.link {
+        if differs.is_none() {
             let verb = if self.is_served() { "serves" } else { "does not serve" };
             return Ok(Step::already(format!("nginx {verb} the site {}", self.name)));
         }
         if differs.content && !self.absent {
             needs_parent("write", &places.file, facts)?;
         }
-        self.change(places, differs, facts).map(Step::Change)
+        let change = self.change(places, differs, facts)?;
+        // Nobody can foretell that nothing is owed any more: it is asked again.
+        Ok(if differs.reload { Step::effects(change) } else { Step::Change(change) })
     }
 }

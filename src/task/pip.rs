@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::task::common::one_or_many;
+use crate::task::common::{none_if_empty, one_or_many};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::Action;
 use crate::words::content::Digest;
@@ -46,7 +46,8 @@ pub struct Pip {
     /// the requirements file has hashes.
     #[serde(default)]
     hashes: Hashes,
-    /// A folder of wheels on the host: nothing is taken from an index, so the host needs no internet.
+    /// A folder of wheels on the host: nothing is taken from an index, so the host needs no internet. `""` is none.
+    #[serde(default, deserialize_with = "none_if_empty")]
     wheelhouse: Option<RemotePath>,
     /// More arguments for `pip install`, such as `["--no-deps"]`. They are seen in the list of processes: credentials
     /// for an index belong into `~/.netrc` of the user.

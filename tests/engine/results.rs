@@ -106,6 +106,26 @@ changed_when = "(eq result.code 1)"
     assert_eq!(ran.tasks("a"), [&["creates: already", "unless: already"][..], &skip].concat());
 }
 
+/// Asked together with all others of its stage, before the file was there.
+#[test]
+fn unless_is_asked_again_behind_a_change() {
+    let sshd = Sshd::start(&[]);
+    let playbook = |text: &str| {
+        format!(
+            "[[tasks]]\nname = \"file\"\nfile = {{ path = \"@/source\", content = \"{text}\" }}\n\
+             [[tasks]]\nname = \"copy\"\ncommand = \"cp @/source @/copy\"\n\
+             unless = \"cmp -s @/source @/copy || ! test -e @/source\"\n"
+        )
+    };
+    let mut tow = Towline::over(&sshd, &["a"]);
+    for text in ["one", "two"] {
+        tow = tow.playbook(&playbook(text));
+        assert_eq!(tow.run(&[]).ends(0).tasks("a"), ["file: changed", "copy: changed"]);
+        assert_eq!(tow.read("copy"), text);
+        assert_eq!(tow.run(&[]).ends(0).tasks("a"), ["file: already", "copy: already"]);
+    }
+}
+
 #[test]
 fn results_are_used_by_later_tasks_and_stages_and_once_is_everybodys() {
     let sshd = Sshd::start(&[]);
@@ -152,6 +172,40 @@ when = "own.changed"
         plan.tasks("a"),
         ["once: unknown", "own: unknown", "use: unknown", "not: unknown", "across: unknown"]
     );
+}
+
+/// Two databases, each with two hosts; and one that says nothing to others.
+#[test]
+fn once_is_shared_by_those_who_say_the_same() {
+    let sshd = Sshd::start(&[]);
+    let inventory = crate::project::defaults(&sshd, "root");
+    let host = |name: &str, db: &str| {
+        format!("[hosts.{name}]\naddress = \"127.0.0.1\"\nvars = {{ db = \"{db}\" }}\n")
+    };
+    let hosts =
+        [("a", "one"), ("b", "two"), ("c", "one"), ("d", "two"), ("e", "")].map(|(name, db)| host(name, db));
+    let tow = Towline::new().inventory(&format!("{inventory}{}", hosts.concat())).playbook(
+        r#"
+[[tasks]]
+name = "migrate"
+once = "{{db}}"
+when = "db"
+register = "migrated"
+command = "echo {{db}} >> @/once.{{host.name}}; printf {{db}}-by-{{host.name}}"
+[[tasks]]
+name = "use"
+file = { path = "@/{{host.name}}", content = "{{migrated.stdout}}" }
+"#,
+    );
+    for parallel in ["1", "8"] {
+        let ran = tow.run(&["--parallel", parallel]).ends(0);
+        assert_eq!(
+            ["a", "b", "c", "d", "e"].map(|host| tow.read(host)),
+            ["one-by-a", "two-by-b", "one-by-a", "two-by-b", ""]
+        );
+        assert_eq!(ran.tasks("d")[0], "migrate: skipped");
+    }
+    assert_eq!((tow.read("once.a"), tow.read("once.b")), ("one\none\n".to_owned(), "two\ntwo\n".to_owned()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 file=$root/sites-available/$site on=$root/sites-enabled/$site changed=no
 umask 022
 dir=$(mktemp -d) || exit 1
+if [ -e "$owed" ]; then before=owed; else before=settled; fi
 undo() {
   trap '' 1 2 15
   if [ "$changed" = yes ]; then
@@ -40,7 +41,8 @@ mkdir "$dir/old.available" "$dir/old.enabled" || exit 1
 for at in "$file" "$on"; do
   if [ -e "$at" ] || [ -L "$at" ]; then cp -a "$at" "$dir/old.${at#"$root/sites-"}" || exit 1; fi
 done
-changed=yes
+# Noted before the first change, so that whoever comes next knows, however this ends.
+echo "$site" >"$owed" && changed=yes || exit 1
 ok=yes
 if [ "$link" = remove ]; then rm -f "$on" || ok=no; fi
 case $content in
@@ -51,20 +53,22 @@ if [ "$link" = make ]; then ln -sfn "$file" "$file.tow-link~" && mv -fT "$file.t
 if [ $ok = no ] || ! said=$(nginx -t -c "$root/nginx.conf" 2>&1); then
   undo
   rm -f "$file.tow~" "$file.tow-link~"
+  [ $before = owed ] || rm -f "$owed"
   printf '%s\n' "$said" "everything is as it was" >&2
   exit 1
 fi
 
 if [ "$root" = /etc/nginx ] && [ -d /run/systemd/system ]; then
   # What does not run reads its configuration when it starts.
-  systemctl is-active -q nginx || exit 0
-  systemctl reload nginx && exit 0
+  systemctl is-active -q nginx || { rm -f "$owed"; exit 0; }
+  systemctl reload nginx && rm -f "$owed" && exit 0
 else
   pid=$(nginx -T -c "$root/nginx.conf" 2>/dev/null | tr ';{}' '\n\n\n' | sed -n 's/^[[:space:]]*pid[[:space:]][[:space:]]*//p' | head -n 1)
   case $pid in '') pid=/run/nginx.pid ;; esac
-  [ -s "$pid" ] && kill -0 "$(cat "$pid")" 2>/dev/null || exit 0
-  kill -HUP "$(cat "$pid")" && exit 0
+  [ -s "$pid" ] && kill -0 "$(cat "$pid")" 2>/dev/null || { rm -f "$owed"; exit 0; }
+  kill -HUP "$(cat "$pid")" && rm -f "$owed" && exit 0
 fi
 undo
+[ $before = owed ] || rm -f "$owed"
 echo "nginx could not be reloaded; everything is as it was" >&2
 exit 1

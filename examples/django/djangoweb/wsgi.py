@@ -1,0 +1,8 @@
+"""What gunicorn imports: `gunicorn djangoweb.wsgi:application`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djangoweb.settings")
+application = get_wsgi_application()

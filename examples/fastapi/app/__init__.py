@@ -1,0 +1,1 @@
+"""A small FastAPI application: a page, a JSON API, a database."""

@@ -1,0 +1,193 @@
+//! What an application is, told from its files: values in, values out. It guesses only what it can name a place for.
+
+mod database;
+mod environment;
+mod framework;
+mod health;
+mod packages;
+mod procfile;
+pub mod python;
+mod statics;
+mod traps;
+
+use std::fmt;
+
+use crate::cli::init::detect::python::Source;
+use crate::cli::init::tree::Tree;
+
+pub use database::{Database, Driver, Migrations};
+pub use environment::Variable;
+pub use packages::{Dependencies, Installer};
+pub use procfile::Process;
+pub use statics::Statics;
+
+/// A line of a file; 0 is the file as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub file: String,
+    pub line: usize,
+}
+
+impl Place {
+    pub fn new(file: &str, line: usize) -> Place {
+        Place { file: file.to_owned(), line }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framework {
+    Flask,
+    Django,
+    FastApi,
+    Starlette,
+    Quart,
+    Litestar,
+    Bottle,
+    Falcon,
+    /// Nothing that is known by name.
+    Other,
+}
+
+impl Framework {
+    pub fn name(self) -> &'static str {
+        match self {
+            Framework::Flask => "Flask",
+            Framework::Django => "Django",
+            Framework::FastApi => "FastAPI",
+            Framework::Starlette => "Starlette",
+            Framework::Quart => "Quart",
+            Framework::Litestar => "Litestar",
+            Framework::Bottle => "Bottle",
+            Framework::Falcon => "Falcon",
+            Framework::Other => "a Python application",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interface {
+    Wsgi,
+    Asgi,
+}
+
+impl Interface {
+    pub fn key(self) -> &'static str {
+        match self {
+            Interface::Wsgi => "wsgi",
+            Interface::Asgi => "asgi",
+        }
+    }
+}
+
+/// What gunicorn imports: `wsgi:app`, `shop:create_app()`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub name: String,
+    pub interface: Interface,
+    /// Where it was found; `None` when it was given.
+    pub place: Option<Place>,
+}
+
+/// Something that works on a laptop and fails, or loses data, on a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trap {
+    pub place: Option<Place>,
+    pub what: String,
+    pub then: String,
+}
+
+impl Trap {
+    pub fn at(file: &str, line: usize, what: impl Into<String>, then: impl Into<String>) -> Trap {
+        Trap { place: Some(Place::new(file, line)), what: what.into(), then: then.into() }
+    }
+    pub fn of_all(what: impl Into<String>, then: impl Into<String>) -> Trap {
+        Trap { place: None, what: what.into(), then: then.into() }
+    }
+}
+
+/// All that was found out.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub framework: Framework,
+    pub entry: Option<Entry>,
+    /// The folder that modules are imported from, where it is not the application's own: `src`.
+    pub import_root: String,
+    /// Django's settings in production.
+    pub settings: Option<String>,
+    pub dependencies: Dependencies,
+    pub database: Database,
+    pub migrations: Migrations,
+    pub statics: Option<Statics>,
+    pub health: Option<(String, Place)>,
+    pub processes: Vec<Process>,
+    pub environment: Vec<Variable>,
+    /// Whether gunicorn's own settings file says how many workers there are.
+    pub gunicorn_settings: bool,
+    pub traps: Vec<Trap>,
+}
+
+impl App {
+    /// Whether there is anything at all that tells of an application.
+    pub fn is_recognised(&self) -> bool {
+        self.framework != Framework::Other || self.entry.as_ref().is_some_and(|entry| entry.place.is_some())
+    }
+
+    pub fn is_asgi(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| entry.interface == Interface::Asgi)
+    }
+}
+
+/// Looks at everything. `entry` is what the operator says, and then nothing is guessed of it.
+pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
+    let root = framework::import_root(tree);
+    let sources = tree.sources(&root);
+    let mut traps = vec![];
+    let procfile = procfile::read(tree);
+    let dependencies = packages::find(tree, &mut traps);
+    let found = framework::find(&framework::Look { tree, sources: &sources, root: &root }, &dependencies, &procfile, entry, &mut traps);
+    let database = database::find(&sources, &dependencies, found.framework);
+    let named = found.entry.as_ref().map(|entry| entry.name.as_str());
+    let migrations = database::migrations(tree, &root, found.framework, named, &dependencies, &mut traps);
+    let migrations = migrations.or_release(&procfile, &mut traps);
+    let statics = statics::find(tree, &sources, found.framework, &root, found.settings.as_deref(), &mut traps);
+    let mut app = App {
+        framework: found.framework,
+        entry: found.entry,
+        settings: found.settings,
+        database,
+        migrations,
+        statics,
+        health: health::find(&sources),
+        processes: procfile.processes,
+        environment: environment::find(tree, &sources),
+        gunicorn_settings: says_workers(tree),
+        import_root: root,
+        dependencies,
+        traps: vec![],
+    };
+    traps::find(tree, &sources, &app, &mut traps);
+    app.traps = traps;
+    app
+}
+
+fn says_workers(tree: &Tree) -> bool {
+    let text = tree.text("gunicorn.conf.py").unwrap_or_default();
+    python::lines(text).iter().any(|line| line.assigned().is_some_and(|(name, _)| name == "workers"))
+}
+
+/// The first line of all sources for which something can be said.
+fn first<T>(sources: &[Source], look: impl Fn(&python::Line) -> Option<T>) -> Option<(T, Place)> {
+    sources.iter().find_map(|source| {
+        let found = source.lines.iter().find_map(|line| Some((look(line)?, line.number)));
+        found.map(|(value, line)| (value, Place::new(&source.path, line)))
+    })
+}

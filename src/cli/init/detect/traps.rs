@@ -1,0 +1,139 @@
+//! What works on a laptop and fails, or loses data, on a server. Each with its place and what to do.
+
+use crate::cli::init::detect::framework::settings_files;
+use crate::cli::init::detect::python::{Line, Source, called, last, strings};
+use crate::cli::init::detect::{App, Framework, Interface, Trap};
+use crate::cli::init::tree::{Tree, file_name, join, parent};
+
+pub fn find(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) {
+    for source in sources {
+        traps.extend(source.lines.iter().filter_map(|line| in_line(source, line, app)));
+    }
+    if app.framework == Framework::Django {
+        in_django(tree, sources, app, traps);
+    }
+    seeds(tree, traps);
+    if let Some(trap) = no_address(app) {
+        traps.push(trap);
+    }
+    if app.dependencies.hashed && app.lacking().next().is_some() {
+        let list = &app.dependencies.list;
+        let lacks: Vec<&str> = app.lacking().collect();
+        let what = format!("its packages have hashes, and {} would be installed without", lacks.join(", "));
+        traps.push(Trap::at(list, 0, what, "add them to the list with their hashes, then `tow init` again"));
+    }
+}
+
+impl App {
+    /// What has to be installed besides the list, whatever the database.
+    pub fn lacking(&self) -> impl Iterator<Item = &'static str> {
+        let has = |name: &str| self.dependencies.has(name);
+        let asgi = self.entry.as_ref().is_some_and(|entry| entry.interface == Interface::Asgi);
+        [("gunicorn", true), ("uvicorn-worker", asgi)].into_iter().filter(move |(name, wanted)| *wanted && !has(name)).map(|(name, _)| name)
+    }
+
+    /// Whether the database's address can be given from outside.
+    fn takes_address(&self) -> bool {
+        let names = ["DATABASE", "DB_", "POSTGRES", "PGHOST", "SQLALCHEMY", "_DB", "_DSN"];
+        self.environment.iter().any(|variable| names.iter().any(|name| variable.name.contains(name)))
+    }
+}
+
+fn in_line(source: &Source, line: &Line, app: &App) -> Option<Trap> {
+    let callee = called(&line.code).map_or("", last);
+    if callee == "load_dotenv" && line.code.contains("override=True") {
+        let then = "remove `override=True`: what a deployment sets has to win over a file";
+        return Some(Trap::at(&source.path, line.number, "a .env file wins over the environment", then));
+    }
+    if line.indent == 0 && ["drop_all", "create_all"].contains(&callee) && callee == "drop_all" {
+        let then = "move it into a command of its own";
+        return Some(Trap::at(&source.path, line.number, "importing this file drops all tables", then));
+    }
+    // Beside a setting from outside it is only what a laptop falls back to.
+    if app.takes_address() {
+        return None;
+    }
+    let relative = |text: &&str| {
+        let path = text.split_once(":///").filter(|(scheme, _)| scheme.starts_with("sqlite")).map(|(_, path)| path);
+        path.is_some_and(|path| !path.is_empty() && !path.starts_with(['/', '{', ':']))
+    };
+    let text = line.strings().into_iter().find(relative)?;
+    Some(Trap::at(
+        &source.path,
+        line.number,
+        format!("{text} lies inside the release: its data are lost with the next one"),
+        "take the address from DATABASE_URL",
+    ))
+}
+
+fn in_django(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) {
+    let files = settings_files(sources, app.settings.as_deref().unwrap_or_default());
+    // Only the first that says it counts: settings for production override what they build on.
+    let setting = |name: &str| {
+        files.iter().find_map(|source| {
+            let line = source.lines.iter().rev().find(|line| line.indent == 0 && line.assigned().is_some_and(|(n, _)| n == name))?;
+            Some((source, line, line.assigned()?.1))
+        })
+    };
+    let mut look = |name: &str, wrong: &dyn Fn(&str) -> bool, what: &str, then: &str| {
+        if let Some((source, line, _)) = setting(name).filter(|(.., value)| wrong(value)) {
+            traps.push(Trap::at(&source.path, line.number, what, then));
+        }
+    };
+    look("SECRET_KEY", &is_text, "SECRET_KEY stands in the source, for everybody to read", "`SECRET_KEY = os.environ[\"SECRET_KEY\"]`");
+    look("DEBUG", &|value| value == "True", "DEBUG is on: visitors would see the source and settings", "`DEBUG = os.environ.get(\"DEBUG\") == \"1\"`");
+    look("ALLOWED_HOSTS", &|value| value == "[]", "ALLOWED_HOSTS is empty: every request would be answered with 400", "`ALLOWED_HOSTS = os.environ[\"ALLOWED_HOSTS\"].split(\",\")`");
+    look(
+        "MEDIA_ROOT",
+        &|value| !value.contains("env") && !value.contains("\"/") && !value.contains("'/"),
+        "MEDIA_ROOT lies inside the release: what visitors upload is lost with the next one",
+        "take it from the environment, and set it below {{root}}/shared in inventory.toml",
+    );
+    traps.extend(sources.iter().filter_map(|source| unmigrated(tree, source)));
+    let sqlite = setting("DATABASES").filter(|(.., value)| value.contains("sqlite3") && !value.contains("env"));
+    if let Some((source, line, _)) = sqlite.filter(|_| !app.takes_address()) {
+        let what = "the database is a file inside the release: its data are lost with the next one";
+        let then = "`dj_database_url.config()` (package dj-database-url) takes the address from DATABASE_URL";
+        traps.push(Trap::at(&source.path, line.number, what, then));
+    }
+}
+
+fn is_text(value: &str) -> bool {
+    let whole = strings(value).into_iter().find(|(at, text)| *at == 0 && text.len() + 2 == value.len());
+    whole.is_some_and(|(_, text)| !text.is_empty())
+}
+
+/// An app with models and without migrations has no tables.
+fn unmigrated(tree: &Tree, source: &Source) -> Option<Trap> {
+    let models = file_name(&source.path) == "models.py" && source.lines.iter().any(|line| line.code.contains("models.Model)"));
+    let folder = join(parent(&source.path), "migrations");
+    let any = tree.files().any(|(path, text)| parent(path) == folder && text.contains("Migration("));
+    let app = source.module.trim_end_matches(".models");
+    (models && !any).then(|| {
+        let then = format!("`python manage.py makemigrations {}`, and commit what it wrote", last(app));
+        Trap::at(&source.path, 0, "its models have no migrations, so they would have no tables", then)
+    })
+}
+
+/// Scripts that fill an empty database are for developers.
+fn seeds(tree: &Tree, traps: &mut Vec<Trap>) {
+    for (path, text) in tree.files() {
+        let name = file_name(path);
+        let python = path.rsplit_once('.').is_some_and(|(_, ending)| ending == "py");
+        let seed = python && ["seed", "reset_db", "init_db", "populate"].iter().any(|word| name.contains(word));
+        if seed && (text.contains("drop_all(") || text.contains("DROP TABLE")) {
+            let then = "nothing to do; run it by hand, never on the server";
+            traps.push(Trap::at(path, 0, "it drops all tables, so no playbook runs it", then));
+        }
+    }
+}
+
+fn no_address(app: &App) -> Option<Trap> {
+    let silent = app.database.is_used && !app.takes_address() && app.framework != Framework::Other;
+    silent.then(|| {
+        Trap::of_all(
+            "nothing was found that takes the database's address from the environment",
+            "let the application read DATABASE_URL; inventory.toml sets it",
+        )
+    })
+}
