@@ -18,11 +18,10 @@ pub struct Args {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well                   4  host not reached, or no access
-  1  a bug in tow                  5  reserved: somebody else holds the lock
+  1  a bug in tow                  5  somebody else holds the lock
   2  arguments or files are wrong  6  state unknown: look at the host
   3  a task failed                 7  host key not trusted
                                  130  interrupted
-5 is kept for releases and not given yet.
 
 New here? `tow demo` shows everything on this machine, and leaves nothing behind.";
 
@@ -32,6 +31,14 @@ pub enum Command {
     Run(Playbook),
     /// Show what `run` would do, and write nothing on any host
     Plan(Playbook),
+    /// Deploy a new release: prepare it, switch to it in waves, go back if it does not do well
+    Deploy(Deploy),
+    /// Go back to a release before
+    Rollback(Rollback),
+    /// Show the releases of each host, what it serves, and who is at work on it
+    Status(Status),
+    /// Take the lock away from a run that has ended
+    Unlock(Unlock),
     /// Run one command on many hosts
     ///
     /// The command's stdin is empty: what is piped into `tow exec` is not passed on.
@@ -67,6 +74,66 @@ pub struct Playbook {
     pub connection: Connection,
     #[command(flatten)]
     pub output: Output,
+}
+
+/// What commands about releases have in common.
+#[derive(Clone, Debug, Group)]
+pub struct Application {
+    /// The playbook that deploys: a file, or the name of one in `playbooks/`
+    #[arg(long, value_name = "PLAYBOOK", default_value = "deploy")]
+    pub playbook: PathBuf,
+    #[command(flatten)]
+    pub target: Target,
+    /// Set a variable, above all other places: `--set app.domain=example.com`
+    #[arg(short, long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub set: Vec<(String, String)>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Debug, Group)]
+pub struct Deploy {
+    #[command(flatten)]
+    pub app: Application,
+    /// The branch, tag or commit of `app.repo` to deploy, instead of `app.ref`
+    #[arg(long = "ref", value_name = "REF")]
+    pub reference: Option<String>,
+    /// Show what it would do, and write nothing on any host
+    #[arg(long)]
+    pub plan: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Group)]
+pub struct Rollback {
+    #[command(flatten)]
+    pub app: Application,
+    /// The release to go back to (default: the finished one before the one that serves)
+    #[arg(long, value_name = "RELEASE")]
+    pub to: Option<String>,
+    /// Show what it would do, and write nothing on any host
+    #[arg(long)]
+    pub plan: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Group)]
+pub struct Status {
+    #[command(flatten)]
+    pub app: Application,
+    /// One JSON object a host
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Group)]
+pub struct Unlock {
+    /// The run that holds the lock, as the refusal and `tow status` name it
+    pub run: String,
+    #[command(flatten)]
+    pub app: Application,
 }
 
 #[derive(Debug, Group)]
@@ -106,7 +173,7 @@ pub struct Demo {
     pub output: Output,
 }
 
-#[derive(Debug, Group)]
+#[derive(Clone, Debug, Group)]
 pub struct Target {
     /// The inventory (default: `inventory.toml` here; without one, this machine)
     #[arg(short, long, value_name = "FILE")]

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::cli::args::{Colour, Connection, Output};
 use crate::cli::prompt::Prompt;
 use crate::cli::{Ended, stop};
-use crate::engine::{self, Emitter, Options, Pending, Run};
+use crate::engine::{self, Emitter, Hold, Options, Pending, Run};
 use crate::report;
 use crate::spec::model::Project;
 use crate::transport::{self, Ask as _, Connector};
@@ -22,6 +22,8 @@ pub struct Conduct<'a> {
     pub connection: &'a Connection,
     pub output: Output,
     pub pending: Option<Arc<dyn Pending>>,
+    /// What the run holds on its hosts, and the name that it has there.
+    pub hold: Option<(String, Arc<dyn Hold>)>,
 }
 
 impl Conduct<'_> {
@@ -33,16 +35,17 @@ impl Conduct<'_> {
     pub async fn run_until(self, project: &Project, cancel: watch::Receiver<bool>) -> Ended {
         let reporters = report::choose(report_options(self.mode, self.output));
         let prompt = Prompt::new(reporters.pause());
-        let connector = Arc::new(self.connector(&prompt)?);
+        let connector = Arc::new(self.connection.connector(&prompt)?);
         let (emitter, listening) = Emitter::new(Box::new(reporters), project.mask.clone());
         let options = Options {
             mode: self.mode,
             parallel: usize::from(self.connection.parallel),
             diffs: self.diffs,
-            run: format!("{:016x}", rand::random::<u64>()),
+            run: self.hold.as_ref().map_or_else(run_name, |(name, _)| name.clone()),
         };
         let mut run = Run::new(connector, emitter, options, cancel);
         run.pending = self.pending;
+        run.hold = self.hold.map(|(_, hold)| hold);
         if Prompt::possible() {
             run.review = Some(Arc::new(prompt));
         }
@@ -56,8 +59,16 @@ impl Conduct<'_> {
         }
     }
 
-    fn connector(&self, prompt: &Prompt) -> Result<Connector> {
-        let become_password = if self.connection.ask_become_pass {
+}
+
+/// A name for a run that no other has.
+pub fn run_name() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+impl Connection {
+    pub fn connector(&self, prompt: &Prompt) -> Result<Connector> {
+        let become_password = if self.ask_become_pass {
             let asked = prompt.secret("sudo password");
             Some(asked.ok_or_else(|| {
                 Error::config("cannot ask for the sudo password").cause("there is no terminal").hint(
@@ -68,7 +79,7 @@ impl Conduct<'_> {
             None
         };
         let options = transport::Options {
-            connect_timeout: Duration::from_secs(self.connection.connect_timeout),
+            connect_timeout: Duration::from_secs(self.connect_timeout),
             become_password,
             ..transport::Options::default()
         };

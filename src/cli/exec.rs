@@ -17,6 +17,7 @@ pub async fn run(args: &Exec) -> Ended {
         connection: &args.connection,
         output: args.output,
         pending: None,
+        hold: None,
     }
     .run(&project)
     .await

@@ -9,6 +9,7 @@ mod hosts;
 mod pending;
 mod playbook;
 mod prompt;
+mod release;
 mod stop;
 
 use std::fmt::Write as _;
@@ -62,7 +63,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     };
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
-    let commands = ["run", "plan", "exec", "hosts", "demo"];
+    let commands = ["run", "plan", "deploy", "rollback", "status", "unlock", "exec", "hosts", "demo"];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
         (ErrorKind::InvalidSubcommand, Some(near)) if !known => {
@@ -101,6 +102,10 @@ fn dispatch(args: Args) -> Ended {
         Command::Hosts(hosts) => hosts::run(&hosts),
         Command::Run(run) => runtime()?.block_on(playbook::run(&run)),
         Command::Plan(plan) => runtime()?.block_on(playbook::plan(&plan)),
+        Command::Deploy(deploy) => runtime()?.block_on(release::deploy(&deploy)),
+        Command::Rollback(rollback) => runtime()?.block_on(release::rollback(&rollback)),
+        Command::Status(status) => runtime()?.block_on(release::status::run(&status)),
+        Command::Unlock(unlock) => runtime()?.block_on(release::unlock::run(&unlock)),
         Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),
         Command::Demo(demo) => runtime()?.block_on(demo::run(&demo)),
     }

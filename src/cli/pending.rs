@@ -58,17 +58,17 @@ fn read(path: &Path) -> BTreeMap<String, ByStage> {
 }
 
 /// `~/.local/state/towline` or what the system has for it.
-fn state_folder() -> Option<PathBuf> {
+pub fn state_folder() -> Option<PathBuf> {
     let dirs = directories::ProjectDirs::from("", "", "towline")?;
     Some(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
 }
 
-fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
+pub fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-fn private_folder(folder: &Path) -> std::io::Result<()> {
+pub fn private_folder(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

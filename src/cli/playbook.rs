@@ -23,7 +23,7 @@ pub async fn run(args: &Playbook) -> Ended {
     let project = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
     say_where(args);
-    Conduct { mode: Mode::Run, diffs: args.diff, connection: &args.connection, output: args.output, pending }
+    Conduct { mode: Mode::Run, diffs: args.diff, connection: &args.connection, output: args.output, pending, hold: None }
         .run(&project)
         .await
 }
@@ -33,7 +33,7 @@ pub async fn plan(args: &Playbook) -> Ended {
     let project = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
     say_where(args);
-    Conduct { mode: Mode::Plan, diffs: true, connection: &args.connection, output: args.output, pending }
+    Conduct { mode: Mode::Plan, diffs: true, connection: &args.connection, output: args.output, pending, hold: None }
         .run(&project)
         .await
 }
@@ -47,20 +47,30 @@ fn say_where(args: &Playbook) {
 
 /// Reads and checks everything; nothing has been connected to yet.
 pub fn load(args: &Playbook, playbook: &Path) -> Result<Project, Stop> {
+    load_with(&args.target, playbook, [&args.tags, &args.skip_tags], args.set.clone())
+}
+
+/// The same, from its parts; `tags` are those wanted and those to leave out.
+pub fn load_with(
+    target: &Target,
+    playbook: &Path,
+    tags: [&[String]; 2],
+    set: Vec<(String, String)>,
+) -> Result<Project, Stop> {
     let request = Request {
-        inventory: inventory(&args.target)?,
+        inventory: inventory(target)?,
         playbook: text_file(playbook, "playbook")?,
-        limit: args.target.limit.clone(),
-        tags: args.tags.clone(),
-        skip_tags: args.skip_tags.clone(),
-        set: args.set.clone(),
+        limit: target.limit.clone(),
+        tags: tags[0].to_vec(),
+        skip_tags: tags[1].to_vec(),
+        set,
     };
     let files: Arc<dyn Files + Send + Sync> = Arc::new(DiskFiles::beside(playbook));
     spec::load(&request, &files, &|name| std::env::var(name).ok()).map_err(|mistakes| stop(&mistakes))
 }
 
 /// A file, or the name of one in `playbooks/`.
-fn find(named: &Path) -> Result<PathBuf> {
+pub fn find(named: &Path) -> Result<PathBuf> {
     let short = Path::new("playbooks").join(named).with_extension("toml");
     if named.is_file() {
         return Ok(named.to_owned());
@@ -73,7 +83,7 @@ fn find(named: &Path) -> Result<PathBuf> {
         .hint("name a file, such as `tow run playbooks/site.toml`"))
 }
 
-fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {
+pub fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {
     PendingFile::of(playbook, inventory_path(target)).map(|file| Arc::new(file) as Arc<dyn Pending>)
 }
 
@@ -82,12 +92,12 @@ pub fn inventory(target: &Target) -> Result<Option<TextFile>> {
     inventory_path(target).map(|path| text_file(path, "inventory")).transpose()
 }
 
-fn inventory_path(target: &Target) -> Option<&Path> {
+pub fn inventory_path(target: &Target) -> Option<&Path> {
     let here = Path::new("inventory.toml");
     target.inventory.as_deref().or_else(|| here.is_file().then_some(here))
 }
 
-fn text_file(path: &Path, what: &str) -> Result<TextFile> {
+pub fn text_file(path: &Path, what: &str) -> Result<TextFile> {
     let text = std::fs::read_to_string(path);
     let text = text
         .map_err(|error| Error::config(format!("cannot read the {what} {}", path.display())).cause(error))?;

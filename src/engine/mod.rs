@@ -11,6 +11,7 @@ mod diffs;
 mod emit;
 mod failure;
 mod fleet;
+mod hold;
 mod host;
 mod notify;
 mod once;
@@ -24,6 +25,7 @@ use tokio::sync::{Semaphore, watch};
 
 pub use emit::Emitter;
 pub use fleet::run;
+pub use hold::Hold;
 
 use crate::transport::{Connector, UnknownKey};
 use crate::words::error::Kind;
@@ -63,6 +65,7 @@ pub struct Run {
     pub cancel: watch::Receiver<bool>,
     pub review: Option<Arc<dyn Review>>,
     pub pending: Option<Arc<dyn Pending>>,
+    pub hold: Option<Arc<dyn Hold>>,
     /// Hosts at work; connections stay open without one.
     pub(crate) places: Arc<Semaphore>,
 }
@@ -81,7 +84,7 @@ impl Run {
         cancel: watch::Receiver<bool>,
     ) -> Run {
         let places = Arc::new(Semaphore::new(options.parallel.max(1)));
-        Run { connector, emitter, options, cancel, review: None, pending: None, places }
+        Run { connector, emitter, options, cancel, review: None, pending: None, hold: None, places }
     }
 
     pub(crate) fn cancelled(&self) -> bool {

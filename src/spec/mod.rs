@@ -27,6 +27,7 @@ mod fault;
 mod filters;
 mod foreign;
 mod groups;
+mod include;
 mod inventory;
 mod late;
 mod load;
@@ -78,7 +79,7 @@ pub fn load(
     let secrets = Secrets::load(&inventory.file, entries, files.as_ref(), env);
     let (mask, templates) = (secrets.mask(), Templates::default());
     let file = Arc::new(request.playbook.clone());
-    let playbook = Playbook::parse(&file, &templates, &mut mistakes);
+    let playbook = Playbook::load(&file, &templates, Some(files.as_ref()), &mut mistakes);
     let tags = Tags { only: &request.tags, skip: &request.skip_tags };
     tags.check(&playbook, &mut mistakes);
     let names = order::late_names(&playbook, tags, &mut mistakes);
@@ -94,7 +95,8 @@ pub fn load(
         .collect();
     let render = Render {
         inventory: &inventory,
-        playbook: (&file, vars.as_ref()),
+        playbook: &file,
+        vars: &vars,
         set: &set,
         sources: Arc::new(Sources {
             files: files.clone(),
@@ -106,7 +108,7 @@ pub fn load(
         names,
     };
     let sources = render.sources.clone();
-    let stages = render.stages(chosen, &mut mistakes);
+    let (stages, mut vars) = render.stages(chosen, &mut mistakes);
     let whole = request.limit.is_none() && request.tags.is_empty() && request.skip_tags.is_empty();
     let sure = whole && mistakes.is_empty() && !project::has_unread(&stages);
     known.mentions.extend(&sources.mentioned.lock().unwrap_or_else(PoisonError::into_inner));
@@ -114,7 +116,11 @@ pub fn load(
     if !sound {
         mistakes.list.retain(|mistake| mistake.label != fault::NOT_FOUND);
     }
-    let hosts = taking_part.iter().map(|host| inventory.resolved(&inventory.hosts[*host])).collect();
+    let host = |at: &usize| {
+        let vars = vars.remove(at).unwrap_or_default();
+        Host { vars, ..inventory.resolved(&inventory.hosts[*at]) }
+    };
+    let hosts = taking_part.iter().map(host).collect();
     let project = Project { playbook: file.name.clone(), hosts, stages, mask: mask.clone() };
     mistakes.finish(taking_part.len(), &mask).or(project)
 }
@@ -187,7 +193,7 @@ fn limited(inventory: &Inventory, limit: Option<&str>, mistakes: &mut Mistakes) 
 
 fn choose(
     inventory: &Inventory,
-    Playbook { file, stages, .. }: Playbook,
+    Playbook { stages, .. }: Playbook,
     (limited, tags): (&[bool], Tags<'_>),
     sound: bool,
     mistakes: &mut Mistakes,
@@ -201,7 +207,7 @@ fn choose(
                 if sound {
                     let start = stage.hosts.span.start + 1;
                     let span = start + wrong.at.start..start + wrong.at.end;
-                    let mistake = Mistake::at(&file, span, wrong.message);
+                    let mistake = Mistake::at(&stage.file, span, wrong.message);
                     mistakes.push(mistake.label("selects the hosts of the stage").maybe_help(wrong.help));
                 }
                 vec![true; inventory.hosts.len()]

@@ -13,6 +13,7 @@ use crate::words::step::Step;
 pub mod common;
 pub mod place;
 pub mod postgres;
+pub mod releases;
 pub mod seconds;
 pub mod write;
 
@@ -108,6 +109,8 @@ tasks! {
     pip::Pip,
     postgres_db::PostgresDb,
     postgres_role::PostgresRole("name"),
+    release_finish::ReleaseFinish,
+    release_switch::ReleaseSwitch,
     script::Script("src"),
     service::Service("name"),
     supervisor::Supervisor,
