@@ -8,12 +8,13 @@ use handlebars::Context;
 use crate::spec::args::Arg;
 use crate::spec::build::{Builder, Item, Made, Reported};
 use crate::spec::fault::{At, Fault};
+use crate::spec::keys::Test;
 use crate::spec::late::{LateTask, add_live, placeholders, remove_live};
 use crate::spec::load::{Failed, faulty_keys, instantiate};
 use crate::spec::mentions::Mentions;
 use crate::spec::model::{Body, Registered};
 use crate::spec::source::Span;
-use crate::spec::tasks::{TaskPlan, Test};
+use crate::spec::tasks::TaskPlan;
 use crate::task;
 
 /// What says most about a task whose kind has no shorthand, the best first.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::spec::cache::Cache;
 use crate::spec::fault::{At, Fault};
+use crate::spec::keys::{ForEach, Test, Text};
 use crate::spec::late::{LateNames, LateTest, Skipped};
 use crate::spec::load::Sources;
 use crate::spec::mentions::Mentions;
@@ -14,7 +15,7 @@ use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::{Body, Registered, TaskSpec};
 use crate::spec::resolve::{Poison, poisoned};
 use crate::spec::source::Span;
-use crate::spec::tasks::{ForEach, TaskPlan, Test, Text};
+use crate::spec::tasks::TaskPlan;
 use crate::spec::vars::{locate, variable_path};
 use crate::words::names::{HostName, RemotePath, UserName};
 

@@ -8,11 +8,12 @@ use std::sync::{Arc, OnceLock};
 use handlebars::Context;
 use serde_json::{Map, Value as Json};
 
+use crate::spec::keys::Test;
 use crate::spec::load::{Loaded, Sources, instantiate};
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::model::{Condition, Late, Live, Registered};
-use crate::spec::tasks::{TaskPlan, Test};
+use crate::spec::tasks::TaskPlan;
 use crate::task::Task;
 use crate::words::error::{Error, Result};
 use crate::words::fact::HostFacts;

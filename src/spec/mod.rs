@@ -29,6 +29,7 @@ mod foreign;
 mod groups;
 mod include;
 mod inventory;
+mod keys;
 mod late;
 mod load;
 mod mentions;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::spec::args::Arg;
 use crate::spec::call::Call;
 use crate::spec::foreign;
+use crate::spec::keys::{ForEach, Test, Text, for_each, once, register, test, text, word_text};
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::read::{Reader, Word};
 use crate::spec::source::{Entry, Node, Span, Value};
 use crate::spec::suggest::advice;
-use crate::spec::template::{Compiled, is_template};
-use crate::spec::vars::{RESERVED, Templates, locate, variable_path};
+use crate::spec::vars::{Templates, variable_path};
 use crate::task;
 
 const COMMON: &[&str] = &[
@@ -52,31 +52,6 @@ pub struct TaskPlan {
     /// What hosts say alike that run it once between them; `true` is the same text for all.
     pub once: Option<Text>,
     pub changed_when: Option<Test>,
-}
-
-/// A string that may be a template.
-#[derive(Clone, Debug)]
-pub struct Text {
-    pub raw: String,
-    pub compiled: Option<Arc<Compiled>>,
-    pub span: Span,
-}
-
-/// A condition.
-#[derive(Clone, Debug)]
-pub struct Test {
-    pub text: Arc<str>,
-    pub compiled: Arc<Compiled>,
-    pub span: Span,
-}
-
-#[derive(Debug)]
-pub enum ForEach {
-    Given(Arg),
-    /// The name of a variable that is an array or a table.
-    Variable(Word),
-    /// Neither, and reported.
-    Broken,
 }
 
 /// `[[tasks]]`, `[[stages.tasks]]` or `[[stages.handlers]]`.
@@ -229,78 +204,4 @@ impl TaskPlan {
         }
         mentions
     }
-}
-
-fn text(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {
-    let text = reader.string(entry)?;
-    word_text(Word { text, span: entry.node.span.clone() }, templates, reader)
-}
-
-fn once(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {
-    match entry.node.value {
-        Value::Bool(yes) => {
-            yes.then(|| Text { raw: String::new(), compiled: None, span: entry.node.span.clone() })
-        }
-        _ => text(entry, templates, reader),
-    }
-}
-
-fn word_text(word: Word, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {
-    if !is_template(&word.text) {
-        return Some(Text { raw: word.text, compiled: None, span: word.span });
-    }
-    match templates.compile(&word.text) {
-        Ok(compiled) => Some(Text { raw: word.text, compiled: Some(compiled), span: word.span }),
-        Err(fault) => {
-            reader.mistakes.push(locate(reader.file, &word.span, &fault));
-            None
-        }
-    }
-}
-
-fn test(entry: &Entry, reader: &mut Reader<'_>) -> Option<Test> {
-    let text = match &entry.node.value {
-        Value::Bool(yes) => yes.to_string(),
-        _ => reader.string(entry)?,
-    };
-    match Compiled::condition(&text) {
-        Ok(compiled) => Some(Test { text: text.trim().into(), compiled, span: entry.node.span.clone() }),
-        Err(fault) => {
-            reader.mistakes.push(locate(reader.file, &entry.node.span, &fault));
-            None
-        }
-    }
-}
-
-fn for_each(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> ForEach {
-    if let Value::String(text) = &entry.node.value {
-        let name = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
-        return ForEach::Variable(Word { text: name.to_owned(), span: entry.node.span.clone() });
-    }
-    if !matches!(entry.node.value, Value::Array(_) | Value::Table(_)) {
-        reader.wrong_type(
-            "`for_each`",
-            &entry.node,
-            "an array, a table, or the name of a variable that is one",
-        );
-        return ForEach::Broken;
-    }
-    let arg = Arg::new(&entry.node, reader.file, templates, reader.mistakes);
-    ForEach::Given(arg)
-}
-
-fn register(entry: &Entry, reader: &mut Reader<'_>) -> Option<Word> {
-    let text = reader.string(entry)?;
-    let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let named = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(letter);
-    if RESERVED.contains(&text.as_str()) || !named {
-        let message = format!("`{}` cannot be the name of a result", text.escape_debug());
-        reader.mistake(
-            &entry.node.span,
-            message,
-            "expected a name of letters, digits and `_` that is not taken",
-        );
-        return None;
-    }
-    Some(Word { text, span: entry.node.span.clone() })
 }

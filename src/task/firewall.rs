@@ -51,10 +51,15 @@ fn rule(text: &str) -> Result<String, String> {
         return Err(format!("{text:?} is not a port: write \"80/tcp\" or \"5432/tcp from 10.0.0.0/24\""));
     };
     let Some(from) = from else { return Ok(format!("{port}/{sort}")) };
-    let (address, bits) = from.split_once('/').unwrap_or((from, "0"));
-    if address.parse::<core::net::IpAddr>().is_err() || bits.parse::<u8>().is_err() {
-        return Err(format!("{text:?}: {from} is neither an address nor a network"));
-    }
+    let (address, bits) = from.split_once('/').map_or((from, None), |(address, bits)| (address, Some(bits)));
+    let width = address.parse::<core::net::IpAddr>().map(|address| if address.is_ipv4() { 32 } else { 128 });
+    let bits = bits.map(str::parse::<u8>).transpose();
+    let from = match (width, bits) {
+        // ufw shows a single host by its address alone.
+        (Ok(width), Ok(bits)) if bits.is_none_or(|bits| bits == width) => address,
+        (Ok(width), Ok(Some(bits))) if bits < width => from,
+        _ => return Err(format!("{text:?}: {from} is neither an address nor a network")),
+    };
     Ok(format!("from {from} to any port {port} proto {sort}"))
 }
 
@@ -175,7 +180,9 @@ mod tests {
     fn rules_are_written_as_ufw_shows_them() {
         assert_eq!(rule("80/tcp").unwrap(), "80/tcp");
         assert_eq!(rule("5432/tcp from 10.0.0.0/24").unwrap(), "from 10.0.0.0/24 to any port 5432 proto tcp");
-        for bad in ["80", "http", "0/tcp", "80/tcp from here", "80/tcp; reboot", "70000/tcp"] {
+        assert_eq!(rule("5432/tcp from 10.0.0.7/32").unwrap(), "from 10.0.0.7 to any port 5432 proto tcp");
+        assert_eq!(rule("5432/tcp from 2001:db8::1/128").unwrap(), "from 2001:db8::1 to any port 5432 proto tcp");
+        for bad in ["80/tcp from 10.0.0.0/33", "80", "http", "0/tcp", "80/tcp from here", "80/tcp; reboot", "70000/tcp"] {
             assert!(rule(bad).is_err(), "{bad}");
         }
     }

@@ -31,6 +31,12 @@ PY
   rm -f "$probe$token"
 fi
 
+# Its timer may be at work, and only one certbot can be; that is no refusal of the authority's.
+for wait in $(seq 120); do
+  pgrep -x certbot >/dev/null 2>&1 || break
+  sleep 1
+done
+
 if [ "$rehearse" = yes ]; then
   ask --server "$server" --dry-run || {
     echo "the rehearsal on the staging server failed: look at the domain's DNS records and at the firewall; nothing counted against the real limits" >&2
