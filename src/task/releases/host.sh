@@ -54,7 +54,8 @@ move() {
   rm -f "$root/.current" && ln -s "releases/$1" "$root/.current" && mv -T "$root/.current" "$root/current" || return 1
   if [ -n "$2" ] && [ "$1" != "$2" ]; then
     systemctl disable -q $(web "$2") $(others "$2") 2>/dev/null
-    systemctl stop $(web "$2") $(others "$2") || return 1
+    # It warns that the socket could wake them: that is the point of it.
+    said=$(systemctl stop $(web "$2") $(others "$2") 2>&1) || { echo "$said" >&2; return 1; }
   fi
   for unit in $(others "$1"); do systemctl start "$unit" || return 1; done
 }
