@@ -126,7 +126,10 @@ async fn give_one(hold: &dyn Hold, run: &Run, host: &Shared, undo: bool) {
     }
     match said.and_then(|said| hold.given_back(&name, &said)) {
         Ok(notices) => tell(run, &name, notices),
-        Err(error) => host.undone(error),
+        Err(error) => {
+            tell(run, &name, vec![error.to_string()]);
+            host.undone(error);
+        }
     }
 }
 

@@ -23,8 +23,7 @@ note() {
 socket_wakes() {
   mkdir -p "/etc/systemd/system/$app.socket.d" &&
     printf '# Written by tow, at each switch.\n[Socket]\nService=%s\n' "$(web "$1")" >"/etc/systemd/system/$app.socket.d/.release" &&
-    mv "/etc/systemd/system/$app.socket.d/.release" "/etc/systemd/system/$app.socket.d/release.conf" &&
-    systemctl daemon-reload
+    mv "/etc/systemd/system/$app.socket.d/.release" "/etc/systemd/system/$app.socket.d/release.conf"
 }
 
 # The web of a release is up, and stays up for the settle time.
@@ -40,8 +39,10 @@ stays_up() {
 
 # move TO FROM: TO serves beside FROM on the same socket; when it has proven itself, FROM ends. FROM may be "".
 move() {
-  if [ ! -e "/etc/systemd/system/$app.socket.d/release.conf" ]; then socket_wakes "$1" || return 1; fi
-  systemctl enable -q "$app.socket" || return 1
+  if [ ! -e "/etc/systemd/system/$app.socket.d/release.conf" ]; then
+    socket_wakes "$1" && systemctl daemon-reload || return 1
+  fi
+  [ "$(systemctl is-enabled "$app.socket" 2>/dev/null)" = enabled ] || systemctl enable -q "$app.socket" || return 1
   if [ "$(systemctl is-active "$app.socket")" != active ]; then
     systemctl reset-failed "$app.socket" 2>/dev/null
     systemctl start "$app.socket" || return 1
@@ -49,11 +50,11 @@ move() {
   systemctl reset-failed "$(web "$1")" 2>/dev/null
   systemctl start "$(web "$1")" && stays_up "$1" || return 1
   # A socket whose service has ended wakes it again at the next visitor: it has to know the new one before.
-  socket_wakes "$1" || return 1
-  systemctl enable -q "$(web "$1")" $(others "$1") || return 1
+  socket_wakes "$1" && systemctl enable -q --no-reload "$(web "$1")" $(others "$1") || return 1
+  if [ -n "$2" ] && [ "$1" != "$2" ]; then systemctl disable -q --no-reload $(web "$2") $(others "$2") 2>/dev/null; fi
+  systemctl daemon-reload || return 1
   rm -f "$root/.current" && ln -s "releases/$1" "$root/.current" && mv -T "$root/.current" "$root/current" || return 1
   if [ -n "$2" ] && [ "$1" != "$2" ]; then
-    systemctl disable -q $(web "$2") $(others "$2") 2>/dev/null
     # It warns that the socket could wake them: that is the point of it.
     said=$(systemctl stop $(web "$2") $(others "$2") 2>&1) || { echo "$said" >&2; return 1; }
   fi
