@@ -13,4 +13,5 @@ mod lab;
 mod packages;
 mod python;
 mod reboot;
+mod releases;
 mod services;
