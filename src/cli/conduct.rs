@@ -58,7 +58,6 @@ impl Conduct<'_> {
             _ => Err(Error::bug("a reporter died").into()),
         }
     }
-
 }
 
 /// A name for a run that no other has.

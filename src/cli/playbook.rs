@@ -23,9 +23,16 @@ pub async fn run(args: &Playbook) -> Ended {
     let project = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
     say_where(args);
-    Conduct { mode: Mode::Run, diffs: args.diff, connection: &args.connection, output: args.output, pending, hold: None }
-        .run(&project)
-        .await
+    Conduct {
+        mode: Mode::Run,
+        diffs: args.diff,
+        connection: &args.connection,
+        output: args.output,
+        pending,
+        hold: None,
+    }
+    .run(&project)
+    .await
 }
 
 pub async fn plan(args: &Playbook) -> Ended {
@@ -33,9 +40,16 @@ pub async fn plan(args: &Playbook) -> Ended {
     let project = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
     say_where(args);
-    Conduct { mode: Mode::Plan, diffs: true, connection: &args.connection, output: args.output, pending, hold: None }
-        .run(&project)
-        .await
+    Conduct {
+        mode: Mode::Plan,
+        diffs: true,
+        connection: &args.connection,
+        output: args.output,
+        pending,
+        hold: None,
+    }
+    .run(&project)
+    .await
 }
 
 /// A forgotten inventory must not pass for a run on the servers.

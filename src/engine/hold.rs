@@ -194,7 +194,8 @@ impl HostRun {
         match &mut self.error {
             Some(first) if error.kind == Kind::Failed => first.causes.push(error.to_string()),
             _ => {
-                self.verdict = if error.kind == Kind::Failed { Verdict::Failed } else { Verdict::Unreachable };
+                self.verdict =
+                    if error.kind == Kind::Failed { Verdict::Failed } else { Verdict::Unreachable };
                 self.error = Some(error);
             }
         }

@@ -35,9 +35,9 @@ impl Playbook {
             let message = "an included playbook includes no other";
             return reader.mistake(&entry.key_span, message, "include it from the first playbook");
         };
-        let text = files.read(&path).and_then(|bytes| {
-            String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))
-        });
+        let text = files
+            .read(&path)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text")));
         let text = match text {
             Ok(text) => text,
             Err(why) => return reader.mistakes.push(Mistake::at(reader.file, entry.node.span.clone(), why)),

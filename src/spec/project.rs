@@ -17,8 +17,8 @@ use crate::spec::model::{Body, MaxFailures, OnFailure, Stage, TaskSpec, Vars};
 use crate::spec::order::Tags;
 use crate::spec::playbook::StagePlan;
 use crate::spec::resolve::Poison;
-use crate::spec::tasks::TaskPlan;
 use crate::spec::source::{Node, TextFile};
+use crate::spec::tasks::TaskPlan;
 use crate::spec::vars::{Layer, Merge};
 use crate::words::names::HostName;
 
@@ -82,7 +82,11 @@ pub struct Render<'a> {
 
 impl Render<'_> {
     /// The stages, and the variables of the hosts by their place in the inventory.
-    pub fn stages(self, mut chosen: Vec<Chosen>, mistakes: &mut Mistakes) -> (Vec<Stage>, BTreeMap<usize, Vars>) {
+    pub fn stages(
+        self,
+        mut chosen: Vec<Chosen>,
+        mistakes: &mut Mistakes,
+    ) -> (Vec<Stage>, BTreeMap<usize, Vars>) {
         let shared = shared(self.inventory, &self.sources);
         let common = self.sources.secrets.poison.clone();
         let mut builder = Builder {
@@ -161,8 +165,7 @@ impl Render<'_> {
             if merge.has(name) {
                 let message = format!("`{name}` is a variable and the name of a result");
                 builder.mistakes.push(
-                    Mistake::at(self.playbook, 0..0, message)
-                        .help("register the result under another name"),
+                    Mistake::at(self.playbook, 0..0, message).help("register the result under another name"),
                 );
             }
         }

@@ -218,7 +218,10 @@ fn releases_take_turns_under_load_and_no_request_is_lost() {
     }
     must(0, &tow(&lab, "rollback", &["--limit", "srv1"]));
     serves(&lab, "srv1", 4);
-    let said = lab.inside("srv1", "touch /run/load.stop; until [ -s /run/load.said ]; do sleep 0.1; done; cat /run/load.said");
+    let said = lab.inside(
+        "srv1",
+        "touch /run/load.stop; until [ -s /run/load.said ]; do sleep 0.1; done; cat /run/load.said",
+    );
     let counts: Vec<u64> = said.split_whitespace().map(|word| word.parse().unwrap()).collect();
     assert!(counts[0] == 0 && counts[1] < 500 && counts[2] > 1000, "failed, slowest in ms, sent: {said}");
     // Of the finished ones three stay; the newest is kept although it does not serve.
@@ -281,7 +284,10 @@ fn a_run_that_is_killed_is_undone_by_the_host_or_by_the_next_run() {
             for host in PAIR {
                 let gone = "n=0; while [ -e /var/lib/towline/shop/pending ]; do n=$((n + 1)); [ $n -lt 100 ]; sleep 1; done";
                 lab.inside(host, gone);
-                assert!(lab.inside(host, "tail -n 1 /var/lib/towline/shop/journal.jsonl").contains("nobody confirmed it"));
+                assert!(
+                    lab.inside(host, "tail -n 1 /var/lib/towline/shop/journal.jsonl")
+                        .contains("nobody confirmed it")
+                );
                 lab.inside(host, "rm -rf /var/lib/towline/shop/lock");
                 serves(&lab, host, 1);
             }

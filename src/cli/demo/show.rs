@@ -69,8 +69,14 @@ async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> E
         output,
     };
     let project = playbook::load(&args, &demo.playbook)?;
-    let conduct =
-        Conduct { mode: Mode::Run, diffs: false, connection: &args.connection, output, pending: None, hold: None };
+    let conduct = Conduct {
+        mode: Mode::Run,
+        diffs: false,
+        connection: &args.connection,
+        output,
+        pending: None,
+        hold: None,
+    };
     let code = conduct.run_until(&project, cancel.clone()).await?;
     // Also when the Ctrl-C came too late for the run itself.
     if *cancel.borrow() {

@@ -42,7 +42,6 @@ impl Alive {
 
     /// Runs of this machine that have ended.
     pub fn dead(&self) -> Vec<String> {
-        // The newest names say nothing about age; a few hundred are no burden.
         self.dead.clone()
     }
 

@@ -7,9 +7,9 @@ use futures::StreamExt as _;
 
 use crate::cli::Stop;
 use crate::cli::args::Application;
+use crate::cli::playbook;
 use crate::cli::prompt::Prompt;
 use crate::cli::release::{SWITCH, UNKNOWN, application, load};
-use crate::cli::playbook;
 use crate::report::Pause;
 use crate::spec::model::Host;
 use crate::task::releases::App;
@@ -23,7 +23,10 @@ use crate::words::secret::Mask;
 pub type Answers = BTreeMap<HostName, Result<String>>;
 
 /// Runs what `script` gives for the application of each host.
-pub async fn everywhere(args: &Application, script: &dyn Fn(&App) -> String) -> std::result::Result<Answers, Stop> {
+pub async fn everywhere(
+    args: &Application,
+    script: &dyn Fn(&App) -> String,
+) -> std::result::Result<Answers, Stop> {
     let file = playbook::find(&args.playbook)?;
     let project = load(args, &file, &[SWITCH.to_owned()], &[("release".into(), UNKNOWN.into())])?;
     let connector = Arc::new(args.connection.connector(&Prompt::new(Pause::default()))?);
@@ -36,7 +39,12 @@ pub async fn everywhere(args: &Application, script: &dyn Fn(&App) -> String) -> 
     Ok(futures::stream::iter(asking).buffer_unordered(parallel).collect().await)
 }
 
-async fn one(connector: Arc<Connector>, host: &Host, script: String, mask: &Mask) -> (HostName, Result<String>) {
+async fn one(
+    connector: Arc<Connector>,
+    host: &Host,
+    script: String,
+    mask: &Mask,
+) -> (HostName, Result<String>) {
     let probe = Probe::Shell { script, user: None };
     let asked = async {
         let link = connector.connect(host, &|_| {}).await?;

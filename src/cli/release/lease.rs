@@ -62,7 +62,8 @@ impl Lease {
             }
             Aim::Back(to) => {
                 let target = back(&states, to.as_deref())?;
-                let revision = states.values().find_map(|state| state.find(&target.to_string())?.finished.clone());
+                let revision =
+                    states.values().find_map(|state| state.find(&target.to_string())?.finished.clone());
                 let revision = revision.map_or_else(String::new, |mark| mark.revision);
                 Ok((target, vec![("revision".to_owned(), revision)]))
             }
@@ -164,5 +165,6 @@ impl Hold for Lease {
 }
 
 fn bad(settled: &Settled) -> Error {
-    Error::new(Kind::Unknown, settled.told()).hint("look at the host: systemctl --failed, and the journal of the units")
+    Error::new(Kind::Unknown, settled.told())
+        .hint("look at the host: systemctl --failed, and the journal of the units")
 }

@@ -17,10 +17,11 @@ use crate::cli::files::DiskFiles;
 use crate::cli::release::alive::Alive;
 use crate::cli::release::lease::{Aim, Lease};
 use crate::cli::{Ended, Stop, playbook};
+use crate::engine::Hold;
 use crate::spec::model::{Host, Project};
 use crate::task::releases::App;
 use crate::task::releases::lock::Claim;
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::event::Mode;
 use crate::words::names::RemotePath;
 
@@ -64,16 +65,15 @@ async fn run(how: How, file: &Path, checked: Project, aim: Aim) -> Ended {
     let load = move |set: &[(String, String)]| load(&app, &path, &tags, set);
     let lease = Lease::new(claim, &checked, aim, plan, Box::new(load))?;
     let mode = if plan { Mode::Plan } else { Mode::Run };
-    Conduct {
-        mode,
-        diffs: plan,
-        connection: &connection,
-        output,
-        pending: None,
-        hold: Some((name, Arc::new(lease))),
+    let hold = Some((name.clone(), Arc::new(lease) as Arc<dyn Hold>));
+    let conduct = Conduct { mode, diffs: plan, connection: &connection, output, pending: None, hold };
+    let code = conduct.run(&checked).await?;
+    // A host that was lost may still have our lock: the next run shall know that nobody stands behind it.
+    let lost = [Kind::Unreachable, Kind::Unknown, Kind::Interrupted].map(Kind::exit_code);
+    if !lost.contains(&code) {
+        alive.end(&name);
     }
-    .run(&checked)
-    .await
+    Ok(code)
 }
 
 /// Reads and checks everything, with further variables above those of the command line.

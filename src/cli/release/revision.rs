@@ -26,7 +26,9 @@ pub async fn of(host: &Host, files: &DiskFiles) -> Result<Revision> {
     }
     let source = text("app.source");
     let folder = files.find(source).map_err(|why| {
-        Error::config("there is no source to deploy").cause(why).hint("set `app.source` or `app.repo` in the inventory")
+        Error::config("there is no source to deploy")
+            .cause(why)
+            .hint("set `app.source` or `app.repo` in the inventory")
     })?;
     local(&folder, source, files).await
 }
@@ -46,11 +48,15 @@ async fn git(args: &[&str]) -> std::result::Result<String, String> {
 async fn remote(repo: &str, reference: &str) -> Result<Revision> {
     let cannot = || Error::failed(format!("cannot find out what {reference} is in {repo}"));
     let listed = git(&["ls-remote", "--", repo]).await.map_err(|why| {
-        cannot().cause(why).hint("this machine asks, without the checkout: it needs to reach the repository too")
+        cannot()
+            .cause(why)
+            .hint("this machine asks, without the checkout: it needs to reach the repository too")
     })?;
     let commit = pointed(&listed, reference).or_else(|| is_commit(reference).then(|| reference.to_owned()));
     let commit = commit.ok_or_else(|| {
-        cannot().cause("it has no such branch or tag").hint(format!("see what there is: git ls-remote {repo}"))
+        cannot()
+            .cause("it has no such branch or tag")
+            .hint(format!("see what there is: git ls-remote {repo}"))
     })?;
     Ok(Revision { short: commit.chars().take(8).collect(), whole: commit.clone(), reference: Some(commit) })
 }
@@ -67,7 +73,8 @@ fn pointed(listed: &str, reference: &str) -> Option<String> {
         format!("refs/tags/{reference}"),
         reference.to_owned(),
     ];
-    let found = |name: &String| listed.lines().find_map(|line| line.strip_suffix(name.as_str())?.strip_suffix('\t'));
+    let found =
+        |name: &String| listed.lines().find_map(|line| line.strip_suffix(name.as_str())?.strip_suffix('\t'));
     names.iter().find_map(found).map(str::to_owned)
 }
 
@@ -107,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_ref_is_a_branch_then_a_tag_then_a_whole_name() {
-        let listed = "a1\tHEAD\nb2\trefs/heads/main\nc3\trefs/heads/x/main\nd4\trefs/tags/v1\ne5\trefs/tags/v1^{}\n";
+        let listed =
+            "a1\tHEAD\nb2\trefs/heads/main\nc3\trefs/heads/x/main\nd4\trefs/tags/v1\ne5\trefs/tags/v1^{}\n";
         let is = |name: &str| pointed(listed, name);
         assert_eq!(is("main").as_deref(), Some("b2"));
         assert_eq!(is("v1").as_deref(), Some("e5"));

@@ -18,7 +18,11 @@ pub async fn run(args: &Status) -> Ended {
     let (mut text, mut code) = (String::new(), 0);
     for (host, said) in &answers {
         let state = said.as_ref().map(|said| State::parse(said));
-        let line = if args.json { json(host, &state.map_err(Clone::clone)) } else { told(host, state.as_ref().ok()) };
+        let line = if args.json {
+            json(host, &state.map_err(Clone::clone))
+        } else {
+            told(host, state.as_ref().ok())
+        };
         text.push_str(&line);
         if let Err(error) = said {
             code = error.kind.exit_code().max(code);

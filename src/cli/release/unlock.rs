@@ -11,7 +11,9 @@ use crate::words::error::{Error, Kind};
 
 pub async fn run(args: &Unlock) -> Ended {
     if args.run.is_empty() || !args.run.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(Error::config(format!("{:?} is not the name of a run", args.run)).hint("see who has the lock: tow status").into());
+        return Err(Error::config(format!("{:?} is not the name of a run", args.run))
+            .hint("see who has the lock: tow status")
+            .into());
     }
     let claim = Claim { run: args.run.clone(), holder: alive::operator(), dead: vec![] };
     let answers = ask::everywhere(&args.app, &|app: &App| claim.unlock(app)).await?;
@@ -40,7 +42,9 @@ fn told(said: &str) -> (String, Option<Kind>) {
     }
     let settled = settled(said).map(|settled| settled.told());
     match (has("unlocked=yes"), has("free=yes")) {
-        (true, _) => (settled.map_or_else(|| "unlocked".to_owned(), |settled| format!("unlocked; {settled}")), None),
+        (true, _) => {
+            (settled.map_or_else(|| "unlocked".to_owned(), |settled| format!("unlocked; {settled}")), None)
+        }
         (_, true) => ("was not locked".to_owned(), None),
         _ => ("did not say whether it is locked".to_owned(), Some(Kind::Unknown)),
     }

@@ -24,11 +24,7 @@ impl Holder {
             found.map(str::to_owned)
         };
         let rest = |key: &str| value(key).unwrap_or_default();
-        Some(Holder {
-            run: value("held")?,
-            holder: rest("holder"),
-            age: rest("age").parse().unwrap_or(0),
-        })
+        Some(Holder { run: value("held")?, holder: rest("holder"), age: rest("age").parse().unwrap_or(0) })
     }
 
     pub fn refusal(&self, app: &str) -> Error {
@@ -100,16 +96,23 @@ pub fn taken(text: &str) -> Taken {
 /// What became of a switch that nobody confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
-    Reverted { from: String, serves: String },
+    Reverted {
+        from: String,
+        serves: String,
+    },
     /// The release before could not be started either.
-    Bad { from: String },
+    Bad {
+        from: String,
+    },
 }
 
 impl Settled {
     pub fn told(&self) -> String {
         match self {
             Settled::Reverted { from, serves } => format!("{from} was not confirmed: {serves} serves again"),
-            Settled::Bad { from } => format!("{from} was not confirmed, and what served before could not be put back"),
+            Settled::Bad { from } => {
+                format!("{from} was not confirmed, and what served before could not be put back")
+            }
         }
     }
 }
@@ -118,8 +121,8 @@ pub fn settled(text: &str) -> Option<Settled> {
     let value = |key: &str| {
         text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned)
     };
-    let reverted = value("reverted")
-        .map(|from| Settled::Reverted { from, serves: value("serves").unwrap_or_default() });
+    let reverted =
+        value("reverted").map(|from| Settled::Reverted { from, serves: value("serves").unwrap_or_default() });
     reverted.or_else(|| value("bad").map(|from| Settled::Bad { from }))
 }
 

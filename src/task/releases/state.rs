@@ -108,7 +108,10 @@ mod tests {
     #[test]
     fn only_finished_releases_count() {
         let state = State::parse(HOST);
-        assert_eq!(state.names().map(ToString::to_string).collect::<Vec<_>>(), ["1-a", "2-b", "3-c", "4-d", "10-x"]);
+        assert_eq!(
+            state.names().map(ToString::to_string).collect::<Vec<_>>(),
+            ["1-a", "2-b", "3-c", "4-d", "10-x"]
+        );
         assert_eq!(state.previous().unwrap().name.to_string(), "2-b");
         assert_eq!(State::parse("current=1-a\nrelease=1-a {}\n").previous(), None);
         assert_eq!(State::parse("").previous(), None);
