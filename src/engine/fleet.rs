@@ -54,12 +54,12 @@ async fn held(hold: &Arc<dyn Hold>, run: &Run, fleet: &Fleet) {
     let hosts: Vec<_> = fleet.values().map(|host| (host.clone(), None)).collect();
     connect_all(run, &hosts).await;
     drop(hosts);
-    let held = Held::take(hold, run, fleet).await;
-    let undo = match &held.project {
+    let lease = Held::take(hold, run, fleet).await;
+    let undo = match &lease.project {
         Some(project) => all_stages(project, run, fleet).await,
         None => false,
     };
-    held.give_back(run, fleet, undo).await;
+    lease.give_back(run, fleet, undo).await;
 }
 
 /// Whether the hosts shall take back what the run has done provisionally.

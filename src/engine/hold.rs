@@ -49,32 +49,32 @@ pub struct Held {
 impl Held {
     /// Takes it on all hosts, or on none. The first of them decides between two who want it at once.
     pub async fn take(hold: &Arc<dyn Hold>, run: &Run, fleet: &Fleet) -> Held {
-        let mut held = Held { hold: hold.clone(), hosts: vec![], beats: None, project: None };
+        let mut own = Held { hold: hold.clone(), hosts: vec![], beats: None, project: None };
         if any_failed(fleet).await || run.cancelled() {
-            return held;
+            return own;
         }
         let mut all = fleet.iter();
         let first: Vec<_> = all.by_ref().take(1).collect();
         for some in [first, all.collect()] {
             let took = join_all(some.iter().map(|(_, host)| take_one(hold.as_ref(), run, host))).await;
             let names = some.iter().zip(took).filter(|(_, took)| *took).map(|((name, _), _)| (*name).clone());
-            held.hosts.extend(names);
+            own.hosts.extend(names);
             if any_failed(fleet).await {
-                return held;
+                return own;
             }
         }
         if run.options.mode != Mode::Plan {
-            held.beats = Some(tokio::spawn(beat(hold.clone(), links(fleet).await)));
+            own.beats = Some(tokio::spawn(beat(hold.clone(), links(fleet).await)));
         }
         match hold.project() {
-            Ok(project) => held.project = Some(project),
+            Ok(project) => own.project = Some(project),
             Err(error) => {
                 for host in fleet.values() {
                     host.lock().await.fail(error.clone());
                 }
             }
         }
-        held
+        own
     }
 
     /// Gives it back everywhere. `undo`: also hosts that did well take back what they have not confirmed.

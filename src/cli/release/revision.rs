@@ -1,5 +1,6 @@
 //! What would be deployed: the commit that a ref of the repository points to, or the state of a folder here.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::cli::files::DiskFiles;
@@ -103,7 +104,7 @@ fn digest(source: &str, files: &DiskFiles) -> Result<String> {
             Node::Link { target } => target.clone(),
             Node::File { content, executable } => format!("{} {executable}", content.digest.short()),
         };
-        text.push_str(&format!("{}\0{what}\n", entry.path));
+        let _ = writeln!(text, "{}\0{what}", entry.path);
     }
     Ok(Digest::of(text.as_bytes()).short().chars().take(8).collect())
 }
