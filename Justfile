@@ -24,3 +24,8 @@ bench *OPTIONS:
 # Deploys the example application to three hosts inside this process
 demo *OPTIONS:
     cargo run --release --locked -- demo {{OPTIONS}}
+
+# Draws docs/demo.svg anew from a real run, in a terminal of tmux
+picture:
+    cargo build --release --locked
+    docs/picture target/release/tow

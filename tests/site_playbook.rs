@@ -1,26 +1,77 @@
-//! The shipped site playbook: it is read with the example inventory, and what it writes is what nginx and systemd read.
+//! The shipped site playbook: it is read with the example inventory, in each of its variants, and what it writes is what
+//! nginx and systemd read.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+const ASGI: &[&str] = &[
+    "app.interface=asgi",
+    "app.entry=app.main:app",
+    "app.installer=uv",
+    "app.packages=[\"gunicorn\", \"uvicorn-worker\"]",
+    "site.websockets=[\"/ws/\"]",
+];
+const PROCESSES: &[&str] = &[
+    "app.processes=[{ name = \"worker\", command = \"celery -A shop worker\" }]",
+    "app.timers=[{ name = \"tidy\", command = \"flask tidy --below 5%\", calendar = \"daily\" }]",
+];
+const SUPERVISOR: &[&str] = &[
+    "app.supervisor=true",
+    "db.engine=sqlite",
+    "app.processes=[{ name = \"worker\", command = \"celery -A shop worker\" }]",
+];
+const OTHERS: &[&str] = &[
+    "app.repo=git@example.com:me/shop.git",
+    "app.static=",
+    "app.redirects=[]",
+    "app.migrate=",
+    "app.collectstatic=python manage.py collectstatic --noinput",
+    "app.requirements=pyproject.toml",
+    "app.system_packages=[\"libpq5\"]",
+    "db.networks=[\"10.0.0.11/32\"]",
+    "acme.server=https://127.0.0.1:14000/dir",
+    "acme.ca=Cargo.toml",
+    "acme.email=",
+    "site.rate=",
+    "site.snippet=justfile.conf",
+    "site.headers={ Content-Security-Policy = \"default-src 'self'\" }",
+    "harden={ firewall = true, upgrades = true, fail2ban = true }",
+];
+const WHEELS: &[&str] = &["app.wheelhouse=templates", "acme.staging=true"];
+const VARIANTS: [&[&str]; 6] = [&[], ASGI, PROCESSES, SUPERVISOR, OTHERS, WHEELS];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The example inventory, but for a host that nobody reaches: loopback, on a port where nothing listens.
-fn tow(set: &[&str]) -> Output {
-    let folder = tempfile::tempdir().unwrap();
-    let inventory = std::fs::read_to_string(root().join("examples/site/inventory.toml")).unwrap();
-    let near = inventory.replace("address = \"203.0.113.10\"", "address = \"127.0.0.1\"\nport = 9");
-    assert_ne!(inventory, near);
-    let file = folder.path().join("inventory.toml");
-    std::fs::write(&file, near).unwrap();
+/// The example inventory, but for the way to its host.
+fn inventory(folder: &Path, way: &str) -> std::path::PathBuf {
+    let text = fs::read_to_string(root().join("examples/site/inventory.toml")).unwrap();
+    let near = text.replace("address = \"203.0.113.10\"", way);
+    assert_ne!(text, near);
+    let file = folder.join("inventory.toml");
+    fs::write(&file, near).unwrap();
+    file
+}
+
+fn tow(verb: &str, inventory: &Path, playbook: &Path, set: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tow"));
-    command.current_dir(root()).args(["plan", "-i"]).arg(file).arg("playbooks/site.toml");
+    command.current_dir(root()).args([verb, "-i"]).arg(inventory).arg(playbook);
     command.args(set.iter().flat_map(|set| ["--set", set]));
     command.env("DB_PASSWORD", "a database password").env("SECRET_KEY", "k".repeat(40)).output().unwrap()
+}
+
+/// A plan for a host that nobody reaches: loopback, on a port where nothing listens.
+fn plan(set: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = inventory(folder.path(), "address = \"127.0.0.1\"\nport = 9");
+    tow("plan", &inventory, Path::new("playbooks/site.toml"), set)
 }
 
 fn said(output: &Output) -> String {
@@ -29,11 +80,17 @@ fn said(output: &Output) -> String {
 
 /// Everything is rendered and checked before the first connection, and only that fails.
 #[test]
-fn it_is_read_with_the_example_inventory() {
-    for set in
-        [&[][..], &["app.repo=https://example.com/me/shop.git"], &["acme.server=https://127.0.0.1:14000/dir"]]
-    {
-        let output = tow(set);
+fn it_is_read_with_the_example_inventory_in_every_variant() {
+    let folder = tempfile::tempdir().unwrap();
+    let snippet = folder.path().join("own.conf");
+    fs::write(&snippet, "location = /own { return 204; }\n").unwrap();
+    for variant in VARIANTS {
+        let snippet = format!("site.snippet={}", snippet.display());
+        let set: Vec<&str> = variant
+            .iter()
+            .map(|set| if set.starts_with("site.snippet") { snippet.as_str() } else { set })
+            .collect();
+        let output = plan(&set);
         assert_eq!(output.status.code(), Some(4), "{set:?}\n{}", said(&output));
         assert!(!said(&output).contains("a database password"), "{}", said(&output));
     }
@@ -41,7 +98,157 @@ fn it_is_read_with_the_example_inventory() {
 
 #[test]
 fn what_is_missing_is_told_before_any_connection() {
-    let output = tow(&["app.domains=shop.example.com"]);
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert!(said(&output).contains("app.domains"), "{}", said(&output));
+    for (set, part) in [
+        (&["app.domains=shop.example.com"][..], "app.domains"),
+        (&["db.networks=[\"10.0.0.1/24\"]"], "10.0.0.1/24"),
+        (&["acme.server=http://acme.example.com/dir"], "https://"),
+        (&["app.repo=https://me:password@example.com/shop.git"], "the address holds a password"),
+    ] {
+        let output = plan(set);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains(part), "{}", said(&output));
+    }
+}
+
+/// The templates, written into a folder on this machine with the playbook's own variables.
+fn written(set: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let site = fs::read_to_string(root().join("playbooks/site.toml")).unwrap();
+    let (vars, _) = site.split_once("[[stages]]").unwrap();
+    let mut playbook = vars.to_owned();
+    let mut add = |each: &str, src: &str, name: &str| {
+        let dest = folder.path().join(name).display().to_string();
+        writeln!(playbook, "[[tasks]]\n{each}template = {{ src = {src:?}, dest = {dest:?} }}").unwrap();
+    };
+    for (src, name) in [
+        ("app@.service.hbs", "{{app.name}}@.service"),
+        ("app.socket.hbs", "{{app.name}}.socket"),
+        ("app-probe@.socket.hbs", "{{app.name}}-probe@.socket"),
+        ("hardening.conf.hbs", "hardening.conf"),
+        ("supervisor.conf.hbs", "supervisor.conf"),
+        ("logrotate.hbs", "logrotate"),
+        ("nginx-default.conf.hbs", "00-default.conf"),
+        ("nginx-http.conf.hbs", "http.conf"),
+        ("nginx-site.conf.hbs", "site.conf"),
+    ] {
+        add("", src, name);
+    }
+    add("for_each = \"app.processes\"\n", "process@.service.hbs", "{{app.name}}-{{item.name}}@.service");
+    add("for_each = \"app.timers\"\n", "timed@.service.hbs", "{{app.name}}-{{item.name}}@.service");
+    add("for_each = \"app.timers\"\n", "timed@.timer.hbs", "{{app.name}}-{{item.name}}@.timer");
+    let inventory = inventory(folder.path(), "connection = \"local\"\nbecome = false");
+    // Where its templates are found.
+    let file = tempfile::Builder::new().suffix(".toml").tempfile_in(root().join("playbooks")).unwrap();
+    fs::write(file.path(), playbook).unwrap();
+    let output = tow("run", &inventory, file.path(), set);
+    assert!(output.status.success(), "{}", said(&output));
+    folder
+}
+
+fn read(folder: &TempDir, name: &str) -> String {
+    fs::read_to_string(folder.path().join(name)).unwrap()
+}
+
+fn has(program: &str) -> bool {
+    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap();
+    found.status.success()
+}
+
+#[test]
+fn systemd_reads_the_units() {
+    if !has("systemd-analyze") {
+        return;
+    }
+    for variant in [&[][..], ASGI, PROCESSES] {
+        let folder = written(variant);
+        let mut units: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        units.retain(|path| {
+            path.extension().is_some_and(|end| ["service", "socket", "timer"].iter().any(|e| end == *e))
+        });
+        assert_eq!(units.len(), if variant == PROCESSES { 6 } else { 3 }, "{units:?}");
+        for unit in units.iter().filter(|path| path.extension().is_some_and(|end| end == "service")) {
+            let drop_in = folder.path().join(format!("{}.d", unit.file_name().unwrap().to_string_lossy()));
+            fs::create_dir(&drop_in).unwrap();
+            fs::copy(folder.path().join("hardening.conf"), drop_in.join("hardening.conf")).unwrap();
+        }
+        let output =
+            Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&units).output().unwrap();
+        let all = said(&output);
+        let place = folder.path().display().to_string();
+        // That the release's programs are not on this machine is no mistake of a unit's.
+        let wrong: Vec<&str> =
+            all.lines().filter(|line| line.contains(&place) && !line.contains("not executable")).collect();
+        assert!(wrong.is_empty(), "{variant:?}: {wrong:#?}");
+    }
+}
+
+#[test]
+fn nginx_reads_the_sites() {
+    if !has("nginx") || !has("openssl") {
+        return;
+    }
+    for variant in [
+        &[][..],
+        ASGI,
+        &["app.static=", "app.redirects=[]", "site.rate=", "site.headers={ X-Own = \"a \\\"b\\\"\" }"],
+    ] {
+        let folder = written(variant);
+        let place = folder.path().display().to_string();
+        let certificate = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-subj",
+                "/CN=x",
+            ])
+            .args(["-keyout", &format!("{place}/privkey.pem"), "-out", &format!("{place}/fullchain.pem")])
+            .output()
+            .unwrap();
+        assert!(certificate.status.success(), "{}", said(&certificate));
+        for name in ["00-default.conf", "http.conf", "site.conf"] {
+            // Ports that anybody may listen on, and files that are there.
+            let text = read(&folder, name).replace("/etc/letsencrypt/live/pythonweb", &place);
+            let text = text.replace("listen 80", "listen 18080").replace("listen 443", "listen 18443");
+            let lines: Vec<&str> = text.lines().filter(|line| !line.contains("listen [::]")).collect();
+            fs::write(folder.path().join(name), lines.join("\n")).unwrap();
+        }
+        let main = format!(
+            "pid {place}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n access_log off;\n include {place}/*.conf.ok;\n}}\n"
+        );
+        fs::write(folder.path().join("nginx"), main).unwrap();
+        for name in ["00-default.conf", "http.conf", "site.conf"] {
+            fs::copy(folder.path().join(name), folder.path().join(format!("{name}.ok"))).unwrap();
+        }
+        let output = Command::new("nginx").args(["-t", "-c", &format!("{place}/nginx")]).output().unwrap();
+        assert!(output.status.success(), "{variant:?}\n{}\n{}", said(&output), read(&folder, "site.conf"));
+    }
+}
+
+#[test]
+fn the_variants_say_what_they_mean() {
+    let folder = written(ASGI);
+    let unit = read(&folder, "pythonweb@.service");
+    assert!(unit.contains("gunicorn --worker-class uvicorn_worker.UvicornWorker --workers 2"), "{unit}");
+    assert!(read(&folder, "site.conf").contains("location /ws/ {"));
+
+    let folder = written(PROCESSES);
+    let timed = read(&folder, "pythonweb-tidy@.service");
+    assert!(timed.contains("ExecStart=/usr/bin/env flask tidy --below 5%%\n"), "{timed}");
+    assert!(read(&folder, "pythonweb-tidy@.timer").contains("OnCalendar=daily\n"));
+    assert!(
+        read(&folder, "pythonweb-worker@.service").contains("ExecStart=/usr/bin/env celery -A shop worker\n")
+    );
+
+    let folder = written(SUPERVISOR);
+    let programs = read(&folder, "supervisor.conf");
+    assert!(
+        programs.contains("[fcgi-program:pythonweb]") && programs.contains("[program:pythonweb-worker]"),
+        "{programs}"
+    );
 }

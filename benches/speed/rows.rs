@@ -130,8 +130,9 @@ impl Bench {
         let playbook = workload::folder().join("site.toml");
         let most = |count: u16| -> Result<f64> {
             let fleet = self.lab.fleet(usize::from(count), Duration::ZERO)?;
-            // As many at work as in the other rows; the connections of all stay open to the end.
-            let command = self.tow(&fleet, &playbook);
+            let mut command = self.tow(&fleet, &playbook);
+            // All at work at the same time.
+            command.args(["--parallel", &count.to_string()]);
             fleet.wipe()?;
             let first = peak_rss(&command, &self.lab.log())?;
             Ok(first.max(peak_rss(&command, &self.lab.log())?))

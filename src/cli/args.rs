@@ -9,7 +9,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 /// Reads an inventory of hosts and a playbook of tasks (TOML), works on all hosts at once, and says what it did.
 /// Nothing is installed on the servers.
 #[derive(Debug, Parser)]
-#[command(name = "tow", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "tow", version, max_term_width = 100, args_override_self = true, after_help = EXIT_CODES)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -20,13 +20,19 @@ Exit codes:
   0  all is well                   4  host not reached, or no access
   1  a bug in tow                  5  somebody else holds the lock
   2  arguments or files are wrong  6  state unknown: look at the host
-  3  a task failed                 7  host key not trusted
+  3  a task failed, problems       7  host key not trusted
                                  130  interrupted
 
-New here? `tow demo` shows everything on this machine, and leaves nothing behind.";
+New here? `tow demo` shows everything on this machine, and leaves nothing behind;
+`tow init`, in the checkout of your application, prepares its deployment.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Look at an application, and write inventory, playbooks and templates for it
+    ///
+    /// Run it in the application's checkout, or name a repository with --repo. What it cannot know it asks for at a
+    /// terminal; elsewhere everything is given by flags. It replaces nothing without asking.
+    Init(Init),
     /// Run a playbook
     Run(Playbook),
     /// Show what `run` would do, and write nothing on any host
@@ -39,6 +45,12 @@ pub enum Command {
     Status(Status),
     /// Take the lock away from a run that has ended
     Unlock(Unlock),
+    /// Look at the hosts before anything is done: what is wrong, why it matters, what to do
+    ///
+    /// Changes nothing. Exit code 0: a run may begin (there may be warnings); 3: problems; 4: no access; 7: host key.
+    Check(Check),
+    /// Write a guide for this inventory: DNS records, what goes where, the commands in order, what to do when
+    Guide(Guide),
     /// Run one command on many hosts
     ///
     /// The command's stdin is empty: what is piped into `tow exec` is not passed on.
@@ -49,6 +61,68 @@ pub enum Command {
     Demo(Demo),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Group)]
+pub struct Init {
+    /// The server's address, also ADDRESS:PORT; several times for several servers
+    #[arg(long, value_name = "ADDRESS")]
+    pub host: Vec<String>,
+    /// The account to log in as (root with --yes)
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The site's domain; several times for more of them
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Vec<String>,
+    /// Where the certificate authority may write to (empty with --yes)
+    #[arg(long, value_name = "EMAIL")]
+    pub email: Option<String>,
+    /// The database (postgresql with --yes, when the application uses one)
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    pub database: Option<Engine>,
+    /// The address of another server that has the database
+    #[arg(long, value_name = "ADDRESS")]
+    pub db_host: Option<String>,
+    /// What the application is called on the server (default: by its project or folder)
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// What gunicorn imports, instead of what is found: `wsgi:app`, `shop:create_app()`
+    #[arg(long, value_name = "MODULE:NAME")]
+    pub entry: Option<String>,
+    /// The server takes the source from this git repository, instead of from this folder
+    #[arg(long, value_name = "URL")]
+    pub repo: Option<String>,
+    /// Branch or tag of the repository (default: its own)
+    #[arg(long = "ref", value_name = "NAME", requires = "repo")]
+    pub reference: Option<String>,
+    /// Only what development on this machine needs; nothing is asked
+    #[arg(long)]
+    pub local: bool,
+    /// Take the default of whatever has one, instead of asking
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Replace files that differ
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    Postgresql,
+    Sqlite,
+    None,
+}
+
+impl Engine {
+    pub const ALL: [Engine; 3] = [Engine::Postgresql, Engine::Sqlite, Engine::None];
+
+    pub fn key(self) -> &'static str {
+        match self {
+            Engine::Postgresql => "postgresql",
+            Engine::Sqlite => "sqlite",
+            Engine::None => "none",
+        }
+    }
 }
 
 #[derive(Debug, Group)]
@@ -134,6 +208,41 @@ pub struct Unlock {
     pub run: String,
     #[command(flatten)]
     pub app: Application,
+}
+
+#[derive(Debug, Group)]
+pub struct Check {
+    #[command(flatten)]
+    pub wanted: Wanted,
+    /// Warnings fail too
+    #[arg(long)]
+    pub strict: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Group)]
+pub struct Guide {
+    #[command(flatten)]
+    pub wanted: Wanted,
+    /// The file to write it to (default: stdout)
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Of which playbook and which hosts something is to be said.
+#[derive(Debug, Group)]
+pub struct Wanted {
+    /// The playbook: a file, or the name of one in `playbooks/`
+    #[arg(value_name = "PLAYBOOK", default_value = "site")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub target: Target,
+    /// Set a variable, above all other places: `--set app.ref=main`
+    #[arg(short, long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Group)]

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::cli::args::{Colour, Connection, Output};
 use crate::cli::prompt::Prompt;
 use crate::cli::{Ended, stop};
-use crate::engine::{self, Emitter, Hold, Options, Pending, Run};
+use crate::engine::{self, Emitter, Hold, Options, Pending, Run, Strictness};
 use crate::report;
 use crate::spec::model::Project;
 use crate::transport::{self, Ask as _, Connector};
@@ -24,6 +24,8 @@ pub struct Conduct<'a> {
     pub pending: Option<Arc<dyn Pending>>,
     /// What the run holds on its hosts, and the name that it has there.
     pub hold: Option<(String, Arc<dyn Hold>)>,
+    /// Only looks at the hosts.
+    pub strictness: Option<Strictness>,
 }
 
 impl Conduct<'_> {
@@ -49,7 +51,10 @@ impl Conduct<'_> {
         if Prompt::possible() {
             run.review = Some(Arc::new(prompt));
         }
-        let code = engine::run(project, &run).await;
+        let code = match self.strictness {
+            Some(strictness) => engine::check(project, &run, strictness).await,
+            None => engine::run(project, &run).await,
+        };
         // The reporters end when nobody can tell them anything any more.
         drop(run);
         let joined = tokio::task::spawn_blocking(move || listening.join()).await;

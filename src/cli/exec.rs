@@ -18,6 +18,7 @@ pub async fn run(args: &Exec) -> Ended {
         output: args.output,
         pending: None,
         hold: None,
+        strictness: None,
     }
     .run(&project)
     .await

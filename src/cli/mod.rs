@@ -1,15 +1,19 @@
 //! Arguments, wiring, exit codes.
 
 mod args;
+mod check;
 mod conduct;
 pub mod demo;
 mod exec;
 mod files;
+mod guide;
 mod hosts;
+mod init;
 mod pending;
 mod playbook;
 mod prompt;
 mod release;
+mod shipped;
 mod stop;
 
 use std::fmt::Write as _;
@@ -63,7 +67,10 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     };
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
-    let commands = ["run", "plan", "deploy", "rollback", "status", "unlock", "exec", "hosts", "demo"];
+    let commands = [
+        "init", "check", "run", "plan", "deploy", "rollback", "status", "unlock", "guide", "exec", "hosts",
+        "demo",
+    ];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
         (ErrorKind::InvalidSubcommand, Some(near)) if !known => {
@@ -99,6 +106,7 @@ fn dispatch(args: Args) -> Ended {
             clap_complete::generate(shell, &mut Args::command(), "tow", &mut std::io::stdout());
             Ok(0)
         }
+        Command::Init(init) => init::run(&init),
         Command::Hosts(hosts) => hosts::run(&hosts),
         Command::Run(run) => runtime()?.block_on(playbook::run(&run)),
         Command::Plan(plan) => runtime()?.block_on(playbook::plan(&plan)),
@@ -106,6 +114,8 @@ fn dispatch(args: Args) -> Ended {
         Command::Rollback(rollback) => runtime()?.block_on(release::rollback(&rollback)),
         Command::Status(status) => runtime()?.block_on(release::status::run(&status)),
         Command::Unlock(unlock) => runtime()?.block_on(release::unlock::run(&unlock)),
+        Command::Check(check) => runtime()?.block_on(check::run(&check)),
+        Command::Guide(guide) => guide::run(&guide),
         Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),
         Command::Demo(demo) => runtime()?.block_on(demo::run(&demo)),
     }

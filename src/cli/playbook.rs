@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::args::{Playbook, Target};
+use crate::cli::args::{Output, Playbook, Target, Wanted};
 use crate::cli::conduct::Conduct;
 use crate::cli::files::DiskFiles;
 use crate::cli::pending::PendingFile;
@@ -22,7 +22,7 @@ pub async fn run(args: &Playbook) -> Ended {
     let playbook = find(&args.file)?;
     let project = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
-    say_where(args);
+    say_where(&args.target, args.output);
     Conduct {
         mode: Mode::Run,
         diffs: args.diff,
@@ -30,6 +30,7 @@ pub async fn run(args: &Playbook) -> Ended {
         output: args.output,
         pending,
         hold: None,
+        strictness: None,
     }
     .run(&project)
     .await
@@ -39,7 +40,7 @@ pub async fn plan(args: &Playbook) -> Ended {
     let playbook = find(&args.file)?;
     let project = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
-    say_where(args);
+    say_where(&args.target, args.output);
     Conduct {
         mode: Mode::Plan,
         diffs: true,
@@ -47,21 +48,22 @@ pub async fn plan(args: &Playbook) -> Ended {
         output: args.output,
         pending,
         hold: None,
+        strictness: None,
     }
     .run(&project)
     .await
 }
 
 /// A forgotten inventory must not pass for a run on the servers.
-fn say_where(args: &Playbook) {
-    if inventory_path(&args.target).is_none() && !args.output.json && !args.output.quiet {
+pub fn say_where(target: &Target, output: Output) {
+    if inventory_path(target).is_none() && !output.json && !output.quiet {
         let _ = writeln!(std::io::stderr(), "no inventory.toml here: this machine only");
     }
 }
 
 /// Reads and checks everything; nothing has been connected to yet.
 pub fn load(args: &Playbook, playbook: &Path) -> Result<Project, Stop> {
-    load_with(&args.target, playbook, [&args.tags, &args.skip_tags], args.set.clone())
+    load_with(&args.target, playbook, [&args.tags, &args.skip_tags], &args.set)
 }
 
 /// The same, from its parts; `tags` are those wanted and those to leave out.
@@ -69,18 +71,48 @@ pub fn load_with(
     target: &Target,
     playbook: &Path,
     tags: [&[String]; 2],
-    set: Vec<(String, String)>,
+    set: &[(String, String)],
 ) -> Result<Project, Stop> {
-    let request = Request {
+    let request =
+        Request { tags: tags[0].to_vec(), skip_tags: tags[1].to_vec(), ..request(target, playbook, set)? };
+    load_request(&request, playbook, &env)
+}
+
+/// The same for commands that speak of a playbook as a whole.
+pub fn load_whole(wanted: &Wanted) -> Result<Project, Stop> {
+    let playbook = find(&wanted.file)?;
+    load_request(&request(&wanted.target, &playbook, &wanted.set)?, &playbook, &env)
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The same where nobody will see a secret: those of the environment may be missing.
+pub fn load_without_secrets(wanted: &Wanted) -> Result<Project, Stop> {
+    let playbook = find(&wanted.file)?;
+    let any = |name: &str| env(name).or_else(|| Some("(a secret that was not given)".to_owned()));
+    load_request(&request(&wanted.target, &playbook, &wanted.set)?, &playbook, &any)
+}
+
+fn request(target: &Target, playbook: &Path, set: &[(String, String)]) -> Result<Request> {
+    Ok(Request {
         inventory: inventory(target)?,
         playbook: text_file(playbook, "playbook")?,
         limit: target.limit.clone(),
-        tags: tags[0].to_vec(),
-        skip_tags: tags[1].to_vec(),
-        set,
-    };
+        tags: vec![],
+        skip_tags: vec![],
+        set: set.to_vec(),
+    })
+}
+
+fn load_request(
+    request: &Request,
+    playbook: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Project, Stop> {
     let files: Arc<dyn Files + Send + Sync> = Arc::new(DiskFiles::beside(playbook));
-    spec::load(&request, &files, &|name| std::env::var(name).ok()).map_err(|mistakes| stop(&mistakes))
+    spec::load(request, &files, env).map_err(|mistakes| stop(&mistakes))
 }
 
 /// A file, or the name of one in `playbooks/`.
@@ -94,7 +126,7 @@ pub fn find(named: &Path) -> Result<PathBuf> {
     }
     Err(Error::config(format!("there is no playbook {}", named.display()))
         .cause(format!("neither {} nor {} is a file", named.display(), short.display()))
-        .hint("name a file, such as `tow run playbooks/site.toml`"))
+        .hint("name a file, such as `tow run playbooks/site.toml`; `tow init` writes one for an application"))
 }
 
 pub fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {

@@ -52,6 +52,18 @@ impl Prompt {
         true
     }
 
+    /// A question whose answer may be seen; `None` when nobody answers.
+    pub fn ask(question: &str) -> Option<String> {
+        if !Prompt::possible() {
+            return None;
+        }
+        asking(true, || Prompt::line(question))
+    }
+
+    pub fn say(text: &str) {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+
     fn line(question: &str) -> Option<String> {
         let mut answer = String::new();
         write!(std::io::stderr(), "{question}").ok()?;

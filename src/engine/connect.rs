@@ -1,15 +1,40 @@
 //! Connecting to all hosts of a run before anything is done on any of them.
 
+use std::borrow::Cow;
+
 use futures::future::join_all;
 
 use crate::engine::Run;
 use crate::engine::host::Shared;
+use crate::plan;
 use crate::spec::model::Stage;
 use crate::words::error::Kind;
+use crate::words::fact::Probe;
+use crate::words::names::HostName;
+
+/// What a host is asked together with connecting.
+#[derive(Clone, Copy)]
+pub enum First<'a> {
+    /// What the tasks of its first stage will want to know.
+    Stage(Option<&'a Stage>),
+    Probes(&'a [Probe]),
+}
+
+impl First<'_> {
+    pub fn probes(&self, host: &HostName) -> Cow<'_, [Probe]> {
+        match self {
+            First::Probes(probes) => Cow::Borrowed(probes),
+            First::Stage(stage) => {
+                let specs = stage.and_then(|stage| stage.tasks.get(host)).map_or(&[][..], Vec::as_slice);
+                Cow::Owned(plan::window(specs, 0, None).probes(specs))
+            }
+        }
+    }
+}
 
 /// Connects everywhere, each with the probes of its first stage. Unknown host keys are shown in one review, and
 /// where they are accepted those hosts are tried again.
-pub async fn connect_all(run: &Run, hosts: &[(Shared, Option<&Stage>)]) {
+pub async fn connect_all(run: &Run, hosts: &[(Shared, First<'_>)]) {
     connect(run, hosts).await;
     let unknown = run.connector.unknown_keys();
     let Some(review) = run.review.clone().filter(|_| !unknown.is_empty() && !run.cancelled()) else { return };
@@ -30,11 +55,11 @@ pub async fn connect_all(run: &Run, hosts: &[(Shared, Option<&Stage>)]) {
     connect(run, &again).await;
 }
 
-async fn connect(run: &Run, hosts: &[(Shared, Option<&Stage>)]) {
+async fn connect(run: &Run, hosts: &[(Shared, First<'_>)]) {
     join_all(hosts.iter().map(|(host, stage)| connect_one(run, host, *stage))).await;
 }
 
-async fn connect_one(run: &Run, host: &Shared, stage: Option<&Stage>) {
+async fn connect_one(run: &Run, host: &Shared, stage: First<'_>) {
     let _place = run.places.acquire().await;
     host.lock().await.connect(stage).await;
 }

@@ -87,6 +87,10 @@ impl Emitter {
                 self.outcome(outcome);
             }
             Event::TaskStarted { task } => self.text(&mut task.task),
+            Event::Finding { finding, .. } => {
+                self.text(&mut finding.what);
+                finding.why.iter_mut().chain(&mut finding.todo).for_each(|text| self.text(text));
+            }
             Event::HostFinished { summary, .. } => {
                 summary.error.iter_mut().for_each(|error| self.error(error));
                 summary.pending.iter_mut().for_each(|name| self.text(name));

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use futures::future::join_all;
 
-use crate::engine::connect::connect_all;
+use crate::engine::connect::{First, connect_all};
 use crate::engine::hold::{Held, Hold};
 use crate::engine::host::{HostRun, Shared, interrupted};
 use crate::engine::once::Once;
@@ -16,7 +16,7 @@ use crate::words::event::{Event, HostSummary, Mode, SCHEMA_VERSION, Verdict};
 use crate::words::names::HostName;
 use crate::words::plural::count;
 
-type Fleet = BTreeMap<HostName, Shared>;
+pub(super) type Fleet = BTreeMap<HostName, Shared>;
 
 /// Runs (or plans) `project`; what happens is told as events. Gives the exit code.
 pub async fn run(project: &Project, run: &Run) -> u8 {
@@ -51,7 +51,7 @@ pub async fn run(project: &Project, run: &Run) -> u8 {
 
 /// The stages, while every host is held.
 async fn held(hold: &Arc<dyn Hold>, run: &Run, fleet: &Fleet) {
-    let hosts: Vec<_> = fleet.values().map(|host| (host.clone(), None)).collect();
+    let hosts: Vec<_> = fleet.values().map(|host| (host.clone(), First::Probes(&[]))).collect();
     connect_all(run, &hosts).await;
     drop(hosts);
     let lease = Held::take(hold, run, fleet).await;
@@ -90,13 +90,9 @@ impl Come {
 }
 
 /// Each host with the first stage that it takes part in.
-fn first_stages<'a>(
-    project: &'a Project,
-    names: &[HostName],
-    fleet: &Fleet,
-) -> Vec<(Shared, Option<&'a Stage>)> {
+fn first_stages<'a>(project: &'a Project, names: &[HostName], fleet: &Fleet) -> Vec<(Shared, First<'a>)> {
     let first = |name: &HostName| project.stages.iter().find(|stage| stage.hosts.contains(name));
-    names.iter().filter_map(|name| Some((fleet.get(name)?.clone(), first(name)))).collect()
+    names.iter().filter_map(|name| Some((fleet.get(name)?.clone(), First::Stage(first(name))))).collect()
 }
 
 async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> Come {
@@ -257,7 +253,7 @@ async fn interrupt(fleet: &Fleet) {
     }
 }
 
-async fn finish(run: &Run, fleet: Fleet) -> BTreeMap<HostName, HostSummary> {
+pub(super) async fn finish(run: &Run, fleet: Fleet) -> BTreeMap<HostName, HostSummary> {
     let one = |shared: Shared| async move {
         match Arc::try_unwrap(shared) {
             Ok(host) => Some(host.into_inner().finish().await),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::engine::connect::First;
 use crate::engine::notify::{ByStage, Doubtful};
 use crate::engine::once::Once;
 use crate::engine::retry::Tries;
@@ -65,12 +66,11 @@ impl HostRun {
         self.error.is_some()
     }
 
-    /// Connects and asks what `stage` will want to know, in one go.
-    pub async fn connect(&mut self, stage: Option<&Stage>) {
+    /// Connects and asks, in one go.
+    pub async fn connect(&mut self, first: First<'_>) {
         let began = Instant::now();
         self.run.emitter.send(Event::Connecting { host: self.host.name.clone(), attempt: 1 });
-        let specs = stage.and_then(|stage| stage.tasks.get(&self.host.name)).map_or(&[][..], Vec::as_slice);
-        let probes = plan::window(specs, 0, None).probes(specs);
+        let probes = first.probes(&self.host.name);
         match self.open(&probes).await {
             Ok(()) => {
                 self.live.os = self.facts.host.clone();

@@ -1,10 +1,11 @@
 //! Running: fan-out over hosts, stages, waves, limits, cancellation.
 //!
 //! `fleet` decides who goes when, `host` walks one host through a stage, `apply` performs a batch of planned
-//! tasks; `emit` is the only way out.
+//! tasks; `check` looks without doing; `emit` is the only way out.
 
 mod apply;
 mod capture;
+mod check;
 mod conclude;
 mod connect;
 mod diffs;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
+pub use check::{Strictness, check};
 pub use emit::Emitter;
 pub use fleet::run;
 pub use hold::Hold;

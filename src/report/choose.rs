@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, stderr, stdout};
 
 use console::Term;
 
+use crate::report::check::{Checked, Much};
 use crate::report::exec::{Exec, Guarded, Layout};
 use crate::report::github::Annotations;
 use crate::report::json::Json;
@@ -162,6 +163,7 @@ pub fn assemble(options: Options, around: Surroundings, outlets: &Outlets) -> Re
     }
     match options.mode {
         Mode::Plan => list.push(Box::new(Planned::new(out(), data))),
+        Mode::Check => list.push(Box::new(Checked::new(out(), data, much(options)))),
         Mode::Exec => {
             let layout =
                 if around.stdout_terminal && !options.plain { Layout::Group } else { Layout::Stream };
@@ -175,7 +177,9 @@ pub fn assemble(options: Options, around: Surroundings, outlets: &Outlets) -> Re
     }
     let shown = detail(options) >= Detail::Changes && (!live || options.verbose > 0);
     let told = Told { quiet: options.quiet, output: shown };
-    list.push(Box::new(Ending::new(err(), progress, told)));
+    if options.mode != Mode::Check {
+        list.push(Box::new(Ending::new(err(), progress, told)));
+    }
     if around.github {
         list.push(Box::new(Annotations::new(err())));
     }
@@ -186,9 +190,17 @@ pub fn assemble(options: Options, around: Surroundings, outlets: &Outlets) -> Re
 fn detail(options: Options) -> Detail {
     match (options.mode, options.quiet, options.verbose) {
         (_, true, _) => Detail::Failures,
-        (Mode::Plan | Mode::Exec, ..) => Detail::Notices,
+        (Mode::Plan | Mode::Exec | Mode::Check, ..) => Detail::Notices,
         (Mode::Run, _, 0) => Detail::Changes,
         (Mode::Run, ..) => Detail::Everything,
+    }
+}
+
+fn much(options: Options) -> Much {
+    match (options.quiet, options.verbose) {
+        (true, _) => Much::Problems,
+        (false, 0) => Much::Usual,
+        (false, _) => Much::Everything,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Listeners to events: terminal, plain, JSON. They see events only.
 
 pub mod above;
+pub mod check;
 pub mod choose;
 pub mod exec;
 pub mod frame;

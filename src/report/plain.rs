@@ -34,6 +34,7 @@ pub struct Plain {
     detail: Detail,
     /// The column in which text begins, so that hosts stand under each other.
     column: usize,
+    mode: Mode,
     open: BTreeMap<HostName, Open>,
     /// What the event in hand says: written at once, for output may be millions of lines.
     saying: String,
@@ -50,7 +51,8 @@ struct Open {
 
 impl Plain {
     pub fn new(sink: Sink, look: Look, detail: Detail) -> Plain {
-        Plain { sink, look, detail, column: 0, open: BTreeMap::new(), saying: String::new() }
+        let (open, saying) = (BTreeMap::new(), String::new());
+        Plain { sink, look, detail, column: 0, mode: Mode::Run, open, saying }
     }
 
     fn say(&mut self, host: &HostName, tone: Option<Tone>, text: &str) {
@@ -71,6 +73,7 @@ impl Plain {
     }
 
     fn started(&mut self, playbook: &str, mode: Mode, hosts: &[HostName]) {
+        self.mode = mode;
         self.column = hosts.iter().map(|host| host.as_str().len()).max().unwrap_or(0).min(32);
         if self.detail >= Detail::Changes && mode == Mode::Run {
             self.announce(&format!("{playbook} on {}", count(hosts.len(), "host")));
@@ -176,7 +179,9 @@ impl Listener for Plain {
             Event::TaskFinished { task, outcome, elapsed: time } => {
                 self.finished(task, outcome, *time);
             }
-            Event::HostFinished { host, summary } if summary.verdict == Verdict::Unreachable => {
+            Event::HostFinished { host, summary }
+                if summary.verdict == Verdict::Unreachable && self.mode != Mode::Check =>
+            {
                 let why = summary
                     .error
                     .as_ref()

@@ -116,12 +116,15 @@ impl State {
                 self.above.say(Tone::Bad, &format!("stopping: {}", neutralise(why).replace('\n', " ")));
             }
             Event::HostFinished { host, summary } => {
-                if let (Verdict::Unreachable, Some(error)) = (summary.verdict, &summary.error) {
+                if let (Verdict::Unreachable, Some(error)) = (summary.verdict, &summary.error)
+                    && self.mode != Mode::Check
+                {
                     self.failure(host, &with_last_line(error));
                 }
                 self.phase(host, Phase::Done(summary.verdict), now);
             }
-            Event::RunFinished { .. } => {}
+            // Told at the end, all together.
+            Event::Finding { .. } | Event::RunFinished { .. } => {}
         }
     }
 

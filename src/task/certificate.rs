@@ -9,6 +9,7 @@ use crate::task::common::{none_if_empty, one_or_many};
 use crate::task::place::fresh;
 use crate::task::systemd_unit::files::joined;
 use crate::task::write::{Target, Wanted, content_probes, plan_content};
+use crate::task::need::{self, Need};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command, Owner};
 use crate::words::content::Content;
@@ -208,6 +209,18 @@ impl Task for Certificate {
             self.hook = Some((path.map_err(|why| Mistake::new("folder", why))?, wanted));
         }
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let certificate = need::Certificate {
+            name: self.name().to_owned(),
+            folder: self.folder().to_owned(),
+            domains: self.domains.clone(),
+            email: self.email.clone(),
+            is_public: self.server() == LETS_ENCRYPT,
+        };
+        let authority = Need::server(self.server(), "the certificate authority");
+        [Need::Certificate(certificate), Need::Root].into_iter().chain(authority).collect()
     }
 
     fn probes(&self) -> Vec<Probe> {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::task::common::with_attributes;
 use crate::task::place::fresh_in;
 use crate::task::write::{Target, attributes};
+use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Owner};
 use crate::words::error::{Error, Result};
@@ -120,6 +121,10 @@ impl Task for Directory {
                 .hint("is a variable in the path empty?"));
         }
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        if self.absent { vec![] } else { vec![Need::place(self.path.as_str(), Sort::Folder)] }
     }
 
     fn probes(&self) -> Vec<Probe> {

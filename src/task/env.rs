@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::task::command::is_variable_name;
 use crate::task::write::{Target, Wanted, content_probes, plan_content};
+use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::Owner;
 use crate::words::content::Content;
@@ -78,6 +79,10 @@ impl Task for Env {
         let text: String = self.vars.iter().map(|(name, value)| line(name, value)).collect::<Result<_, _>>()?;
         self.wanted = Some(Wanted { content: Content::text(text), secret: true });
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::place(self.path.as_str(), Sort::Variables)]
     }
 
     fn probes(&self) -> Vec<Probe> {

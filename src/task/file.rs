@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::task::place::probes;
 use crate::task::write::{Target, Wanted, attributes, content_probes, plan_content};
+use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Owner};
 use crate::words::content::Content;
@@ -106,6 +107,10 @@ impl Task for File {
             _ => None,
         };
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        if self.absent { vec![] } else { vec![Need::place(self.path.as_str(), Sort::File)] }
     }
 
     fn probes(&self) -> Vec<Probe> {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::task::common::one_or_many;
 use crate::task::seconds::Span;
+use crate::task::need::Need;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
@@ -129,6 +130,10 @@ impl Task for Firewall {
             return Err(Mistake::new("window", "shorter than 30s: it could end before anybody confirms"));
         }
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Firewall, Need::Root]
     }
 
     fn probes(&self) -> Vec<Probe> {

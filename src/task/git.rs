@@ -5,6 +5,7 @@ mod script;
 use serde::Deserialize;
 
 use crate::task::common::none_if_empty;
+use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
@@ -263,6 +264,11 @@ impl Task for Git {
             None => None,
         };
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let server = Need::server(&self.repo, "the repository");
+        server.into_iter().chain([Need::place(self.dest.as_str(), Sort::Source)]).collect()
     }
 
     fn probes(&self) -> Vec<Probe> {

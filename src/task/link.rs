@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::task::place::{needs_parent, probes};
+use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::Action;
 use crate::words::error::{Error, Result};
@@ -86,6 +87,10 @@ impl Task for Link {
             }
             _ => Ok(()),
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        if self.absent { vec![] } else { vec![Need::place(self.path.as_str(), Sort::Link)] }
     }
 
     fn probes(&self) -> Vec<Probe> {

@@ -5,12 +5,14 @@
 
 use std::fmt;
 
+use crate::task::need::Need;
 use crate::words::content::Files;
 use crate::words::error::{Error, Result};
 use crate::words::fact::{Facts, Probe};
 use crate::words::step::Step;
 
 pub mod common;
+pub mod need;
 pub mod place;
 pub mod postgres;
 pub mod releases;
@@ -54,6 +56,10 @@ pub trait Task: fmt::Debug + Send + Sync {
     /// Reads what the task needs of the operator's files, and checks what serde cannot.
     fn load(&mut self, _inputs: &dyn Inputs) -> Result<(), Mistake> {
         Ok(())
+    }
+    /// What it needs of a host and puts there, for `tow check` and `tow guide`.
+    fn needs(&self) -> Vec<Need> {
+        vec![]
     }
     /// Everything `plan` will look at, in no particular order.
     fn probes(&self) -> Vec<Probe>;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::task::place::{fresh, needs_parent};
 use crate::task::systemd_unit::files::rendered;
 use crate::task::write::{Wanted, content_probes, refuse_unless_file};
+use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::content::Content;
@@ -235,6 +236,14 @@ impl Task for NginxSite {
         };
         self.places = Some(Places { file: place("sites-available")?, link: place("sites-enabled")? });
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        if self.absent || !self.enabled {
+            return vec![Need::Root];
+        }
+        let path = format!("{}/sites-available/{}", self.folder(), self.name);
+        vec![Need::Site(self.name.clone()), Need::Root, Need::place(path, Sort::File)]
     }
 
     fn probes(&self) -> Vec<Probe> {

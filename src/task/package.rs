@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::task::common::one_or_many;
 use crate::task::seconds::Span;
+use crate::task::need::Need;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
@@ -183,6 +184,12 @@ impl Task for Package {
             return Err(Mistake::new("purge", "`purge` belongs to `absent = true`"));
         }
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let names = self.names.iter().map(|name| Wanted::parse(name).name);
+        let installed = if self.absent { vec![] } else { names.map(Need::Package).collect() };
+        [installed, vec![Need::Root]].concat()
     }
 
     fn probes(&self) -> Vec<Probe> {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::task::common::{none_if_empty, one_or_many};
+use crate::task::need::Need;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::Action;
 use crate::words::content::Digest;
@@ -211,6 +212,11 @@ impl Task for Pip {
             return Err(Mistake::new("editable", "`editable` belongs to `project`"));
         }
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let is_offline = self.wheelhouse.is_some() || self.extra_args.iter().any(|arg| arg == "--no-index");
+        if is_offline { vec![] } else { vec![Need::Index] }
     }
 
     fn probes(&self) -> Vec<Probe> {

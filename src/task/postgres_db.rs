@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::task::common::one_or_many;
 use crate::task::postgres::{PORT, Server, check_name, identifier, literal};
+use crate::task::need::Need;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
@@ -159,6 +160,10 @@ impl Task for PostgresDb {
             check_network(network).map_err(|why| Mistake::new("networks", format!("{network:?}: {why}")))?;
         }
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Database(self.name.clone()), Need::Root]
     }
 
     fn probes(&self) -> Vec<Probe> {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::task::seconds::Span;
 use crate::task::service::unit::{Unit, parse};
+use crate::task::need::Need;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
@@ -204,6 +205,10 @@ impl Task for Service {
             return Err(Mistake::new("name", format!("{:?} is not the name of a unit", self.name)));
         }
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Systemd]
     }
 
     fn probes(&self) -> Vec<Probe> {

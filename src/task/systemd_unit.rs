@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::task::seconds::Span;
 use crate::task::service::{Service, State};
 use crate::task::systemd_unit::files::{Files, UnitFile, is_template};
+use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::Action;
 use crate::words::error::Result;
@@ -132,6 +133,13 @@ impl Task for SystemdUnit {
         };
         self.file = Some(file.map_err(|why| Mistake::new("name", why))?);
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let is_whole = self.drop_in.is_none() && !self.absent;
+        let unit = is_whole.then(|| Need::Unit(self.name.clone()));
+        let place = self.file.iter().filter(|_| !self.absent).map(|file| Need::place(file.path.as_str(), Sort::File));
+        [Need::Systemd, Need::Root].into_iter().chain(unit).chain(place).collect()
     }
 
     fn probes(&self) -> Vec<Probe> {

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::task::write::{Target, Wanted, content_probes, plan_content};
+use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::Owner;
 use crate::words::content::Content;
@@ -46,6 +47,10 @@ impl Task for Template {
         let text = inputs.render(&self.src, &text).map_err(mistake)?;
         self.wanted = Some(Wanted { secret: inputs.is_secret(&text), content: Content::text(text) });
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::place(self.dest.as_str(), Sort::File)]
     }
 
     fn probes(&self) -> Vec<Probe> {

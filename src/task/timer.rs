@@ -9,6 +9,7 @@ use crate::task::seconds::Span;
 use crate::task::service::{Service, State};
 use crate::task::systemd_unit::files::{Files, UnitFile, daemon_reload, is_plain, joined};
 use crate::task::timer::units::Line;
+use crate::task::need::Need;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::Action;
 use crate::words::error::Result;
@@ -136,6 +137,12 @@ impl Task for Timer {
             .collect::<Result<_, _>>()
             .map_err(|why| Mistake::new("name", why))?;
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let units = ["timer", "service"].map(|ending| Need::Unit(format!("{}.{ending}", self.name)));
+        let units = if self.absent { vec![] } else { units.to_vec() };
+        [vec![Need::Systemd, Need::Root], units].concat()
     }
 
     fn probes(&self) -> Vec<Probe> {

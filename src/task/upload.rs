@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::task::upload::glob::excluded;
 use crate::task::upload::tree::{Item, Tree};
 use crate::task::write::{Target, Wanted, content_probes, plan_content};
+use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task, place};
 use crate::words::action::Owner;
 use crate::words::content::{Content, Node};
@@ -118,6 +119,10 @@ impl Task for Upload {
         }
         self.loaded = Some(Loaded::File(Wanted { secret: is_secret(&content, inputs), content }));
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::place(self.dest.as_str(), Sort::Source)]
     }
 
     fn probes(&self) -> Vec<Probe> {

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::task::need::Need;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
@@ -145,6 +146,11 @@ impl Task for User {
             return Err(Mistake::new("name", "root is never removed"));
         }
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let account = (!self.absent).then(|| Need::Account(self.name.to_string()));
+        [Need::Root].into_iter().chain(account).collect()
     }
 
     fn probes(&self) -> Vec<Probe> {

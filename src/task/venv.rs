@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
@@ -178,6 +179,13 @@ impl Task for Venv {
                 .hint("write a name such as \"python3.12\", or an absolute path"));
         }
         Ok(())
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![
+            Need::Python(self.python.clone()),
+            Need::place(self.path.as_str(), Sort::Environment),
+        ]
     }
 
     fn probes(&self) -> Vec<Probe> {

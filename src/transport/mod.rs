@@ -1,6 +1,7 @@
 //! Ways to a host. Everything above sees [`Link`] and never whether it is SSH or the operator's own machine.
 
 pub mod local;
+mod names;
 pub mod runner;
 pub mod server;
 mod ssh;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::words::content::Content;
 use crate::words::error::Result;
 
+pub use names::resolve;
 pub use ssh::{Ask, Connector, Options, UnknownKey, explain_sudo};
 
 /// A connection to one host, authenticated, with the host's key verified.

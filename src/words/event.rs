@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::words::error::Error;
+use crate::words::finding::Finding;
 use crate::words::names::HostName;
 
 /// Grows by one when a consumer of the JSON stream would have to change.
@@ -19,6 +20,8 @@ pub enum Mode {
     Run,
     /// `tow exec`: one command, whose output is the point.
     Exec,
+    /// `tow check`: looks at hosts before anything is done.
+    Check,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -135,6 +138,12 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         host: Option<HostName>,
         text: String,
+    },
+    /// `tow check`: what a look at a host found.
+    Finding {
+        host: HostName,
+        #[serde(flatten)]
+        finding: Finding,
     },
     StageStarted {
         stage: String,

@@ -5,6 +5,7 @@ pub mod content;
 pub mod error;
 pub mod event;
 pub mod fact;
+pub mod finding;
 pub mod names;
 pub mod plural;
 pub mod predict;

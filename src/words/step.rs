@@ -90,6 +90,10 @@ impl Change {
     }
     #[must_use]
     pub fn action(mut self, action: Action) -> Change {
+        // Most changes are one action, an action is large, and a fleet has thousands of them.
+        if self.actions.is_empty() {
+            self.actions.reserve_exact(1);
+        }
         self.actions.push(action);
         self
     }

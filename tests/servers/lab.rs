@@ -57,6 +57,30 @@ impl Lab {
         fs::write(self.state.join(user).with_extension("toml"), text).unwrap();
     }
 
+    /// An inventory like the deploy user's with another value on the line that begins with `key`; named `name`.
+    pub fn inventory_with(&self, name: &str, key: &str, value: &Path) {
+        let text = fs::read_to_string(self.state.join("deploy.toml")).unwrap();
+        let line = |line: &str| {
+            if line.starts_with(key) {
+                format!("{key}{:?}\n", value.display().to_string())
+            } else {
+                format!("{line}\n")
+            }
+        };
+        let text: String = text.lines().map(line).collect();
+        fs::write(self.state.join(name).with_extension("toml"), text).unwrap();
+    }
+
+    /// Of the pair, in the lab's network.
+    pub fn addresses(&self) -> [String; 2] {
+        PAIR.map(|host| {
+            fs::read_to_string(self.state.join("servers").join(host).join("address"))
+                .unwrap()
+                .trim()
+                .to_owned()
+        })
+    }
+
     /// `tow` at a terminal of its own, where somebody answers the prompt; all that the terminal showed.
     pub fn at_a_terminal(&self, inventory: &str, arguments: &[&str], prompt: &str, typed: &str) -> String {
         let inventory = self.state.join(inventory).with_extension("toml").display().to_string();
@@ -87,6 +111,12 @@ impl Lab {
     fn play(&self, inventory: &str, limit: &str, playbook: &str) -> Run {
         fs::write(self.folder.path().join("playbook.toml"), playbook).unwrap();
         Run::of(&self.tow(inventory, &["run", "playbook.toml", "--json", "--limit", limit]))
+    }
+
+    /// `tow check` of it; `inventory` as for `tow`.
+    pub fn check(&self, inventory: &str, limit: &str, playbook: &str) -> Run {
+        fs::write(self.folder.path().join("playbook.toml"), playbook).unwrap();
+        Run::of(&self.tow(inventory, &["check", "playbook.toml", "--json", "--limit", limit]))
     }
 
     /// Runs it on the pair as the deploy user.
@@ -206,6 +236,17 @@ impl Run {
         all.extend(lines("output").into_iter().map(|line| format!("| {line}")));
         all.extend(error["hint"].as_str().map(|hint| format!("hint: {hint}")));
         all.join("\n")
+    }
+
+    /// What `tow check` found of a host: `level topic: what → todo`.
+    pub fn findings(&self, host: &str) -> Vec<String> {
+        let of_host = self.events.iter().filter(|event| event["event"] == "finding" && event["host"] == host);
+        let text = |event: &Value, key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        let line = |event: &Value| {
+            let [level, topic, what, todo] = ["level", "topic", "what", "todo"].map(|key| text(event, key));
+            format!("{level} {topic}: {what} → {todo}")
+        };
+        of_host.map(line).collect()
     }
 
     /// It failed on both servers with exit code 3, and said all of this.

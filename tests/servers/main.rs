@@ -7,6 +7,7 @@
 
 mod accounts;
 mod bare;
+mod check;
 mod checkouts;
 mod files;
 mod lab;

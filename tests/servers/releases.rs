@@ -198,7 +198,8 @@ fn until(lab: &Lab, more: &[&str], sign: &str) -> Child {
             return child;
         }
     }
-    panic!("it never said {sign:?}:\n{}", said.join("\n"));
+    let ended = child.wait().unwrap();
+    panic!("it never said {sign:?} ({ended}):\n{}", said.join("\n"));
 }
 
 fn signal(child: &Child, signal: nix::sys::signal::Signal) {

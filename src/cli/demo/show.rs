@@ -76,6 +76,7 @@ async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> E
         output,
         pending: None,
         hold: None,
+        strictness: None,
     };
     let code = conduct.run_until(&project, cancel.clone()).await?;
     // Also when the Ctrl-C came too late for the run itself.

@@ -14,8 +14,18 @@ pub struct Tree {
 
 /// Folders whose Python is not the application's own, or is not run by it.
 const ASIDE: [&str; 12] = [
-    "tests", "test", "testing", "migrations", "alembic", "docs", "examples", "scripts", "benchmarks", "node_modules",
-    "build", "dist",
+    "tests",
+    "test",
+    "testing",
+    "migrations",
+    "alembic",
+    "docs",
+    "examples",
+    "scripts",
+    "benchmarks",
+    "node_modules",
+    "build",
+    "dist",
 ];
 
 impl Tree {
@@ -43,10 +53,6 @@ impl Tree {
         self.texts.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
-    pub fn folders(&self) -> impl Iterator<Item = &str> {
-        self.folders.iter().map(String::as_str)
-    }
-
     /// What is below a folder, as a tree of its own.
     pub fn below(&self, folder: &str) -> Tree {
         let strip = |path: &str| path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned);
@@ -58,13 +64,18 @@ impl Tree {
     /// The application's own Python. `root` is the folder that its modules are imported from.
     pub fn sources(&self, root: &str) -> Vec<Source> {
         let own = self.files().filter(|(path, _)| is_python(path) && !is_aside(path));
-        own.map(|(path, text)| Source { path: path.to_owned(), module: module(path, root), lines: lines(text) })
-            .collect()
+        own.map(|(path, text)| Source {
+            path: path.to_owned(),
+            module: module(path, root),
+            lines: lines(text),
+        })
+        .collect()
     }
 
     /// `src` where modules lie below it and nobody imports them as `src.…`.
     pub fn import_root(&self) -> &'static str {
-        let has = |ending: &str| self.files().any(|(path, _)| path.starts_with("src/") && path.ends_with(ending));
+        let has =
+            |ending: &str| self.files().any(|(path, _)| path.starts_with("src/") && path.ends_with(ending));
         let as_package = |(_, text): (&str, &str)| {
             text.lines().any(|line| line.starts_with("from src.") || line.starts_with("import src."))
         };
@@ -96,13 +107,18 @@ fn is_python(path: &str) -> bool {
 
 fn is_aside(path: &str) -> bool {
     let name = file_name(path);
-    let test = name.starts_with("test_") || name.ends_with("_test.py") || name == "conftest.py" || name == "tests.py";
+    let test = name.starts_with("test_")
+        || name.ends_with("_test.py")
+        || name == "conftest.py"
+        || name == "tests.py";
     test || parent(path).split('/').any(|part| ASIDE.contains(&part))
 }
 
 /// What a file is imported as.
 fn module(path: &str, root: &str) -> String {
-    let below = path.strip_prefix(root).and_then(|rest| if root.is_empty() { Some(rest) } else { rest.strip_prefix('/') });
+    let below = path
+        .strip_prefix(root)
+        .and_then(|rest| if root.is_empty() { Some(rest) } else { rest.strip_prefix('/') });
     let stem = below.unwrap_or(path).trim_end_matches(".py");
     let stem = stem.strip_suffix("/__init__").unwrap_or(stem);
     stem.replace('/', ".")
@@ -114,7 +130,9 @@ mod tests {
 
     fn tree(files: &[(&str, &str)]) -> Tree {
         let mut tree = Tree::default();
-        files.iter().for_each(|(path, text)| tree.add(path, (*text).to_owned()));
+        for (path, text) in files {
+            tree.add(path, (*text).to_owned());
+        }
         tree
     }
 

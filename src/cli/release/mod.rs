@@ -66,7 +66,8 @@ async fn run(how: How, file: &Path, checked: Project, aim: Aim) -> Ended {
     let lease = Lease::new(claim, &checked, aim, plan, Box::new(load))?;
     let mode = if plan { Mode::Plan } else { Mode::Run };
     let hold = Some((name.clone(), Arc::new(lease) as Arc<dyn Hold>));
-    let conduct = Conduct { mode, diffs: plan, connection: &connection, output, pending: None, hold };
+    let conduct =
+        Conduct { mode, diffs: plan, connection: &connection, output, pending: None, hold, strictness: None };
     let code = conduct.run(&checked).await?;
     // A host that was lost may still have our lock: the next run shall know that nobody stands behind it.
     let lost = [Kind::Unreachable, Kind::Unknown, Kind::Interrupted].map(Kind::exit_code);
@@ -83,7 +84,7 @@ fn load(
     tags: &[String],
     set: &[(String, String)],
 ) -> std::result::Result<Project, Stop> {
-    playbook::load_with(&app.target, file, [tags, &[]], [app.set.as_slice(), set].concat())
+    playbook::load_with(&app.target, file, [tags, &[]], &[app.set.as_slice(), set].concat())
 }
 
 fn first(project: &Project) -> Result<&Host> {

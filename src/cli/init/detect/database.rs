@@ -24,14 +24,27 @@ pub struct Database {
 }
 
 const LIBRARIES: [&str; 14] = [
-    "sqlalchemy", "flask-sqlalchemy", "django", "sqlmodel", "tortoise-orm", "peewee", "databases", "psycopg",
-    "psycopg2", "psycopg2-binary", "asyncpg", "pg8000", "alembic", "pony",
+    "sqlalchemy",
+    "flask-sqlalchemy",
+    "django",
+    "sqlmodel",
+    "tortoise-orm",
+    "peewee",
+    "databases",
+    "psycopg",
+    "psycopg2",
+    "psycopg2-binary",
+    "asyncpg",
+    "pg8000",
+    "alembic",
+    "pony",
 ];
 
 pub fn find(sources: &[Source], dependencies: &Dependencies, framework: Framework) -> Database {
     let has = |name: &str| dependencies.has(name) || dependencies.postgres_names.contains(name);
     let any = |names: &[&str]| names.iter().any(|name| has(name));
-    let mentions = |text: &str| sources.iter().flat_map(|source| &source.lines).any(|line| line.code.contains(text));
+    let mentions =
+        |text: &str| sources.iter().flat_map(|source| &source.lines).any(|line| line.code.contains(text));
     let asynchronous = mentions("create_async_engine(");
     let alchemy = framework != Framework::Django && any(&["sqlalchemy", "flask-sqlalchemy", "sqlmodel"]);
     let psycopg2 = any(&["psycopg2", "psycopg2-binary"]);
@@ -75,7 +88,12 @@ pub struct Migrations {
 }
 
 pub fn migrations(
-    tree: &Tree, root: &str, framework: Framework, entry: Option<&str>, dependencies: &Dependencies, traps: &mut Vec<Trap>,
+    tree: &Tree,
+    root: &str,
+    framework: Framework,
+    entry: Option<&str>,
+    dependencies: &Dependencies,
+    traps: &mut Vec<Trap>,
 ) -> Migrations {
     if framework == Framework::Django {
         let manage = join(root, "manage.py");
@@ -93,7 +111,11 @@ pub fn migrations(
         let found = tree.files().map(|(path, _)| path).filter(|path| file_name(path) == name);
         found.filter(|path| path.matches('/').count() <= 2).min_by_key(|path| path.matches('/').count())
     };
-    let configured = nearest("alembic.ini").filter(|_| framework != Framework::Flask || !tree.has_folder("migrations/versions") || tree.text("alembic.ini").is_some());
+    let configured = nearest("alembic.ini").filter(|_| {
+        framework != Framework::Flask
+            || !tree.has_folder("migrations/versions")
+            || tree.text("alembic.ini").is_some()
+    });
     configured.map_or_else(Migrations::default, |ini| alembic(tree, ini, traps))
 }
 
@@ -132,15 +154,24 @@ fn alembic(tree: &Tree, ini: &str, traps: &mut Vec<Trap>) -> Migrations {
     let folder = join(parent(ini), location.trim_start_matches("%(here)s").trim_start_matches('/'));
     let option = if parent(ini).is_empty() { String::new() } else { format!(" -c {}", quote(ini)) };
     let env = tree.text(&join(&folder, "env.py")).unwrap_or_default();
-    if let Some((url, line)) = value("sqlalchemy.url").filter(|(url, _)| !url.is_empty() && !url.starts_with("%(")) {
+    if let Some((url, line)) =
+        value("sqlalchemy.url").filter(|(url, _)| !url.is_empty() && !url.starts_with("%("))
+    {
         let own = ["set_main_option", "environ", "getenv", "settings", "config.DATABASE", "engine"];
-        if !own.iter().any(|word| env.contains(word)) || (env.contains("engine_from_config") && !env.contains("set_main_option") && !env.contains("environ")) {
+        if !own.iter().any(|word| env.contains(word))
+            || (env.contains("engine_from_config")
+                && !env.contains("set_main_option")
+                && !env.contains("environ"))
+        {
             let url = if url.contains('@') { "an address" } else { url };
             traps.push(Trap::at(
                 ini,
                 line,
-                format!("migrations go to {url}, whatever DATABASE_URL says"),
-                format!("in {}: `config.set_main_option(\"sqlalchemy.url\", os.environ[\"DATABASE_URL\"])`", join(&folder, "env.py")),
+                format!("migrations go to {url} that stands here, and to no other"),
+                format!(
+                    "in {}: `config.set_main_option(\"sqlalchemy.url\", os.environ[\"DATABASE_URL\"])`",
+                    join(&folder, "env.py")
+                ),
             ));
         }
     }
@@ -148,7 +179,11 @@ fn alembic(tree: &Tree, ini: &str, traps: &mut Vec<Trap>) -> Migrations {
         traps.push(empty(&folder, &format!("alembic{option} revision --autogenerate -m first")));
         return Migrations::default();
     }
-    Migrations { tool: "Alembic", command: format!("alembic{option} upgrade head"), place: Some(Place::new(ini, 0)) }
+    Migrations {
+        tool: "Alembic",
+        command: format!("alembic{option} upgrade head"),
+        place: Some(Place::new(ini, 0)),
+    }
 }
 
 fn revisions(tree: &Tree, folder: &str) -> usize {
@@ -167,11 +202,19 @@ fn empty(folder: &str, command: &str) -> Trap {
 impl Migrations {
     /// What other hosting runs before a release, where no tool was found.
     pub fn or_release(self, procfile: &Procfile, traps: &mut Vec<Trap>) -> Migrations {
-        let Some((command, place)) = procfile.release.as_ref().filter(|_| self.command.is_empty()) else { return self };
-        if ["seed", "drop", "reset", "flush"].iter().any(|word| command.contains(word)) {
+        let Some((command, place)) = &procfile.release else { return self };
+        let found = !self.command.is_empty();
+        let replaces = ["seed", "drop", "reset", "flush"].iter().any(|word| command.contains(word));
+        if found && !replaces {
+            return self;
+        }
+        if replaces {
             traps.push(Trap {
                 place: Some(place.clone()),
-                what: format!("`{command}` may replace data, so it is not run by a deployment"),
+                what: format!(
+                    "`{command}` may replace data, so a deployment runs {}",
+                    if found { "the migrations alone" } else { "nothing of it" }
+                ),
                 then: "if it may run every time, write it as `migrate` in inventory.toml".to_owned(),
             });
             return self;

@@ -9,6 +9,8 @@ use crate::cli::init::tree::Tree;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
     pub name: String,
+    /// Its name without the prefix that all of an application's have: `SECRET_KEY` of `SHOP_SECRET_KEY`.
+    pub key: String,
     pub place: Place,
     /// The statement that reads it: `os.environ.get("HOSTS", "").split()`.
     pub code: String,
@@ -16,8 +18,24 @@ pub struct Variable {
 
 /// Those of the system, of tools, or of Towline's own: nothing to be set by a person.
 const NOT_OURS: [&str; 18] = [
-    "PATH", "HOME", "USER", "PWD", "LANG", "TZ", "CI", "PORT", "HOST", "BIND", "DJANGO_SETTINGS_MODULE", "FLASK_APP",
-    "PYTHONPATH", "WEB_CONCURRENCY", "ENV_FILE", "HOSTNAME", "VIRTUAL_ENV", "TEMP",
+    "PATH",
+    "HOME",
+    "USER",
+    "PWD",
+    "LANG",
+    "TZ",
+    "CI",
+    "PORT",
+    "HOST",
+    "BIND",
+    "DJANGO_SETTINGS_MODULE",
+    "FLASK_APP",
+    "PYTHONPATH",
+    "WEB_CONCURRENCY",
+    "ENV_FILE",
+    "HOSTNAME",
+    "VIRTUAL_ENV",
+    "TEMP",
 ];
 
 /// In the order in which they are found; each once.
@@ -25,22 +43,33 @@ pub fn find(tree: &Tree, sources: &[Source]) -> Vec<Variable> {
     let mut known = BTreeSet::new();
     let read = sources.iter().filter(|source| !source.path.ends_with("gunicorn.conf.py")).flat_map(of_source);
     let examples = [".env.example", ".env.sample", "env.example", ".env.template"];
-    let listed = examples.into_iter().filter_map(|path| Some((path, tree.text(path)?))).flat_map(|(path, text)| of_example(path, text));
+    let listed = examples
+        .into_iter()
+        .filter_map(|path| Some((path, tree.text(path)?)))
+        .flat_map(|(path, text)| of_example(path, text));
     let ours = |variable: &Variable| {
-        !NOT_OURS.contains(&variable.name.as_str()) && !variable.name.starts_with("TEST_") && !variable.name.starts_with("PYTEST_")
+        !NOT_OURS.contains(&variable.name.as_str())
+            && !variable.name.starts_with("TEST_")
+            && !variable.name.starts_with("PYTEST_")
     };
     read.chain(listed).filter(ours).filter(|variable| known.insert(variable.name.clone())).collect()
 }
 
 fn of_source(source: &Source) -> Vec<Variable> {
-    let reads = |line: &Line| ["environ", "getenv", "environs", "decouple", "starlette.config"].iter().any(|word| line.code.contains(word));
+    let reads = |line: &Line| {
+        ["environ", "getenv", "environs", "decouple", "starlette.config"]
+            .iter()
+            .any(|word| line.code.contains(word))
+    };
     let mut found = of_settings_class(source);
     if !source.lines.iter().any(reads) {
         return found;
     }
     let helpers: Vec<&str> = source.lines.iter().filter_map(|line| Some(line.function()?.0)).collect();
     for line in &source.lines {
-        let texts = strings(&line.code).into_iter().filter(|(at, text)| is_variable(text) && is_read(&line.code[..*at], &helpers));
+        let texts = strings(&line.code)
+            .into_iter()
+            .filter(|(at, text)| is_variable(text) && is_read(&line.code[..*at], &helpers));
         let variable = |(_, text): (usize, &str)| variable(text, source, line);
         found.extend(texts.map(variable));
     }
@@ -48,7 +77,8 @@ fn of_source(source: &Source) -> Vec<Variable> {
 }
 
 fn variable(name: &str, source: &Source, line: &Line) -> Variable {
-    Variable { name: name.to_owned(), place: Place::new(&source.path, line.number), code: line.code.clone() }
+    let place = Place::new(&source.path, line.number);
+    Variable { name: name.to_owned(), key: name.to_owned(), place, code: line.code.clone() }
 }
 
 /// Whether what stands before a text asks the environment for it.
@@ -83,7 +113,8 @@ fn of_settings_class(source: &Source) -> Vec<Variable> {
         if !(line.code.starts_with("class ") && line.has_word("BaseSettings")) {
             continue;
         }
-        let body: Vec<&Line> = source.lines[at + 1..].iter().take_while(|inner| inner.indent > line.indent).collect();
+        let body: Vec<&Line> =
+            source.lines[at + 1..].iter().take_while(|inner| inner.indent > line.indent).collect();
         let prefix = body.iter().find_map(|inner| {
             let at = inner.code.find("env_prefix")?;
             strings(&inner.code).into_iter().find(|(place, _)| *place > at).map(|(_, text)| text)
@@ -92,8 +123,9 @@ fn of_settings_class(source: &Source) -> Vec<Variable> {
         for inner in body.iter().filter(|inner| inner.indent == indent) {
             let Some((name, _)) = inner.code.split_once(':') else { continue };
             if is_name(name.trim()) && name != "model_config" {
-                let name = format!("{}{}", prefix.unwrap_or_default(), name.trim()).to_ascii_uppercase();
-                found.push(variable(&name, source, inner));
+                let key = name.trim().to_ascii_uppercase();
+                let name = format!("{}{key}", prefix.unwrap_or_default()).to_ascii_uppercase();
+                found.push(Variable { key, ..variable(&name, source, inner) });
             }
         }
     }
@@ -105,7 +137,12 @@ fn of_example(path: &str, text: &str) -> Vec<Variable> {
         let line = line.trim().trim_start_matches("export ");
         let (name, _) = line.split_once('=')?;
         let name = name.trim();
-        is_variable(name).then(|| Variable { name: name.to_owned(), place: Place::new(path, at + 1), code: String::new() })
+        is_variable(name).then(|| Variable {
+            name: name.to_owned(),
+            key: name.to_owned(),
+            place: Place::new(path, at + 1),
+            code: String::new(),
+        })
     });
     lines.collect()
 }

@@ -6,7 +6,7 @@ use crate::cli::init::detect::python::{Source, called, last};
 use crate::cli::init::detect::{Entry, Framework, Interface, Place, Trap};
 use crate::cli::init::tree::{Tree, file_name, parent};
 
-pub(super) use django::settings_files;
+pub use django::settings_files;
 
 mod django;
 mod factory;
@@ -60,19 +60,27 @@ pub fn import_root(tree: &Tree) -> String {
     }
 }
 
-pub fn find(look: &Look, dependencies: &Dependencies, procfile: &Procfile, wanted: Option<&str>, traps: &mut Vec<Trap>) -> Found {
+pub fn find(
+    look: &Look,
+    dependencies: &Dependencies,
+    procfile: &Procfile,
+    wanted: Option<&str>,
+    traps: &mut Vec<Trap>,
+) -> Found {
     let mut found = django::find(look, dependencies).unwrap_or_else(|| by_candidates(look, procfile, traps));
     if let Some(wanted) = wanted {
         let interface = interface_of(look, wanted);
         let same = found.entry.as_ref().filter(|entry| entry.name == wanted).map(|entry| entry.interface);
-        found.entry = Some(Entry { name: wanted.to_owned(), interface: same.unwrap_or(interface), place: None });
+        found.entry =
+            Some(Entry { name: wanted.to_owned(), interface: same.unwrap_or(interface), place: None });
     }
     found
 }
 
 fn by_candidates(look: &Look, procfile: &Procfile, traps: &mut Vec<Trap>) -> Found {
     let factories = factory::find(look.sources);
-    let mut candidates: Vec<Candidate> = look.sources.iter().flat_map(|source| objects(source, &factories)).collect();
+    let mut candidates: Vec<Candidate> =
+        look.sources.iter().flat_map(|source| objects(source, &factories)).collect();
     candidates.extend(factories.iter().filter_map(factory::Factory::candidate));
     let hint = procfile.entry.as_ref().map(|(name, _)| name.as_str());
     candidates.sort_by_key(|candidate| (rank(candidate, hint), candidate.place.file.clone()));
@@ -81,7 +89,10 @@ fn by_candidates(look: &Look, procfile: &Procfile, traps: &mut Vec<Trap>) -> Fou
         traps.push(Trap::at(
             &avoided.place.file,
             avoided.place.line,
-            format!("importing {} reads the command line (argparse), so gunicorn and `flask` end at once", avoided.module),
+            format!(
+                "importing {} reads the command line (argparse), so gunicorn and `flask` end at once",
+                avoided.module
+            ),
             match best.filter(|best| !best.reads_arguments) {
                 Some(best) => format!("{} is used instead", best.name()),
                 None => "move `parse_args()` below `if __name__ == \"__main__\":`".to_owned(),
@@ -91,12 +102,15 @@ fn by_candidates(look: &Look, procfile: &Procfile, traps: &mut Vec<Trap>) -> Fou
     if best.is_none() {
         traps.extend(factories.iter().filter_map(factory::Factory::trap));
     }
-    let framework = best.map(|best| best.framework).or_else(|| factories.first().map(|factory| factory.framework));
-    let unknown = || procfile.entry.as_ref().map(|(name, place)| Entry {
-        name: name.clone(),
-        interface: interface_of(look, name),
-        place: Some(place.clone()),
-    });
+    let framework =
+        best.map(|best| best.framework).or_else(|| factories.first().map(|factory| factory.framework));
+    let unknown = || {
+        procfile.entry.as_ref().map(|(name, place)| Entry {
+            name: name.clone(),
+            interface: interface_of(look, name),
+            place: Some(place.clone()),
+        })
+    };
     Found {
         framework: framework.unwrap_or(Framework::Other),
         entry: best.map(Candidate::entry).or_else(unknown),
@@ -132,17 +146,27 @@ fn rank(candidate: &Candidate, hint: Option<&str>) -> usize {
 /// Applications that a module has once it is imported.
 fn objects(source: &Source, factories: &[factory::Factory]) -> Vec<Candidate> {
     let top = || source.lines.iter().filter(|line| line.indent == 0);
-    let reads_arguments = top().any(|line| line.code.contains("parse_args(") || line.code.contains("parse_known_args("));
+    let reads_arguments =
+        top().any(|line| line.code.contains("parse_args(") || line.code.contains("parse_known_args("));
     let kind = |value: &str| {
         let callee = called(value)?;
-        let by_factory = || factories.iter().find(|factory| factory.name == last(callee)).map(|f| (f.framework, f.interface));
+        let by_factory = || {
+            factories.iter().find(|factory| factory.name == last(callee)).map(|f| (f.framework, f.interface))
+        };
         class(callee).or_else(by_factory)
     };
     let found = top().filter_map(|line| {
         let (name, value) = line.assigned()?;
         let (framework, interface) = kind(value)?;
         let place = Place::new(&source.path, line.number);
-        Some(Candidate { module: source.module.clone(), attribute: name.to_owned(), framework, interface, place, reads_arguments })
+        Some(Candidate {
+            module: source.module.clone(),
+            attribute: name.to_owned(),
+            framework,
+            interface,
+            place,
+            reads_arguments,
+        })
     });
     // The last one wraps those before it: `app = SocketIO(app)`, `app = CORSMiddleware(app)`.
     let mut found: Vec<Candidate> = found.collect();
@@ -154,7 +178,8 @@ fn objects(source: &Source, factories: &[factory::Factory]) -> Vec<Candidate> {
 fn bare(source: &Source) -> Option<Candidate> {
     source.lines.iter().filter(|line| line.indent == 0).find_map(|line| {
         let (name, parameters) = line.function()?;
-        let names: Vec<&str> = parameters.split(',').map(|p| p.split(':').next().unwrap_or(p).trim()).collect();
+        let names: Vec<&str> =
+            parameters.split(',').map(|p| p.split(':').next().unwrap_or(p).trim()).collect();
         let interface = match names.as_slice() {
             ["environ", "start_response"] => Interface::Wsgi,
             ["scope", "receive", "send"] => Interface::Asgi,
@@ -182,9 +207,11 @@ fn interface_of(look: &Look, entry: &str) -> Interface {
     let attribute = entry.split(':').nth(1).unwrap_or("application").trim_end_matches("()");
     let factories = factory::find(look.sources);
     let source = look.sources.iter().find(|source| source.module == module);
-    let object = source.and_then(|source| objects(source, &factories).into_iter().find(|o| o.attribute == attribute));
+    let object =
+        source.and_then(|source| objects(source, &factories).into_iter().find(|o| o.attribute == attribute));
     let made = factories.iter().find(|factory| factory.module == module && factory.name == attribute);
-    object.map(|object| object.interface).or(made.map(|factory| factory.interface)).unwrap_or(
-        if last(module) == "asgi" { Interface::Asgi } else { Interface::Wsgi },
-    )
+    object
+        .map(|object| object.interface)
+        .or(made.map(|factory| factory.interface))
+        .unwrap_or(if last(module) == "asgi" { Interface::Asgi } else { Interface::Wsgi })
 }

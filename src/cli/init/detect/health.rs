@@ -1,12 +1,22 @@
 //! The path that tells whether all is well.
 
-use crate::cli::init::detect::python::{Line, Source, strings};
 use crate::cli::init::detect::Place;
+use crate::cli::init::detect::python::{Line, Source, strings};
 
 /// Best first: those that look at the database as well are usually called by the first names.
 const PATHS: [&str; 12] = [
-    "healthz", "health", "readyz", "ready", "healthcheck", "health-check", "health_check", "_health", "livez", "status",
-    "ping", "up",
+    "healthz",
+    "health",
+    "readyz",
+    "ready",
+    "healthcheck",
+    "health-check",
+    "health_check",
+    "_health",
+    "livez",
+    "status",
+    "ping",
+    "up",
 ];
 
 pub fn find(sources: &[Source]) -> Option<(String, Place)> {
@@ -23,7 +33,8 @@ pub fn find(sources: &[Source]) -> Option<(String, Place)> {
 /// The path of a decorator or of a list of addresses, when it is the wanted one.
 fn route(line: &Line, wanted: &str) -> Option<String> {
     let decorator = line.code.starts_with('@');
-    let listed = ["path(", "add_url_rule(", "add_api_route(", "Route("].iter().any(|call| line.code.contains(call));
+    let listed =
+        ["path(", "add_url_rule(", "add_api_route(", "Route("].iter().any(|call| line.code.contains(call));
     if !(decorator || listed) || line.code.contains(".post(") {
         return None;
     }
@@ -36,18 +47,23 @@ fn route(line: &Line, wanted: &str) -> Option<String> {
 
 /// What is put before the paths of a file: its own blueprint's, or that of whoever takes it in. `None` when unknown.
 fn prefix(sources: &[Source], own: &Source) -> Option<String> {
-    let inside = own.lines.iter().filter(|line| ["Blueprint(", "APIRouter("].iter().any(|made| line.code.contains(made)));
-    let mut before = inside.filter_map(prefix_of).next().unwrap_or_default();
+    let mut inside = own
+        .lines
+        .iter()
+        .filter(|line| ["Blueprint(", "APIRouter("].iter().any(|made| line.code.contains(made)));
+    let mut before = inside.find_map(prefix_of).unwrap_or_default();
     let stem = own.module.rsplit('.').next().unwrap_or(&own.module);
     let django = format!("{}\"", own.module);
     for line in sources.iter().filter(|source| source.path != own.path).flat_map(|source| &source.lines) {
-        let takes_in = ["register_blueprint(", "include_router("].iter().any(|call| line.code.contains(call)) && line.has_word(stem);
+        let takes_in = ["register_blueprint(", "include_router("].iter().any(|call| line.code.contains(call))
+            && line.has_word(stem);
         if takes_in && let Some(outer) = prefix_of(line) {
             before = format!("{outer}{before}");
         }
         let included = line.code.contains("include(") && line.code.replace('\'', "\"").contains(&django);
         if included {
-            let outer = strings(&line.code.replace('\'', "\"")).first().map(|(_, text)| (*text).to_owned())?;
+            let outer =
+                strings(&line.code.replace('\'', "\"")).first().map(|(_, text)| (*text).to_owned())?;
             let plain = outer.trim_matches('/');
             if plain.contains(['<', '^', '(']) {
                 return None;
@@ -72,19 +88,30 @@ mod tests {
 
     fn health(files: &[(&str, &str)]) -> Option<String> {
         let mut tree = Tree::default();
-        files.iter().for_each(|(path, text)| tree.add(path, (*text).to_owned()));
+        for (path, text) in files {
+            tree.add(path, (*text).to_owned());
+        }
         find(&tree.sources("")).map(|(path, _)| path)
     }
 
     #[test]
     fn with_what_is_put_before_it() {
-        assert_eq!(health(&[("a.py", "@app.get('/ping')\n@app.get(\"/healthz\")\n")]).as_deref(), Some("/healthz"));
+        assert_eq!(
+            health(&[("a.py", "@app.get('/ping')\n@app.get(\"/healthz\")\n")]).as_deref(),
+            Some("/healthz")
+        );
         let blueprint = "bp = Blueprint('h', __name__, url_prefix='/internal')\n@bp.route('/health/')\n";
         assert_eq!(health(&[("h.py", blueprint)]).as_deref(), Some("/internal/health/"));
         let taken = ("main.py", "app.include_router(system.router, prefix=\"/api\")\n");
-        assert_eq!(health(&[taken, ("routers/system.py", "@router.get('/health')\n")]).as_deref(), Some("/api/health"));
+        assert_eq!(
+            health(&[taken, ("routers/system.py", "@router.get('/health')\n")]).as_deref(),
+            Some("/api/health")
+        );
         let urls = ("config/urls.py", "urlpatterns = [path('ops/', include('ops.urls'))]\n");
-        assert_eq!(health(&[urls, ("ops/urls.py", "urlpatterns = [path('healthz', views.h)]\n")]).as_deref(), Some("/ops/healthz"));
+        assert_eq!(
+            health(&[urls, ("ops/urls.py", "urlpatterns = [path('healthz', views.h)]\n")]).as_deref(),
+            Some("/ops/healthz")
+        );
         assert_eq!(health(&[("a.py", "@app.post('/health')\nx = 'health'\n")]), None);
     }
 }

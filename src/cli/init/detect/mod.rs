@@ -9,15 +9,16 @@ mod procfile;
 pub mod python;
 mod statics;
 mod traps;
+mod websockets;
 
 use std::fmt;
 
 use crate::cli::init::detect::python::Source;
 use crate::cli::init::tree::Tree;
 
-pub use database::{Database, Driver, Migrations};
+pub use database::{Database, Migrations};
 pub use environment::Variable;
-pub use packages::{Dependencies, Installer};
+pub use packages::{Dependencies, Installer, is_list, project_name};
 pub use procfile::Process;
 pub use statics::Statics;
 
@@ -132,6 +133,8 @@ pub struct App {
     pub environment: Vec<Variable>,
     /// Whether gunicorn's own settings file says how many workers there are.
     pub gunicorn_settings: bool,
+    /// Where visitors keep connections open.
+    pub websockets: Vec<String>,
     pub traps: Vec<Trap>,
 }
 
@@ -153,12 +156,19 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     let mut traps = vec![];
     let procfile = procfile::read(tree);
     let dependencies = packages::find(tree, &mut traps);
-    let found = framework::find(&framework::Look { tree, sources: &sources, root: &root }, &dependencies, &procfile, entry, &mut traps);
+    let found = framework::find(
+        &framework::Look { tree, sources: &sources, root: &root },
+        &dependencies,
+        &procfile,
+        entry,
+        &mut traps,
+    );
     let database = database::find(&sources, &dependencies, found.framework);
     let named = found.entry.as_ref().map(|entry| entry.name.as_str());
     let migrations = database::migrations(tree, &root, found.framework, named, &dependencies, &mut traps);
     let migrations = migrations.or_release(&procfile, &mut traps);
-    let statics = statics::find(tree, &sources, found.framework, &root, found.settings.as_deref(), &mut traps);
+    let statics =
+        statics::find(tree, &sources, found.framework, &root, found.settings.as_deref(), &mut traps);
     let mut app = App {
         framework: found.framework,
         entry: found.entry,
@@ -170,6 +180,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         processes: procfile.processes,
         environment: environment::find(tree, &sources),
         gunicorn_settings: says_workers(tree),
+        websockets: websockets::find(&sources, &dependencies),
         import_root: root,
         dependencies,
         traps: vec![],
@@ -190,4 +201,85 @@ fn first<T>(sources: &[Source], look: impl Fn(&python::Line) -> Option<T>) -> Op
         let found = source.lines.iter().find_map(|line| Some((look(line)?, line.number)));
         found.map(|(value, line)| (value, Place::new(&source.path, line)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::detect;
+    use crate::cli::init::tree::Tree;
+
+    /// What detection looks for, in any order.
+    const PIECES: [&str; 44] = [
+        "app",
+        " = ",
+        "Flask(",
+        "FastAPI(",
+        "__name__",
+        ")",
+        "\n",
+        "\n    ",
+        "def create_app(",
+        "config",
+        "):",
+        "@app.get(",
+        "\"/healthz\"",
+        "'",
+        "\"",
+        "\"\"\"",
+        "#",
+        "\\",
+        "os.environ[",
+        "\"DATABASE_URL\"",
+        "]",
+        "class S(BaseSettings):",
+        "url: str",
+        "StaticFiles(directory=",
+        "\"static\"",
+        "DJANGO_SETTINGS_MODULE",
+        "env_prefix=",
+        "sqlite:///",
+        "ü",
+        "\0",
+        "web: gunicorn ",
+        "release: ",
+        ":",
+        "-r ",
+        "--hash=sha256:",
+        "[project]",
+        "dependencies = [",
+        "include(",
+        "url_prefix=",
+        "STATIC_ROOT",
+        "{",
+        "}",
+        ",",
+        ".websocket(",
+    ];
+    const FILES: [&str; 10] = [
+        "app.py",
+        "shop/__init__.py",
+        "config/settings.py",
+        "manage.py",
+        "requirements.txt",
+        "pyproject.toml",
+        "Procfile",
+        "alembic.ini",
+        "migrations/env.py",
+        ".env.example",
+    ];
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd(texts in prop::collection::vec(prop::collection::vec(0..PIECES.len(), 0..40), FILES.len())) {
+            let mut tree = Tree::default();
+            for (path, pieces) in FILES.iter().zip(texts) {
+                tree.add(path, pieces.into_iter().map(|piece| PIECES[piece]).collect());
+            }
+            let app = detect(&tree, None);
+            prop_assert!(app.entry.is_none_or(|entry| entry.name.contains(':')));
+            let _ = detect(&tree, Some("shop:create_app()"));
+        }
+    }
 }

@@ -35,7 +35,8 @@ impl Dependencies {
 /// In order of preference; `{}` is below `requirements/` or with `requirements-` and `requirements_` before it.
 const FOR_PRODUCTION: [&str; 3] = ["production", "prod", "deploy"];
 const FOR_POSTGRES: [&str; 4] = ["postgres", "postgresql", "pg", "psycopg"];
-const OTHERS: [&str; 4] = ["requirements.txt", "requirements/base.txt", "requirements/requirements.txt", "requirements/main.txt"];
+const OTHERS: [&str; 4] =
+    ["requirements.txt", "requirements/base.txt", "requirements/requirements.txt", "requirements/main.txt"];
 
 pub fn find(tree: &Tree, traps: &mut Vec<Trap>) -> Dependencies {
     let none = || Dependencies {
@@ -47,11 +48,20 @@ pub fn find(tree: &Tree, traps: &mut Vec<Trap>) -> Dependencies {
         postgres_names: BTreeSet::new(),
     };
     if let Some(lock) = tree.text("uv.lock") {
-        return Dependencies { installer: Installer::Uv, list: "uv.lock".into(), names: locked(lock), ..none() };
+        return Dependencies {
+            installer: Installer::Uv,
+            list: "uv.lock".into(),
+            names: locked(lock),
+            ..none()
+        };
     }
     let variants = |names: &'static [&'static str]| {
         names.iter().flat_map(|name| {
-            [format!("requirements-{name}.txt"), format!("requirements_{name}.txt"), format!("requirements/{name}.txt")]
+            [
+                format!("requirements-{name}.txt"),
+                format!("requirements_{name}.txt"),
+                format!("requirements/{name}.txt"),
+            ]
         })
     };
     let present = |path: &String| tree.text(path).is_some();
@@ -97,7 +107,10 @@ fn from_project(tree: &Tree, none: Dependencies, traps: &mut Vec<Trap>) -> Depen
     } else {
         "write a requirements.txt (`pip freeze > requirements.txt`), then `tow init` again"
     };
-    traps.push(Trap::of_all("there is no list of dependencies (requirements.txt, pyproject.toml, uv.lock)", then));
+    traps.push(Trap::of_all(
+        "there is no list of dependencies (requirements.txt, pyproject.toml, uv.lock)",
+        then,
+    ));
     none
 }
 
@@ -113,12 +126,18 @@ impl Read {
         let Some(text) = tree.text(path).filter(|_| depth < 8) else { return };
         for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
             self.hashed |= line.contains("--hash=");
-            let included = ["-r ", "--requirement ", "--requirement=", "-r"].iter().find_map(|flag| line.strip_prefix(flag));
+            let included = ["-r ", "--requirement ", "--requirement=", "-r"]
+                .iter()
+                .find_map(|flag| line.strip_prefix(flag));
             if let Some(included) = included {
                 let included = included.split(" #").next().unwrap_or(included).trim();
                 self.list(tree, &resolve(parent(path), included), depth + 1);
             } else {
                 self.names.extend(name(line));
+                // uvicorn's own way to come with them.
+                if line.contains("[standard]") {
+                    self.names.insert("websockets".to_owned());
+                }
             }
         }
     }
@@ -173,7 +192,8 @@ pub fn project_name(tree: &Tree) -> Option<String> {
 /// Whether a file says what is installed: what marks the folder of an application.
 pub fn is_list(path: &str) -> bool {
     let name = file_name(path);
-    matches!(name, "pyproject.toml" | "uv.lock" | "Pipfile" | "setup.py") || (name.starts_with("requirements") && has_ending(name, "txt"))
+    matches!(name, "pyproject.toml" | "uv.lock" | "Pipfile" | "setup.py")
+        || (name.starts_with("requirements") && has_ending(name, "txt"))
 }
 
 fn has_ending(name: &str, ending: &str) -> bool {
@@ -196,7 +216,8 @@ mod tests {
 
     #[test]
     fn pyproject_of_both_sorts() {
-        let names = declared("[project]\nname = \"x\"\ndependencies = [\"Flask>=3\", \"gunicorn\"]\n").unwrap();
+        let names =
+            declared("[project]\nname = \"x\"\ndependencies = [\"Flask>=3\", \"gunicorn\"]\n").unwrap();
         assert!(names.contains("flask") && names.contains("gunicorn"));
         let names = declared("[tool.poetry.dependencies]\npython = \"^3.11\"\nfastapi = \"*\"\n").unwrap();
         assert_eq!(names.into_iter().collect::<Vec<_>>(), ["fastapi"]);

@@ -23,7 +23,8 @@ pub fn read(tree: &Tree) -> Procfile {
     let mut found = Procfile::default();
     let Some(text) = tree.text("Procfile") else { return found };
     for (at, line) in text.lines().enumerate() {
-        let Some((name, command)) = line.split_once(':').filter(|_| !line.trim_start().starts_with('#')) else {
+        let Some((name, command)) = line.split_once(':').filter(|_| !line.trim_start().starts_with('#'))
+        else {
             continue;
         };
         let (name, command, place) = (name.trim(), command.trim().to_owned(), Place::new("Procfile", at + 1));
@@ -58,7 +59,9 @@ fn entry(command: &str) -> Option<String> {
     // `gunicorn -w 4 shop.wsgi`: the value of an option may look like a module, so one with `:` goes first.
     let words: Vec<&str> = words.map(|word| word.trim_matches(['"', '\''])).collect();
     let named = words.iter().filter(|word| word.contains(':')).find_map(|word| application(word));
-    named.or_else(|| words.iter().filter(|word| word.contains('.') || words.len() == 1).find_map(|word| application(word)))
+    named.or_else(|| {
+        words.iter().filter(|word| word.contains('.') || words.len() == 1).find_map(|word| application(word))
+    })
 }
 
 fn is_plain(name: &str) -> bool {

@@ -17,7 +17,12 @@ pub struct Statics {
 }
 
 pub fn find(
-    tree: &Tree, sources: &[Source], framework: Framework, root: &str, settings: Option<&str>, traps: &mut Vec<Trap>,
+    tree: &Tree,
+    sources: &[Source],
+    framework: Framework,
+    root: &str,
+    settings: Option<&str>,
+    traps: &mut Vec<Trap>,
 ) -> Option<Statics> {
     match (framework, settings) {
         (Framework::Django, Some(settings)) => of_django(&settings_files(sources, settings), root, traps),
@@ -29,11 +34,13 @@ pub fn find(
 fn of_django(settings: &[&Source], root: &str, traps: &mut Vec<Trap>) -> Option<Statics> {
     let setting = |wanted: &str| {
         settings.iter().find_map(|source| {
-            let line = source.lines.iter().find(|line| line.assigned().is_some_and(|(name, _)| name == wanted))?;
+            let line =
+                source.lines.iter().find(|line| line.assigned().is_some_and(|(name, _)| name == wanted))?;
             Some((line, Place::new(&source.path, line.number)))
         })
     };
-    let url = setting("STATIC_URL").and_then(|(line, _)| line.strings().last().map(|text| (*text).to_owned()));
+    let url =
+        setting("STATIC_URL").and_then(|(line, _)| line.strings().last().map(|text| (*text).to_owned()));
     let url = url.unwrap_or_else(|| "/static/".to_owned());
     let Some((line, place)) = setting("STATIC_ROOT") else {
         if let Some(source) = settings.first() {
@@ -70,10 +77,15 @@ fn is_variable(text: &str) -> bool {
 /// Beside the module that makes the application, unless its arguments say otherwise.
 fn of_flask(tree: &Tree, sources: &[Source]) -> Option<Statics> {
     sources.iter().find_map(|source| {
-        let line = source.lines.iter().find(|line| ["= Flask(", "= APIFlask(", "= Quart(", "return Flask("].iter().any(|made| line.code.contains(made)))?;
+        let line = source.lines.iter().find(|line| {
+            ["= Flask(", "= APIFlask(", "= Quart(", "return Flask("]
+                .iter()
+                .any(|made| line.code.contains(made))
+        })?;
         let folder = argument(line, "static_folder").unwrap_or("static");
         let folder = join(parent(&source.path), folder.trim_start_matches("./"));
-        let url = argument(line, "static_url_path").map_or_else(|| format!("/{}", folder.rsplit('/').next().unwrap_or("static")), str::to_owned);
+        let url = argument(line, "static_url_path")
+            .map_or_else(|| format!("/{}", folder.rsplit('/').next().unwrap_or("static")), str::to_owned);
         let place = Place::new(&source.path, line.number);
         tree.has_folder(&folder).then(|| Statics { url: slashed(&url), folder, collect: None, place })
     })
@@ -85,7 +97,8 @@ fn mounted(tree: &Tree, sources: &[Source]) -> Option<Statics> {
         let at = line.code.find("StaticFiles(")?;
         let texts = strings(&line.code);
         let url = texts.iter().find(|(place, text)| *place < at && text.starts_with('/'))?.1;
-        let folder: Vec<&str> = texts.iter().filter(|(place, _)| *place > at).map(|(_, text)| *text).collect();
+        let folder: Vec<String> =
+            texts.iter().filter(|(place, _)| *place > at).map(|(_, text)| (*text).to_owned()).collect();
         Some((url.to_owned(), folder))
     };
     let ((url, parts), place) = first(sources, mount)?;

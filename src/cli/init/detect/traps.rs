@@ -29,7 +29,11 @@ impl App {
     pub fn lacking(&self) -> impl Iterator<Item = &'static str> {
         let has = |name: &str| self.dependencies.has(name);
         let asgi = self.entry.as_ref().is_some_and(|entry| entry.interface == Interface::Asgi);
-        [("gunicorn", true), ("uvicorn-worker", asgi)].into_iter().filter(move |(name, wanted)| *wanted && !has(name)).map(|(name, _)| name)
+        let sockets = asgi && !self.websockets.is_empty() && !has("wsproto");
+        [("gunicorn", true), ("uvicorn-worker", asgi), ("websockets", sockets)]
+            .into_iter()
+            .filter(move |(name, wanted)| *wanted && !has(name))
+            .map(|(name, _)| name)
     }
 
     /// Whether the database's address can be given from outside.
@@ -54,7 +58,8 @@ fn in_line(source: &Source, line: &Line, app: &App) -> Option<Trap> {
         return None;
     }
     let relative = |text: &&str| {
-        let path = text.split_once(":///").filter(|(scheme, _)| scheme.starts_with("sqlite")).map(|(_, path)| path);
+        let path =
+            text.split_once(":///").filter(|(scheme, _)| scheme.starts_with("sqlite")).map(|(_, path)| path);
         path.is_some_and(|path| !path.is_empty() && !path.starts_with(['/', '{', ':']))
     };
     let text = line.strings().into_iter().find(relative)?;
@@ -71,7 +76,11 @@ fn in_django(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) 
     // Only the first that says it counts: settings for production override what they build on.
     let setting = |name: &str| {
         files.iter().find_map(|source| {
-            let line = source.lines.iter().rev().find(|line| line.indent == 0 && line.assigned().is_some_and(|(n, _)| n == name))?;
+            let line = source
+                .lines
+                .iter()
+                .rev()
+                .find(|line| line.indent == 0 && line.assigned().is_some_and(|(n, _)| n == name))?;
             Some((source, line, line.assigned()?.1))
         })
     };
@@ -80,9 +89,24 @@ fn in_django(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) 
             traps.push(Trap::at(&source.path, line.number, what, then));
         }
     };
-    look("SECRET_KEY", &is_text, "SECRET_KEY stands in the source, for everybody to read", "`SECRET_KEY = os.environ[\"SECRET_KEY\"]`");
-    look("DEBUG", &|value| value == "True", "DEBUG is on: visitors would see the source and settings", "`DEBUG = os.environ.get(\"DEBUG\") == \"1\"`");
-    look("ALLOWED_HOSTS", &|value| value == "[]", "ALLOWED_HOSTS is empty: every request would be answered with 400", "`ALLOWED_HOSTS = os.environ[\"ALLOWED_HOSTS\"].split(\",\")`");
+    look(
+        "SECRET_KEY",
+        &is_text,
+        "SECRET_KEY stands in the source, for everybody to read",
+        "`SECRET_KEY = os.environ[\"SECRET_KEY\"]`",
+    );
+    look(
+        "DEBUG",
+        &|value| value == "True",
+        "DEBUG is on: visitors would see the source and settings",
+        "`DEBUG = os.environ.get(\"DEBUG\") == \"1\"`",
+    );
+    look(
+        "ALLOWED_HOSTS",
+        &|value| value == "[]",
+        "ALLOWED_HOSTS is empty: every request would be answered with 400",
+        "`ALLOWED_HOSTS = os.environ[\"ALLOWED_HOSTS\"].split(\",\")`",
+    );
     look(
         "MEDIA_ROOT",
         &|value| !value.contains("env") && !value.contains("\"/") && !value.contains("'/"),
@@ -90,7 +114,8 @@ fn in_django(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) 
         "take it from the environment, and set it below {{root}}/shared in inventory.toml",
     );
     traps.extend(sources.iter().filter_map(|source| unmigrated(tree, source)));
-    let sqlite = setting("DATABASES").filter(|(.., value)| value.contains("sqlite3") && !value.contains("env"));
+    let sqlite =
+        setting("DATABASES").filter(|(.., value)| value.contains("sqlite3") && !value.contains("env"));
     if let Some((source, line, _)) = sqlite.filter(|_| !app.takes_address()) {
         let what = "the database is a file inside the release: its data are lost with the next one";
         let then = "`dj_database_url.config()` (package dj-database-url) takes the address from DATABASE_URL";
@@ -105,7 +130,8 @@ fn is_text(value: &str) -> bool {
 
 /// An app with models and without migrations has no tables.
 fn unmigrated(tree: &Tree, source: &Source) -> Option<Trap> {
-    let models = file_name(&source.path) == "models.py" && source.lines.iter().any(|line| line.code.contains("models.Model)"));
+    let models = file_name(&source.path) == "models.py"
+        && source.lines.iter().any(|line| line.code.contains("models.Model)"));
     let folder = join(parent(&source.path), "migrations");
     let any = tree.files().any(|(path, text)| parent(path) == folder && text.contains("Migration("));
     let app = source.module.trim_end_matches(".models");
@@ -120,7 +146,8 @@ fn seeds(tree: &Tree, traps: &mut Vec<Trap>) {
     for (path, text) in tree.files() {
         let name = file_name(path);
         let python = path.rsplit_once('.').is_some_and(|(_, ending)| ending == "py");
-        let seed = python && ["seed", "reset_db", "init_db", "populate"].iter().any(|word| name.contains(word));
+        let seed =
+            python && ["seed", "reset_db", "init_db", "populate"].iter().any(|word| name.contains(word));
         if seed && (text.contains("drop_all(") || text.contains("DROP TABLE")) {
             let then = "nothing to do; run it by hand, never on the server";
             traps.push(Trap::at(path, 0, "it drops all tables, so no playbook runs it", then));

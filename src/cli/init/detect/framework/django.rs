@@ -8,7 +8,9 @@ use crate::cli::init::tree::{Tree, file_name, join};
 
 /// manage.py nearest to the top.
 pub(super) fn manage(tree: &Tree) -> Option<&str> {
-    let named = |(path, text): &(&str, &str)| file_name(path) == "manage.py" && text.contains("DJANGO_SETTINGS_MODULE");
+    let named = |(path, text): &(&str, &str)| {
+        file_name(path) == "manage.py" && text.contains("DJANGO_SETTINGS_MODULE")
+    };
     let found = tree.files().filter(named).map(|(path, _)| path);
     found.filter(|path| path.matches('/').count() <= 2).min_by_key(|path| path.matches('/').count())
 }
@@ -19,7 +21,8 @@ pub(super) fn find(look: &Look, dependencies: &Dependencies) -> Option<Found> {
     let said = lines(text).into_iter().find_map(|line| settings_of(&line.code))?;
     let settings = for_production(look, &said);
     let applications = Applications::find(look.sources);
-    let asgi = ["channels", "daphne"].iter().any(|name| dependencies.has(name)) || applications.wsgi.is_none();
+    let asgi =
+        ["channels", "daphne"].iter().any(|name| dependencies.has(name)) || applications.wsgi.is_none();
     let chosen = if asgi { applications.asgi.or(applications.wsgi) } else { applications.wsgi };
     Some(Found { framework: Framework::Django, entry: chosen, settings: Some(settings) })
 }
@@ -39,18 +42,26 @@ fn for_production(look: &Look, said: &str) -> String {
     };
     let folder = if package(said) { said } else { said.rsplit_once('.').map_or("", |(folder, _)| folder) };
     let names = ["production", "prod", "settings_production", "settings_prod", "production_settings"];
-    let candidates = names.iter().map(|name| if folder.is_empty() { (*name).to_owned() } else { format!("{folder}.{name}") });
-    let exists = |module: &String| look.tree.text(&join(look.root, &format!("{}.py", module.replace('.', "/")))).is_some();
+    let candidates = names
+        .iter()
+        .map(|name| if folder.is_empty() { (*name).to_owned() } else { format!("{folder}.{name}") });
+    let exists = |module: &String| {
+        look.tree.text(&join(look.root, &format!("{}.py", module.replace('.', "/")))).is_some()
+    };
     candidates.into_iter().find(exists).unwrap_or_else(|| said.to_owned())
 }
 
 /// Settings first for production, then what they build on.
-pub(super) fn settings_files<'a>(sources: &'a [Source], settings: &str) -> Vec<&'a Source> {
+pub fn settings_files<'a>(sources: &'a [Source], settings: &str) -> Vec<&'a Source> {
     let package = settings.rsplit_once('.').map_or(settings, |(package, _)| package);
     let own = |source: &&Source| source.module == settings;
     let beside = |source: &&Source| {
-        let inside = source.module.strip_prefix(package).is_some_and(|rest| rest.starts_with('.') || rest.is_empty());
-        source.module != settings && inside && source.module.contains("settings") && !is_for_developers(last(&source.module))
+        let inside =
+            source.module.strip_prefix(package).is_some_and(|rest| rest.starts_with('.') || rest.is_empty());
+        source.module != settings
+            && inside
+            && source.module.contains("settings")
+            && !is_for_developers(last(&source.module))
     };
     sources.iter().filter(own).chain(sources.iter().filter(beside)).collect()
 }

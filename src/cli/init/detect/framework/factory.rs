@@ -59,8 +59,14 @@ fn required(parameters: &str) -> Vec<String> {
             part.push(c);
         }
     }
-    let bare = |part: &String| !part.trim().is_empty() && !part.contains('=') && !part.trim().starts_with(['*', '/']);
-    parts.iter().filter(|part| bare(part)).filter_map(|part| words(part).next().map(|(_, name)| name.to_owned())).collect()
+    let bare = |part: &String| {
+        !part.trim().is_empty() && !part.contains('=') && !part.trim().starts_with(['*', '/'])
+    };
+    parts
+        .iter()
+        .filter(|part| bare(part))
+        .filter_map(|part| words(part).next().map(|(_, name)| name.to_owned()))
+        .collect()
 }
 
 impl Factory {

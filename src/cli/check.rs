@@ -1,0 +1,24 @@
+//! `tow check`: whether a run may begin.
+
+use crate::cli::Ended;
+use crate::cli::args::Check;
+use crate::cli::conduct::Conduct;
+use crate::cli::playbook::{load_whole, say_where};
+use crate::engine::Strictness;
+use crate::words::event::Mode;
+
+pub async fn run(args: &Check) -> Ended {
+    let project = load_whole(&args.wanted)?;
+    say_where(&args.wanted.target, args.output);
+    Conduct {
+        mode: Mode::Check,
+        diffs: false,
+        connection: &args.connection,
+        output: args.output,
+        pending: None,
+        hold: None,
+        strictness: Some(if args.strict { Strictness::Warnings } else { Strictness::Problems }),
+    }
+    .run(&project)
+    .await
+}

@@ -1,0 +1,175 @@
+//! What `tow init` says: what it found and where, what to look at, what it wrote, what comes next.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use crate::cli::args::{Engine, Init};
+use crate::cli::init::answers::Answers;
+use crate::cli::init::detect::{App, Framework, Installer, Place};
+use crate::cli::init::inventory::{list, packages};
+use crate::cli::init::settings::wants_redis;
+use crate::cli::init::store::{Planned, Was};
+use crate::words::plural::count;
+
+/// What detection gives, with places; then the traps.
+pub fn found(app: &App, folder: &str) {
+    let mut text = String::new();
+    if !folder.is_empty() {
+        let _ = writeln!(text, "Found in {folder}/:\n");
+    } else if app.is_recognised() {
+        text.push_str("Found:\n\n");
+    } else {
+        text.push_str("No framework was recognised here.\n");
+    }
+    for (label, value) in facts(app) {
+        let _ = writeln!(text, "  {label:13} {value}");
+    }
+    if !app.traps.is_empty() {
+        text.push_str("\nLook at these before the first run:\n\n");
+    }
+    for trap in &app.traps {
+        let place = trap.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+        let _ = writeln!(text, "  ! {place}{}\n    {}", trap.what, trap.then);
+    }
+    text.push('\n');
+    out(&text);
+}
+
+fn facts(app: &App) -> Vec<(&'static str, String)> {
+    let mut facts = vec![];
+    let at = |place: &Option<Place>| {
+        place.as_ref().map_or_else(|| " (given)".to_owned(), |place| format!(" ({place})"))
+    };
+    if let Some(entry) = &app.entry {
+        let kind = entry.interface.key().to_uppercase();
+        facts.push((
+            "application",
+            format!("{}, {kind}, entry {}{}", app.framework.name(), entry.name, at(&entry.place)),
+        ));
+    } else if app.framework != Framework::Other {
+        facts.push((
+            "application",
+            format!("{}, without an entry that can be imported", app.framework.name()),
+        ));
+    }
+    if let Some(settings) = &app.settings {
+        facts.push(("settings", settings.clone()));
+    }
+    if !app.dependencies.list.is_empty() {
+        facts.push(("dependencies", dependencies(app)));
+    }
+    if !app.migrations.command.is_empty() {
+        let tool = if app.migrations.tool == "release" { "" } else { app.migrations.tool };
+        let place = at(&app.migrations.place);
+        facts.push((
+            "migrations",
+            format!("{tool}{}{}{place}", if tool.is_empty() { "" } else { ", " }, app.migrations.command),
+        ));
+    }
+    if let Some(statics) = &app.statics {
+        facts.push(("static files", format!("{} from {} ({})", statics.url, statics.folder, statics.place)));
+    }
+    match &app.health {
+        Some((path, place)) => facts.push(("health", format!("{path} ({place})"))),
+        None if app.is_recognised() => {
+            facts.push(("health", "no path for it was found: the front page is asked".to_owned()));
+        }
+        None => {}
+    }
+    if !app.websockets.is_empty() {
+        facts.push(("websockets", app.websockets.join(", ")));
+    }
+    for process in &app.processes {
+        facts.push(("process", format!("{}: {} ({})", process.name, process.command, process.place)));
+    }
+    if let Some(queue) = wants_redis(app) {
+        facts.push(("redis", format!("comes besides, for {} ({})", queue.name, queue.place)));
+    }
+    if !app.environment.is_empty() {
+        let names: Vec<&str> = app.environment.iter().map(|variable| variable.name.as_str()).collect();
+        let shown = names.iter().take(6).copied().collect::<Vec<_>>().join(", ");
+        let more = names.len().saturating_sub(6);
+        facts.push(("environment", if more > 0 { format!("{shown} and {more} more") } else { shown }));
+    }
+    facts
+}
+
+fn dependencies(app: &App) -> String {
+    let found = &app.dependencies;
+    let mut text = match (found.installer, found.hashed) {
+        (Installer::Uv, _) => format!("{} (uv)", found.list),
+        (Installer::Pip, true) => format!("{}, with hashes", found.list),
+        (Installer::Pip, false) => found.list.clone(),
+    };
+    if let Some(list) = &found.postgres_list {
+        let _ = write!(text, ", with PostgreSQL {list}");
+    }
+    let lacks: Vec<&str> = app.lacking().collect();
+    if !lacks.is_empty() {
+        let _ = write!(text, "; besides it {}", lacks.join(" and "));
+    }
+    text
+}
+
+/// Each file, and whether it is new.
+pub fn written(planned: &[Planned], were: &[Was]) {
+    let about = |path: &str| match path {
+        "inventory.toml" => "hosts, and every setting: read it first",
+        "playbooks/site.toml" => "from a bare server to HTTPS",
+        "playbooks/deploy.toml" => "every release after the first",
+        "playbooks/local.toml" => "development on this machine",
+        ".tow/local.toml" => "its settings, for this machine alone",
+        ".tow/db_password" | ".tow/secret_key" => "a secret, made now: keep a copy where you keep passwords",
+        ".gitignore" => "leaves out .tow/",
+        _ => "",
+    };
+    let changed: Vec<(&Planned, &Was)> =
+        planned.iter().zip(were).filter(|(_, was)| **was != Was::Same).collect();
+    if changed.is_empty() {
+        return out("Everything is here already; nothing had to be written.\n");
+    }
+    let templates = changed.iter().filter(|(file, _)| file.path.contains("/templates/")).count();
+    let mut text = "Written:\n\n".to_owned();
+    for (file, was) in changed.iter().filter(|(file, _)| !file.path.contains("/templates/")) {
+        let replaced = if **was == Was::Different && file.path != ".gitignore" { " (replaced)" } else { "" };
+        let line = format!("  {:21} {}{replaced}", file.path, about(&file.path));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    if templates > 0 {
+        let _ = writeln!(text, "  {:21} {}", "playbooks/templates/", count(templates, "file"));
+    }
+    out(&text);
+}
+
+/// The commands in their order.
+pub fn next(args: &Init, app: &App, answers: &Answers, url: &str) {
+    let mut text = String::new();
+    if !args.local {
+        let engine = answers.engine;
+        let besides = packages(app, engine);
+        if engine != Engine::None && !besides.is_empty() {
+            let _ = writeln!(
+                text,
+                "\nOn the server pip installs {}, and besides: {}.",
+                list(app, engine),
+                besides.join(", ")
+            );
+        }
+        text.push_str(
+            "\nNext:\n\n  tow check       looks at the server and the domain, and changes nothing\n  \
+             tow plan site   shows what would be done\n  \
+             tow run site    does it; again at any time\n",
+        );
+    }
+    let _ = write!(
+        text,
+        "\nOn this machine, for development:\n\n  tow run -i .tow/local.toml local\n\n\
+         serves {url} and reloads what you edit. To end it:\n\n  \
+         .tow/local/venv/bin/supervisorctl -c .tow/local/run/supervisord.conf shutdown\n",
+    );
+    out(&text);
+}
+
+fn out(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

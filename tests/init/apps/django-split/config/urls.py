@@ -1,0 +1,3 @@
+from django.urls import include, path
+
+urlpatterns = [path("ops/", include("ops.urls"))]

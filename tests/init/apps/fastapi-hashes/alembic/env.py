@@ -1,0 +1,1 @@
+from sqlalchemy import engine_from_config

@@ -1,0 +1,6 @@
+import fastapi
+
+
+def build():
+    api = fastapi.FastAPI()
+    return api

@@ -1,0 +1,153 @@
+//! `tow check` on real servers: each finding provoked for real, and nothing changed by looking.
+
+use std::time::{Duration, Instant};
+
+use crate::lab::{ALONE, Lab, PAIR, Run};
+
+/// Needs a bit of everything. The authority is a port of the server itself, so that it is reached.
+const PLAYBOOK: &str = "
+[[tasks]]
+package = ['python3-venv', 'nginx']
+[[tasks]]
+directory = '/srv/shop'
+[[tasks]]
+directory = '/srv/shop/releases'
+[[tasks]]
+venv = '/srv/shop/venv'
+[[tasks]]
+service = 'nginx'
+[[tasks]]
+systemd_unit = { name = 'shop.service', content = '[Service]\\nExecStart=/bin/true\\n' }
+[[tasks]]
+nginx_site = { name = 'shop', content = 'server { }' }
+[[tasks]]
+certificate = { name = 'shop', domains = ['shop.lab.test'], webroot = '/var/www/acme', server = 'https://127.0.0.1:22/dir' }
+";
+
+/// Every file of the server that is newer than the stamp, where a run would write.
+const CHANGED: &str = "find /etc /srv /opt /usr /var/lib /var/cache /tmp /root /home -xdev -newer /run/stamp ! -path /run/stamp";
+
+fn says(run: &Run, host: &str, begins: &str, holds: &str) {
+    let findings = run.findings(host);
+    let found = findings.iter().any(|line| line.starts_with(begins) && line.contains(holds));
+    assert!(found, "{host} does not say {begins} … {holds}:\n{}", findings.join("\n"));
+}
+
+fn known(lab: &Lab) {
+    for (host, address) in PAIR.into_iter().zip(lab.addresses()) {
+        lab.inside(
+            host,
+            &format!("sed -i '/shop.lab.test/d' /etc/hosts; echo '{address} shop.lab.test' >>/etc/hosts"),
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn good_servers_are_ready_within_seconds_and_nothing_is_changed() {
+    let lab = Lab::enter();
+    known(&lab);
+    lab.both("touch /run/stamp; sleep 1.1");
+    let began = Instant::now();
+    let run = lab.check("deploy", &PAIR.join(":"), PLAYBOOK);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(run.code, 0, "{}", run.story());
+    for host in PAIR {
+        says(&run, host, "ok access", "logged in as deploy, who becomes root by sudo");
+        says(&run, host, "ok os", "Debian 1");
+        says(&run, host, "ok dns", "shop.lab.test leads here");
+        says(&run, host, "ok clock", "right");
+        says(&run, host, "ok outbound", "apt's packages");
+        assert_eq!(lab.inside(host, CHANGED), "", "{host}");
+    }
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn disks_that_are_full_read_only_or_without_programs() {
+    let lab = Lab::enter();
+    let [host, _] = PAIR;
+    lab.inside(host, "mount -t tmpfs -o size=90m tmpfs /srv; mount -t tmpfs -o size=1g,noexec tmpfs /tmp");
+    let run = lab.check("deploy", host, PLAYBOOK);
+    lab.inside(host, "umount /srv; mount -t tmpfs -o ro,size=4g tmpfs /srv");
+    let read_only = lab.check("deploy", host, PLAYBOOK);
+    lab.inside(host, "umount /srv; mount -t tmpfs -o size=4g,nr_inodes=900 tmpfs /srv");
+    let inodes = lab.check("deploy", host, PLAYBOOK);
+    lab.inside(host, "umount /srv /tmp");
+    assert_eq!(run.code, 3, "{}", run.story());
+    says(&run, host, "problem disk: only 90 MiB free on /srv", "make room");
+    says(&run, host, "warning disk: programs cannot be run from /tmp (noexec)", "remount,exec /tmp");
+    says(&read_only, host, "problem disk: /srv cannot be written to", "mount -o remount,rw /srv");
+    says(&inodes, host, "problem disk: only 899 inodes free on /srv", "du --inodes");
+}
+
+/// Holds port 80 and the lock of apt until it is ended.
+const HOLDER: &str = r"cat >/root/holder.pl <<'END'
+use Fcntl qw(:DEFAULT :flock F_SETLK F_WRLCK); use IO::Socket::INET;
+open(my $lock, '>', '/var/lib/dpkg/lock-frontend');
+my $how = pack('ssx4qqlx4', F_WRLCK, 0, 0, 0, 0); fcntl($lock, F_SETLK, $how) or die;
+my $socket = IO::Socket::INET->new(LocalPort => 80, Listen => 1, ReuseAddr => 1) or die;
+open(my $ready, '>', '/run/held'); close $ready;
+sleep 300;
+END
+systemctl stop nginx 2>/dev/null || true
+rm -f /run/held; setsid perl /root/holder.pl >/dev/null 2>&1 </dev/null & echo $! >/run/holder.pid
+for n in $(seq 100); do [ -e /run/held ] && exit; sleep 0.1; done; exit 1";
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn locks_ports_leftovers_and_names_that_lead_elsewhere() {
+    let lab = Lab::enter();
+    let [host, _] = PAIR;
+    known(&lab);
+    lab.inside(host, HOLDER);
+    lab.inside(host, "sed -i '/shop.lab.test/d' /etc/hosts; echo '198.18.255.9 shop.lab.test' >>/etc/hosts; echo '2001:470::5 shop.lab.test' >>/etc/hosts");
+    lab.inside(host, "mkdir -p /srv/shop/wp-admin; echo '[Unit]' >/etc/systemd/system/shop.service");
+    lab.inside(host, "cp /var/lib/dpkg/status /root/status; sed -i '/^Package: hostname$/,/^$/s/^Status: .*/Status: install ok half-configured/' /var/lib/dpkg/status");
+    let run = lab.check("deploy", host, PLAYBOOK);
+    lab.inside(host, "cp /root/status /var/lib/dpkg/status; kill $(cat /run/holder.pid); rm -rf /srv/shop /etc/systemd/system/shop.service");
+    known(&lab);
+    assert_eq!(run.code, 3, "{}", run.story());
+    says(&run, host, "warning apt: `perl /root/holder.pl` (process", "wait until it has ended");
+    says(&run, host, "problem apt: an installation was interrupted", "hostname → dpkg --configure -a");
+    says(&run, host, "problem ports: port 80 is held by perl", "end process");
+    says(
+        &run,
+        host,
+        "problem dns: shop.lab.test leads to 198.18.255.9",
+        "create the DNS record `A shop.lab.test → 198.18.",
+    );
+    says(
+        &run,
+        host,
+        "problem dns: shop.lab.test leads to 2001:470::5",
+        "remove the DNS record `AAAA shop.lab.test",
+    );
+    says(&run, host, "warning places: /srv/shop is there already", "wp-admin");
+    says(&run, host, "warning places: there is a unit /etc/systemd/system/shop.service", "app.name");
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn no_route_no_sudo_no_trust() {
+    let lab = Lab::enter();
+    let run = lab.check("deploy", ALONE, PLAYBOOK);
+    assert_eq!(run.code, 3, "{}", run.story());
+    says(&run, ALONE, "problem outbound: apt's packages cannot be reached", "Acquire::http::Proxy");
+    says(&run, ALONE, "note python: there is no python3 yet; the playbook installs python3-venv", "");
+
+    lab.inventory_as("admin");
+    let began = Instant::now();
+    let run = lab.check("admin", &PAIR.join(":"), PLAYBOOK);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(run.code, 4, "{}", run.story());
+    for host in PAIR {
+        says(&run, host, "problem access: admin cannot become root", "NOPASSWD");
+    }
+
+    lab.write("known_hosts", "");
+    lab.inventory_with("stranger", "known_hosts = ", &lab.folder.path().join("known_hosts"));
+    let run = lab.check("stranger", PAIR[0], PLAYBOOK);
+    assert_eq!(run.code, 7, "{}", run.story());
+    says(&run, PAIR[0], "problem host_key: the host key of", "connect once at a terminal");
+}
