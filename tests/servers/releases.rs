@@ -147,7 +147,7 @@ fn shop() -> Lab {
         lab.inside(
             host,
             "systemctl disable -q --now shop.socket 'shop@*' 2>/dev/null || true; systemctl stop 'shop@*' 'tow-*-shop' || true; \
-             rm -rf /etc/systemd/system/shop* /srv/shop /var/lib/towline/shop /run/load.*; systemctl daemon-reload; systemctl reset-failed",
+             rm -rf /etc/systemd/system/shop* /etc/systemd/system/*.wants/shop* /srv/shop /var/lib/towline/shop /run/load.*; systemctl daemon-reload; systemctl reset-failed",
         );
     }
     lab.write("playbook.toml", PLAYBOOK);
