@@ -43,7 +43,7 @@ fn request(inventory: &str, playbook: &str) -> Request {
 
 fn try_load(request: &Request) -> Result<Project, Mistakes> {
     let files: Arc<dyn Files + Send + Sync> = Arc::new(Disk(vec![("secrets/db", "hunter22\n")]));
-    load(request, &files, &|name| (name == "TOKEN").then(|| "tok-12345".to_owned()))
+    load(request, &files, &|name: &str| (name == "TOKEN").then(|| "tok-12345".to_owned()))
 }
 
 fn loaded(request: &Request) -> Project {

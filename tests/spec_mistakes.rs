@@ -65,7 +65,7 @@ fn shown(folder: &Path, name: &str) -> String {
     };
     arguments(&text, &mut request);
     let files: Arc<dyn Files + Send + Sync> = Arc::new(Folder(folder.to_owned()));
-    match load(&request, &files, &|_| None) {
+    match load(&request, &files, &|_: &str| None) {
         Ok(_) => "no mistakes\n".into(),
         Err(mistakes) => mistakes.render(100, false),
     }
@@ -106,7 +106,7 @@ fn messages_fit_a_narrow_terminal() {
         set: vec![],
     };
     let files: Arc<dyn Files + Send + Sync> = Arc::new(Folder(folder));
-    let mistakes = load(&request, &files, &|_| None).map(|_| ()).unwrap_err();
+    let mistakes = load(&request, &files, &|_: &str| None).map(|_| ()).unwrap_err();
     let plain = mistakes.render(60, false);
     assert!(!plain.contains('\u{1b}'), "no colour was asked for");
     assert!(mistakes.render(60, true).contains('\u{1b}'));

@@ -1,11 +1,13 @@
 //! The command line. The texts here are the help.
 
+mod kept;
 mod release;
 
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+pub use crate::cli::args::kept::{History, SecretCommand, Secrets, Show};
 pub use release::{Application, Deploy, Rollback, Status, Unlock};
 
 /// Takes Python web applications to servers over plain SSH.
@@ -61,6 +63,15 @@ pub enum Command {
     Exec(Exec),
     /// List the hosts that a selection matches
     Hosts(Hosts),
+    /// List what was run from here
+    History(History),
+    /// Show what each host did and said in a run
+    Show(Show),
+    /// Keep passwords and keys encrypted beside the inventory (`secrets.age`)
+    ///
+    /// Playbooks use them as `{{secrets.NAME}}`. They are encrypted to the public keys in `secrets.recipients`, SSH or
+    /// age, one a line; whoever has one of the private keys can read them.
+    Secrets(Secrets),
     /// Deploy an example application to three SSH hosts inside this process
     Demo(Demo),
     /// Print completions for a shell

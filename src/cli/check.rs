@@ -3,12 +3,12 @@
 use crate::cli::Ended;
 use crate::cli::args::Check;
 use crate::cli::conduct::Conduct;
-use crate::cli::playbook::{load_whole, say_where};
+use crate::cli::playbook::{Ready, load_whole, say_where};
 use crate::engine::Strictness;
 use crate::words::event::Mode;
 
 pub async fn run(args: &Check) -> Ended {
-    let project = load_whole(&args.wanted)?;
+    let Ready { project, keys } = load_whole(&args.wanted)?;
     say_where(&args.wanted.target, args.output);
     Conduct {
         mode: Mode::Check,
@@ -17,6 +17,8 @@ pub async fn run(args: &Check) -> Ended {
         output: args.output,
         pending: None,
         hold: None,
+        recorded: false,
+        keys,
         strictness: Some(if args.strict { Strictness::Warnings } else { Strictness::Problems }),
     }
     .run(&project)

@@ -7,13 +7,14 @@ use tokio::sync::watch;
 
 use crate::cli::args::{Colour, Connection, Output};
 use crate::cli::prompt::Prompt;
-use crate::cli::{Ended, stop};
+use crate::cli::{Ended, history, stop};
 use crate::engine::{self, Emitter, Hold, Options, Pending, Run, Strictness};
 use crate::report;
+use crate::report::history::Recorder;
 use crate::spec::model::Project;
-use crate::transport::{self, Ask as _, Connector};
+use crate::transport::{self, Ask as _, Connector, Unlocked};
 use crate::words::error::{Error, Result};
-use crate::words::event::Mode;
+use crate::words::event::{Listener, Mode};
 
 /// How a project is to be run.
 pub struct Conduct<'a> {
@@ -26,6 +27,10 @@ pub struct Conduct<'a> {
     pub hold: Option<(String, Arc<dyn Hold>)>,
     /// Only looks at the hosts.
     pub strictness: Option<Strictness>,
+    /// Whether it goes into the history: not a plan, which changes nothing, nor the demo, whose hosts vanish.
+    pub recorded: bool,
+    /// Keys whose passphrases were asked for already.
+    pub keys: Unlocked,
 }
 
 impl Conduct<'_> {
@@ -36,9 +41,13 @@ impl Conduct<'_> {
 
     pub async fn run_until(self, project: &Project, cancel: watch::Receiver<bool>) -> Ended {
         let reporters = report::choose(report_options(self.mode, self.output));
-        let prompt = Prompt::new(reporters.pause());
-        let connector = Arc::new(self.connection.connector(&prompt)?);
-        let (emitter, listening) = Emitter::new(Box::new(reporters), project.mask.clone());
+        let prompt = Prompt::new(reporters.pause(), project.mask.clone());
+        let connector = Arc::new(self.connection.connector(&prompt, &self.keys)?);
+        let listener: Box<dyn Listener> = match history::place().filter(|_| self.recorded) {
+            Some(place) => Box::new(Recorder::new(Box::new(reporters), place)),
+            None => Box::new(reporters),
+        };
+        let (emitter, listening) = Emitter::new(listener, project.mask.clone());
         let options = Options {
             mode: self.mode,
             parallel: usize::from(self.connection.parallel),
@@ -71,7 +80,7 @@ pub fn run_name() -> String {
 }
 
 impl Connection {
-    pub fn connector(&self, prompt: &Prompt) -> Result<Connector> {
+    pub fn connector(&self, prompt: &Prompt, keys: &Unlocked) -> Result<Connector> {
         let become_password = if self.ask_become_pass {
             let asked = prompt.secret("sudo password");
             Some(asked.ok_or_else(|| {
@@ -85,6 +94,7 @@ impl Connection {
         let options = transport::Options {
             connect_timeout: Duration::from_secs(self.connect_timeout),
             become_password,
+            keys: keys.clone(),
             ..transport::Options::default()
         };
         Ok(Connector::new(options, Arc::new(prompt.clone())))

@@ -5,6 +5,7 @@ use crate::cli::args::Exec;
 use crate::cli::conduct::Conduct;
 use crate::cli::playbook::{inventory, stop};
 use crate::spec;
+use crate::transport::Unlocked;
 use crate::words::event::Mode;
 
 pub async fn run(args: &Exec) -> Ended {
@@ -18,6 +19,8 @@ pub async fn run(args: &Exec) -> Ended {
         output: args.output,
         pending: None,
         hold: None,
+        recorded: true,
+        keys: Unlocked::default(),
         strictness: None,
     }
     .run(&project)

@@ -7,13 +7,16 @@ pub mod demo;
 mod exec;
 mod files;
 mod guide;
+mod history;
 mod hosts;
 mod init;
 mod pending;
 mod playbook;
 mod prompt;
 mod release;
+mod secrets;
 mod shipped;
+mod state;
 mod stop;
 
 use std::fmt::Write as _;
@@ -69,7 +72,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     let wrong = text(ContextKind::InvalidSubcommand);
     let commands = [
         "init", "check", "run", "plan", "deploy", "rollback", "status", "unlock", "guide", "exec", "hosts",
-        "demo",
+        "secrets", "history", "show", "demo",
     ];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
@@ -115,8 +118,11 @@ fn dispatch(args: Args) -> Ended {
         Command::Status(status) => runtime()?.block_on(release::status::run(&status)),
         Command::Unlock(unlock) => runtime()?.block_on(release::unlock::run(&unlock)),
         Command::Check(check) => runtime()?.block_on(check::run(&check)),
-        Command::Guide(guide) => guide::run(&guide),
+        Command::Guide(guide) => runtime()?.block_on(async { guide::run(&guide) }),
         Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),
+        Command::History(history) => history::list(&history),
+        Command::Show(show) => history::show(&show),
+        Command::Secrets(secrets) => runtime()?.block_on(secrets::run(&secrets)),
         Command::Demo(demo) => runtime()?.block_on(demo::run(&demo)),
     }
 }

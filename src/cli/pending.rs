@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use crate::cli::state;
 use crate::engine::Pending;
+use crate::report::private::{private_file, private_folder};
 use crate::words::content::Digest;
 use crate::words::names::HostName;
 
@@ -22,7 +24,7 @@ impl PendingFile {
         let whole =
             |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
         let name = format!("{}\n{}", whole(playbook), inventory.map(whole).unwrap_or_default());
-        let folder = state_folder()?.join("pending");
+        let folder = state::folder()?.join("pending");
         let path = folder.join(format!("{}.json", Digest::of(name.as_bytes()).short()));
         let hosts = read(&path);
         Some(PendingFile { path, hosts: Mutex::new(hosts) })
@@ -55,22 +57,6 @@ impl PendingFile {
 
 fn read(path: &Path) -> BTreeMap<String, ByStage> {
     std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
-}
-
-/// `~/.local/state/towline` or what the system has for it.
-pub fn state_folder() -> Option<PathBuf> {
-    let dirs = directories::ProjectDirs::from("", "", "towline")?;
-    Some(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
-}
-
-pub fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-pub fn private_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 impl Pending for PendingFile {

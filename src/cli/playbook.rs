@@ -8,47 +8,41 @@ use crate::cli::args::{Output, Playbook, Target, Wanted};
 use crate::cli::conduct::Conduct;
 use crate::cli::files::DiskFiles;
 use crate::cli::pending::PendingFile;
+use crate::cli::secrets::Edge;
 use crate::cli::{Ended, Stop};
 use crate::engine::Pending;
 use crate::spec::mistake::Mistakes;
 use crate::spec::model::Project;
 use crate::spec::source::TextFile;
 use crate::spec::{self, Request};
+use crate::transport::Unlocked;
 use crate::words::content::Files;
 use crate::words::error::{Error, Result};
 use crate::words::event::Mode;
 
 pub async fn run(args: &Playbook) -> Ended {
-    let playbook = find(&args.file)?;
-    let project = load(args, &playbook)?;
-    let pending = pending(&playbook, &args.target);
-    say_where(&args.target, args.output);
-    Conduct {
-        mode: Mode::Run,
-        diffs: args.diff,
-        connection: &args.connection,
-        output: args.output,
-        pending,
-        hold: None,
-        strictness: None,
-    }
-    .run(&project)
-    .await
+    begin(args, Mode::Run).await
 }
 
 pub async fn plan(args: &Playbook) -> Ended {
+    begin(args, Mode::Plan).await
+}
+
+async fn begin(args: &Playbook, mode: Mode) -> Ended {
     let playbook = find(&args.file)?;
-    let project = load(args, &playbook)?;
+    let Ready { project, keys } = load(args, &playbook)?;
     let pending = pending(&playbook, &args.target);
     say_where(&args.target, args.output);
     Conduct {
-        mode: Mode::Plan,
-        diffs: true,
+        mode,
+        diffs: args.diff || mode == Mode::Plan,
         connection: &args.connection,
         output: args.output,
         pending,
         hold: None,
         strictness: None,
+        recorded: mode == Mode::Run,
+        keys,
     }
     .run(&project)
     .await
@@ -56,13 +50,20 @@ pub async fn plan(args: &Playbook) -> Ended {
 
 /// A forgotten inventory must not pass for a run on the servers.
 pub fn say_where(target: &Target, output: Output) {
-    if inventory_path(target).is_none() && !output.json && !output.quiet {
+    if inventory_path(target.inventory.as_deref()).is_none() && !output.json && !output.quiet {
         let _ = writeln!(std::io::stderr(), "no inventory.toml here: this machine only");
     }
 }
 
-/// Reads and checks everything; nothing has been connected to yet.
-pub fn load(args: &Playbook, playbook: &Path) -> Result<Project, Stop> {
+/// Read and checked; nothing has been connected to yet.
+pub struct Ready {
+    pub project: Project,
+    /// Those that opened its secrets.
+    pub keys: Unlocked,
+}
+
+/// Reads and checks everything.
+pub fn load(args: &Playbook, playbook: &Path) -> Result<Ready, Stop> {
     load_with(&args.target, playbook, [&args.tags, &args.skip_tags], &args.set)
 }
 
@@ -72,27 +73,26 @@ pub fn load_with(
     playbook: &Path,
     tags: [&[String]; 2],
     set: &[(String, String)],
-) -> Result<Project, Stop> {
+) -> Result<Ready, Stop> {
     let request =
         Request { tags: tags[0].to_vec(), skip_tags: tags[1].to_vec(), ..request(target, playbook, set)? };
-    load_request(&request, playbook, &env)
+    load_request(&request, playbook, &Edge::new(inventory_path(target.inventory.as_deref())))
 }
 
 /// The same for commands that speak of a playbook as a whole.
-pub fn load_whole(wanted: &Wanted) -> Result<Project, Stop> {
-    let playbook = find(&wanted.file)?;
-    load_request(&request(&wanted.target, &playbook, &wanted.set)?, &playbook, &env)
+pub fn load_whole(wanted: &Wanted) -> Result<Ready, Stop> {
+    load_wanted(wanted, |edge| edge)
 }
 
-fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// The same where nobody will see a secret: those of the environment may be missing.
+/// The same where nobody will see a secret: those of the environment and of programs may be missing.
 pub fn load_without_secrets(wanted: &Wanted) -> Result<Project, Stop> {
+    load_wanted(wanted, Edge::with_placeholders).map(|ready| ready.project)
+}
+
+fn load_wanted(wanted: &Wanted, change: impl FnOnce(Edge) -> Edge) -> Result<Ready, Stop> {
     let playbook = find(&wanted.file)?;
-    let any = |name: &str| env(name).or_else(|| Some("(a secret that was not given)".to_owned()));
-    load_request(&request(&wanted.target, &playbook, &wanted.set)?, &playbook, &any)
+    let edge = change(Edge::new(inventory_path(wanted.target.inventory.as_deref())));
+    load_request(&request(&wanted.target, &playbook, &wanted.set)?, &playbook, &edge)
 }
 
 fn request(target: &Target, playbook: &Path, set: &[(String, String)]) -> Result<Request> {
@@ -106,13 +106,11 @@ fn request(target: &Target, playbook: &Path, set: &[(String, String)]) -> Result
     })
 }
 
-fn load_request(
-    request: &Request,
-    playbook: &Path,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Project, Stop> {
+fn load_request(request: &Request, playbook: &Path, edge: &Edge) -> Result<Ready, Stop> {
     let files: Arc<dyn Files + Send + Sync> = Arc::new(DiskFiles::beside(playbook));
-    spec::load(request, &files, env).map_err(|mistakes| stop(&mistakes))
+    let project = spec::load(request, &files, edge).map_err(|mistakes| stop(&mistakes))?;
+    project.mask.join(edge.mask());
+    Ok(Ready { project, keys: edge.unlocked() })
 }
 
 /// A file, or the name of one in `playbooks/`.
@@ -129,18 +127,19 @@ pub fn find(named: &Path) -> Result<PathBuf> {
         .hint("name a file, such as `tow run playbooks/site.toml`; `tow init` writes one for an application"))
 }
 
-pub fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {
-    PendingFile::of(playbook, inventory_path(target)).map(|file| Arc::new(file) as Arc<dyn Pending>)
+fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {
+    PendingFile::of(playbook, inventory_path(target.inventory.as_deref()))
+        .map(|file| Arc::new(file) as Arc<dyn Pending>)
 }
 
 /// The inventory that was named, or `inventory.toml` here; `None` where there is none.
 pub fn inventory(target: &Target) -> Result<Option<TextFile>> {
-    inventory_path(target).map(|path| text_file(path, "inventory")).transpose()
+    inventory_path(target.inventory.as_deref()).map(|path| text_file(path, "inventory")).transpose()
 }
 
-pub fn inventory_path(target: &Target) -> Option<&Path> {
+pub fn inventory_path(named: Option<&Path>) -> Option<&Path> {
     let here = Path::new("inventory.toml");
-    target.inventory.as_deref().or_else(|| here.is_file().then_some(here))
+    named.or_else(|| here.is_file().then_some(here))
 }
 
 pub fn text_file(path: &Path, what: &str) -> Result<TextFile> {

@@ -11,7 +11,7 @@ use crate::engine::Review;
 use crate::report::Pause;
 use crate::transport::{Ask, UnknownKey};
 use crate::words::plural::count;
-use crate::words::secret::Secret;
+use crate::words::secret::{Mask, Secret};
 
 /// While somebody is asked.
 static ASKING: Mutex<Option<Asking>> = Mutex::new(None);
@@ -21,10 +21,11 @@ struct Asking {
     before: Option<Termios>,
 }
 
-/// Holds the live view back while it asks.
+/// Holds the live view back while it asks. What was typed unseen is never shown either: the mask learns it.
 #[derive(Clone)]
 pub struct Prompt {
     pause: Pause,
+    mask: Mask,
 }
 
 impl std::fmt::Debug for Prompt {
@@ -34,8 +35,8 @@ impl std::fmt::Debug for Prompt {
 }
 
 impl Prompt {
-    pub fn new(pause: Pause) -> Prompt {
-        Prompt { pause }
+    pub fn new(pause: Pause, mask: Mask) -> Prompt {
+        Prompt { pause, mask }
     }
 
     /// Whether there is a person to ask.
@@ -50,6 +51,11 @@ impl Prompt {
         restore(before.as_ref());
         let _ = writeln!(std::io::stderr());
         true
+    }
+
+    /// Whether there is a person who answers `yes`.
+    pub fn agreed(question: &str) -> bool {
+        Prompt::ask(question).is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
     }
 
     /// A question whose answer may be seen; `None` when nobody answers.
@@ -82,7 +88,9 @@ impl Ask for Prompt {
         let answer = asking(false, || Prompt::line(&format!("{prompt}: ")));
         let _ = writeln!(std::io::stderr());
         self.pause.resume();
-        answer.map(Secret::new)
+        let answer = answer.map(Secret::new)?;
+        self.mask.learn([&answer]);
+        Some(answer)
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::prompt::Prompt;
+use crate::cli::secrets;
 use crate::words::error::Kind;
 
 /// Never dropped: whoever waits for a change would else hear of its end again and again.
@@ -43,6 +44,7 @@ async fn obey(stop: &watch::Sender<bool>) -> std::io::Result<()> {
         if Prompt::abandon() || *stop.borrow() {
             // The terminal's cursor may be hidden: show it again.
             let _ = console::Term::stderr().show_cursor();
+            secrets::clear();
             std::process::exit(i32::from(Kind::Interrupted.exit_code()));
         }
         stop.send_replace(true);

@@ -18,7 +18,6 @@ pub fn explain(action: &Action, ending: Ending, capture: &Capture) -> Error {
                 .map_or_else(|| "its time".to_owned(), |limit| format!("{} s", limit.as_secs_f64()));
             Error::failed("the command was killed")
                 .cause(format!("it did not end within {limit}"))
-                .hint("raise `timeout` on the task, or find out what it waits for")
                 .command(command.display())
         }
         (Action::Run(command), Ending::Failed { code, .. }) => {
@@ -32,9 +31,9 @@ pub fn explain(action: &Action, ending: Ending, capture: &Capture) -> Error {
             }
         }
     };
-    let hinted = match (&error.hint, hint(&lines.join("\n"), ending)) {
-        (None, Some(hint)) => error.hint(hint),
-        _ => error,
+    let hinted = match hint(&lines.join("\n"), ending) {
+        Some(hint) => error.hint(hint),
+        None => error,
     };
     hinted.output(lines)
 }
@@ -48,40 +47,64 @@ pub fn broken_off(error: Error, action: &Action) -> Error {
     }
 }
 
-/// Next steps for what is seen most often.
+/// What is seen most often in the output of what failed, and the next step.
+const NEXT_STEPS: &[(&str, &str)] = &[
+    ("No space left on device", "the disk is full: look with `df -h` and `df -i`, and make room"),
+    ("Read-only file system", "the file system is read-only: look at `dmesg` and `mount` on the host"),
+    (
+        "Permission denied",
+        "set `become = true` on the host, or `as` on the task, or connect as a user who may",
+    ),
+    ("Operation not permitted", "set `become = true` on the host: this needs root"),
+    ("Could not get lock", "another package manager is at work on the host; wait for it and run again"),
+    (
+        "Unable to locate package",
+        "look for the name with `apt-cache search` on the host; other releases have other names",
+    ),
+    (
+        "Temporary failure resolving",
+        "the host cannot resolve names: check its DNS (/etc/resolv.conf) and its route to the outside",
+    ),
+    ("dpkg was interrupted", "run `dpkg --configure -a` on the host, then run again"),
+    // Before what pip makes of it: that there is no such package.
+    (
+        "Failed to establish a new connection",
+        "the host does not reach that server: check its DNS and its route to the outside; without one, push Python \
+         packages from your machine (a wheelhouse)",
+    ),
+    (
+        "No matching distribution found",
+        "check the name and version; a package may also not support the host's Python",
+    ),
+    (
+        "Temporary failure in name resolution",
+        "the host cannot resolve names: check its DNS (/etc/resolv.conf)",
+    ),
+    (
+        "password authentication failed",
+        "the database refuses this password: compare the address that the application is given with the role's password",
+    ),
+    (
+        "the authority did not give a certificate",
+        "its reason is above; mostly a DNS record does not lead to this host, or port 80 does not come through a \
+         firewall (`tow check` looks at both)",
+    ),
+    ("[emerg]", "mend the line that nginx names, and run again"),
+    (
+        "ModuleNotFoundError: ",
+        "the module is not there: is its package among the requirements, and the import spelt right?",
+    ),
+    // A traceback; its first line may be too far above.
+    ("  File \"", "its last lines say what is wrong: mend it in the application, and run again"),
+];
+
 fn hint(said: &str, ending: Ending) -> Option<&'static str> {
-    let code = if let Ending::Failed { code, .. } = ending { code } else { 0 };
-    let table = [
-        ("No space left on device", "the disk is full: look with `df -h` and `df -i`, and make room"),
-        ("Read-only file system", "the file system is read-only: look at `dmesg` and `mount` on the host"),
-        (
-            "Permission denied",
-            "set `become = true` on the host, or `as` on the task, or connect as a user who may",
-        ),
-        ("Operation not permitted", "set `become = true` on the host: this needs root"),
-        ("Could not get lock", "another package manager is at work on the host; wait for it and run again"),
-        (
-            "Unable to locate package",
-            "look for the name with `apt-cache search` on the host; other releases have other names",
-        ),
-        (
-            "Temporary failure resolving",
-            "the host cannot resolve names: check its DNS (/etc/resolv.conf) and its route to the outside",
-        ),
-        ("dpkg was interrupted", "run `dpkg --configure -a` on the host, then run again"),
-        (
-            "No matching distribution found",
-            "check the name and version; a package may also not support the host's Python",
-        ),
-        (
-            "Temporary failure in name resolution",
-            "the host cannot resolve names: check its DNS (/etc/resolv.conf)",
-        ),
-    ];
-    if let Some((_, hint)) = table.iter().find(|(sign, _)| said.contains(sign)) {
+    if let Some((_, hint)) = NEXT_STEPS.iter().find(|(sign, _)| said.contains(sign)) {
         return Some(hint);
     }
+    let Ending::Failed { code, timed_out, .. } = ending else { return None };
     match code {
+        _ if timed_out => Some("raise `timeout` on the task, or find out what it waits for"),
         126 => Some("the file is not executable, or its interpreter is missing"),
         127 => Some("the program is not installed on the host, or not in PATH: give its full path"),
         137 => Some("it was killed: the host may be out of memory (look at `dmesg`)"),

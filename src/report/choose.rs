@@ -79,7 +79,7 @@ impl Surroundings {
         }
     }
 
-    fn colour(self, wanted: Colour, terminal: bool) -> bool {
+    pub fn colour(self, wanted: Colour, terminal: bool) -> bool {
         match wanted {
             Colour::Always => true,
             Colour::Never => false,

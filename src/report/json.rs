@@ -31,7 +31,8 @@ impl Listener for Json {
     }
 }
 
-fn line(event: &Event, now: SystemTime) -> String {
+/// An event as a line of its own.
+pub fn line(event: &Event, now: SystemTime) -> String {
     let time = rfc3339(now);
     let line = match serde_json::to_string(&Line { time: &time, event }) {
         Ok(line) => escaped(line),

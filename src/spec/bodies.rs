@@ -104,6 +104,7 @@ impl Builder<'_> {
             vars: self.vars.clone(),
             item: item.clone(),
             needs,
+            poison: self.poison.clone(),
         }));
         Made { body, files: Mentions::default(), name: None }
     }

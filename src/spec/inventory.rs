@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::spec::groups;
+use crate::spec::hidden;
 use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::{Host, Vars};
 use crate::spec::range;
@@ -80,6 +81,7 @@ impl Inventory {
     }
 
     fn section(&mut self, entry: &Entry, reader: &mut Reader<'_>) {
+        reader.mistakes.hide(reader.file, hidden::misplaced(entry));
         if !SECTIONS.contains(&entry.key.as_str()) {
             return reader.unknown_key(entry, SECTIONS, "the inventory");
         }

@@ -13,6 +13,7 @@ use crate::spec::load::{Loaded, Sources, instantiate};
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::model::{Condition, Late, Live, Registered};
+use crate::spec::resolve::Poison;
 use crate::spec::tasks::TaskPlan;
 use crate::task::Task;
 use crate::words::error::{Error, Result};
@@ -129,6 +130,8 @@ pub struct LateTask {
     pub vars: Arc<OnceLock<Map<String, Json>>>,
     pub item: Option<(Json, Json)>,
     pub needs: Vec<String>,
+    /// What a template file that is first read in the run must not use.
+    pub poison: Vec<Poison>,
 }
 
 impl Late for LateTask {
@@ -144,7 +147,7 @@ impl Late for LateTask {
         }
         let mut data = Json::Object(data);
         add_live(&mut data, live);
-        match instantiate(&self.plan, &Context::from(data), &[], None, &self.sources) {
+        match instantiate(&self.plan, &Context::from(data), &self.poison, None, &self.sources) {
             Ok(Loaded { task, .. }) => Ok(task),
             Err(failed) => Err(self.error(&failed.mistakes)),
         }

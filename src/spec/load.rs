@@ -125,15 +125,16 @@ impl Inputs for HostInputs<'_> {
                 seen.mentions.extend(&compiled.mentions);
                 let mentioned = &self.sources.mentioned;
                 mentioned.lock().unwrap_or_else(PoisonError::into_inner).extend(&compiled.mentions);
-                if let Some(needs) = self.late.and_then(|late| late.needs(&compiled.mentions)) {
-                    seen.late.get_or_insert_default().extend(needs);
-                    return Err("known in the run only".into());
-                }
+                // Before it may wait for the run: what cannot be had now cannot be had then.
                 let poisoned: Vec<Mistake> = poisoned(self.poison, &compiled.mentions).cloned().collect();
                 if let Some(first) = poisoned.first() {
                     let message = first.message.clone();
                     seen.mistakes.extend(poisoned);
                     return Err(message);
+                }
+                if let Some(needs) = self.late.and_then(|late| late.needs(&compiled.mentions)) {
+                    seen.late.get_or_insert_default().extend(needs);
+                    return Err("known in the run only".into());
                 }
                 match compiled.render(self.context) {
                     Ok(text) => return Ok(text),

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
+use crate::spec::hidden;
+use crate::spec::secrets::Wanted;
 use crate::spec::source::{Span, TextFile};
 use crate::words::error::Error;
 use crate::words::names::HostName;
@@ -23,6 +25,8 @@ pub struct Mistake {
     pub help: Option<String>,
     /// For mistakes that only show with the variables of some hosts.
     pub hosts: Vec<HostName>,
+    /// A mistake only as long as this has not been fetched.
+    pub wanted: Option<Wanted>,
 }
 
 impl Mistake {
@@ -41,6 +45,7 @@ impl Mistake {
             label: String::new(),
             help: None,
             hosts: vec![],
+            wanted: None,
         }
     }
     #[must_use]
@@ -69,9 +74,15 @@ impl Mistake {
 #[derive(Clone, Debug, Default)]
 pub struct Mistakes {
     pub list: Vec<Mistake>,
+    /// What no message may show of the files of these names.
+    hidden: Vec<(String, Span)>,
 }
 
 impl Mistakes {
+    /// One, on the command line.
+    pub fn argument(message: impl Into<String>) -> Mistakes {
+        Mistakes { list: vec![Mistake::argument(message)], ..Mistakes::default() }
+    }
     /// The same mistake on another host only adds the host.
     pub fn push(&mut self, mistake: Mistake) {
         let same = self.list.iter_mut().rev().find(|known| {
@@ -92,6 +103,15 @@ impl Mistakes {
     }
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+    /// What would have been fetched, had nothing else been wrong, is no mistake.
+    #[must_use]
+    pub fn without_wanted(mut self) -> Mistakes {
+        self.list.retain(|mistake| mistake.wanted.is_none());
+        self
+    }
+    pub fn hide(&mut self, file: &TextFile, spans: Vec<Span>) {
+        self.hidden.extend(spans.into_iter().map(|span| (file.name.clone(), span)));
     }
     pub fn or<T>(self, value: T) -> Result<T, Mistakes> {
         if self.is_empty() { Ok(value) } else { Err(self) }
@@ -125,7 +145,7 @@ impl Mistakes {
         let mut out = String::new();
         for mistake in &self.list {
             // Writing to a string does not fail; a span outside the text is clamped by `Shown`.
-            let _ = handler.render_report(&mut out, &Shown::new(mistake));
+            let _ = handler.render_report(&mut out, &Shown::new(mistake, &self.hidden));
             out.push('\n');
         }
         out.push_str(&self.tally());
@@ -180,12 +200,22 @@ fn some_hosts(hosts: &[HostName]) -> String {
 struct Shown<'a> {
     mistake: &'a Mistake,
     source: Option<NamedSource<String>>,
+    span: Span,
 }
 
 impl Shown<'_> {
-    fn new(mistake: &Mistake) -> Shown<'_> {
-        let source = mistake.file.as_ref().map(|file| NamedSource::new(&file.name, file.text.clone()));
-        Shown { mistake, source }
+    fn new<'m>(mistake: &'m Mistake, hidden: &[(String, Span)]) -> Shown<'m> {
+        let Some(file) = &mistake.file else { return Shown { mistake, source: None, span: 0..0 } };
+        let spans: Vec<Span> =
+            hidden.iter().filter(|(name, _)| *name == file.name).map(|(_, span)| span.clone()).collect();
+        let shown = hidden::Shown::new(&file.text, &spans);
+        let (text, length) = (&file.text, file.text.len());
+        let start = mistake.span.start.min(length);
+        let end = mistake.span.end.clamp(start, length);
+        // A table's span can be the whole file below it: its first line is where it stands.
+        let end = text.get(start..end).map_or(end, |part| start + part.lines().next().unwrap_or("").len());
+        let span = shown.at(start)..shown.at(end);
+        Shown { mistake, source: Some(NamedSource::new(&file.name, shown.text)), span }
     }
 }
 
@@ -205,13 +235,10 @@ impl Diagnostic for Shown<'_> {
         self.source.as_ref().map(|source| source as &dyn SourceCode)
     }
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let text = &self.mistake.file.as_ref()?.text;
-        let start = self.mistake.span.start.min(text.len());
-        let end = self.mistake.span.end.clamp(start, text.len());
-        // A table's span can be the whole file below it: its first line is where it stands.
-        let end = text.get(start..end).map_or(end, |part| start + part.lines().next().unwrap_or("").len());
+        self.source.as_ref()?;
         let label = Some(self.mistake.label.clone()).filter(|label| !label.is_empty());
-        Some(Box::new(std::iter::once(LabeledSpan::new(label, start, end - start))))
+        let Span { start, end } = self.span;
+        Some(Box::new(std::iter::once(LabeledSpan::new(label, start, end.saturating_sub(start)))))
     }
 }
 
@@ -241,7 +268,8 @@ mod tests {
     #[test]
     fn a_span_outside_of_the_text_is_no_panic() {
         let file = Arc::new(TextFile::new("x", "ä"));
-        let mistakes = Mistakes { list: vec![Mistake::at(&file, 5..9, "m"), Mistake::at(&file, 1..2, "n")] };
+        let list = vec![Mistake::at(&file, 5..9, "m"), Mistake::at(&file, 1..2, "n")];
+        let mistakes = Mistakes { list, ..Mistakes::default() };
         mistakes.render(0, true);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here reads the disk (a [`crate::words::content::Files`] is handed in) or knows of a connection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::spec::inventory::Inventory;
@@ -12,7 +12,7 @@ use crate::spec::model::{Body, Host, MaxFailures, OnFailure, Project, Stage, Tas
 use crate::spec::order::Tags;
 use crate::spec::playbook::Playbook;
 use crate::spec::project::{Chosen, Render};
-use crate::spec::secrets::Secrets;
+use crate::spec::secrets::{Fetched, Secrets, Wanted};
 use crate::spec::source::TextFile;
 use crate::spec::vars::Templates;
 use crate::words::content::Files;
@@ -27,6 +27,7 @@ mod fault;
 mod filters;
 mod foreign;
 mod groups;
+mod hidden;
 mod include;
 mod inventory;
 mod keys;
@@ -50,6 +51,9 @@ mod suggest;
 mod tasks;
 mod template;
 mod vars;
+pub mod vault;
+
+pub use crate::spec::secrets::Providers;
 
 /// What to run, where, and with which variables.
 #[derive(Clone, Debug)]
@@ -66,10 +70,33 @@ pub struct Request {
 }
 
 /// Reads, checks and renders everything, for every host; or says everything that is wrong.
+///
+/// Which secrets are used shows only when everything is rendered: what turns out to be wanted is fetched, and all is
+/// done again with it.
 pub fn load(
     request: &Request,
     files: &Arc<dyn Files + Send + Sync>,
-    env: &dyn Fn(&str) -> Option<String>,
+    providers: &dyn Providers,
+) -> Result<Project, Mistakes> {
+    let mut fetched = Fetched::default();
+    loop {
+        let loaded = load_with(request, files, (providers, &fetched));
+        let mistakes = loaded.as_ref().err().map_or(&[][..], |mistakes| &mistakes.list);
+        let wanted: BTreeSet<Wanted> = mistakes.iter().filter_map(|mistake| mistake.wanted.clone()).collect();
+        if wanted.is_empty() || mistakes.iter().any(|mistake| mistake.wanted.is_none()) {
+            return loaded.map_err(Mistakes::without_wanted);
+        }
+        // Each is wanted once: what was fetched is there from now on, as a value or as a reason.
+        for wanted in wanted {
+            fetched.fetch(wanted, providers);
+        }
+    }
+}
+
+fn load_with(
+    request: &Request,
+    files: &Arc<dyn Files + Send + Sync>,
+    providers: (&dyn Providers, &Fetched),
 ) -> Result<Project, Mistakes> {
     let mut mistakes = Mistakes::default();
     let inventory = read_inventory(request.inventory.as_ref(), &mut mistakes);
@@ -77,7 +104,7 @@ pub fn load(
     let sound = mistakes.is_empty();
     let inventory = if !sound && inventory.hosts.is_empty() { Inventory::localhost() } else { inventory };
     let entries = inventory.secrets.as_slice();
-    let secrets = Secrets::load(&inventory.file, entries, files.as_ref(), env);
+    let secrets = Secrets::load(&inventory.file, entries, files.as_ref(), providers);
     let (mask, templates) = (secrets.mask(), Templates::default());
     let file = Arc::new(request.playbook.clone());
     let playbook = Playbook::load(&file, &templates, Some(files.as_ref()), &mut mistakes);
@@ -143,17 +170,16 @@ pub fn exec_project(
     argv: &[String],
 ) -> Result<Project, Mistakes> {
     let hosts = load_inventory(inventory, limit)?;
-    let refused = |message: String| Mistakes { list: vec![Mistake::argument(message)] };
     let run = match argv {
-        [] => return Err(refused("no command is given: write it behind `--`".into())),
+        [] => return Err(Mistakes::argument("no command is given: write it behind `--`")),
         [line] => toml::Value::from(line.as_str()),
         words => toml::Value::from(words.to_vec()),
     };
     let table = toml::Value::Table([("run".to_owned(), run)].into_iter().collect());
     let task = match crate::task::parse("command", table) {
         Some(Ok(task)) => Body::Ready(Arc::from(task)),
-        Some(Err(error)) => return Err(refused(error.to_string())),
-        None => return Err(refused("there is no kind `command`".into())),
+        Some(Err(error)) => return Err(Mistakes::argument(error.to_string())),
+        None => return Err(Mistakes::argument("there is no kind `command`")),
     };
     let name = if let [line] = argv { line.clone() } else { crate::words::shell::join(argv) };
     let spec = TaskSpec { name, ..TaskSpec::new("command", "tow exec".into(), task) };

@@ -17,7 +17,16 @@ use crate::spec::vars::locate;
 #[derive(Clone, Debug)]
 pub struct Poison {
     pub path: Vec<String>,
+    /// Names right below `path` that it does not concern.
+    pub besides: Vec<String>,
     pub mistake: Mistake,
+}
+
+impl Poison {
+    fn concerns(&self, mention: &[String]) -> bool {
+        let beside = || mention.get(self.path.len()).is_some_and(|name| self.besides.contains(name));
+        related(&self.path, mention) && !beside()
+    }
 }
 
 /// A template among the variables.
@@ -83,7 +92,7 @@ impl Resolving<'_> {
         };
         match value {
             Ok(value) => put(context.data_mut(), path, value),
-            Err(mistake) => self.poison.push(Poison { path: path.clone(), mistake }),
+            Err(mistake) => self.poison.push(Poison { path: path.clone(), besides: vec![], mistake }),
         }
     }
 }
@@ -112,7 +121,7 @@ fn related(a: &[String], b: &[String]) -> bool {
 /// Why what is mentioned cannot be had.
 pub fn poisoned<'p>(poison: &'p [Poison], mentions: &Mentions) -> impl Iterator<Item = &'p Mistake> {
     let hit = |poison: &&Poison| {
-        mentions.everything || mentions.paths.iter().any(|mention| related(&poison.path, mention))
+        mentions.everything || mentions.paths.iter().any(|mention| poison.concerns(mention))
     };
     poison.iter().filter(hit).map(|poison| &poison.mistake)
 }

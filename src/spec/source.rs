@@ -6,6 +6,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::spec::hidden;
 use crate::spec::mistake::{Mistake, Mistakes};
 
 pub type Span = Range<usize>;
@@ -143,6 +144,9 @@ pub fn parse(file: &Arc<TextFile>, mistakes: &mut Mistakes) -> Node {
     }
     let (table, errors) = DeTable::parse_recoverable(&file.text);
     let broken = !errors.is_empty();
+    if broken {
+        mistakes.hide(file, hidden::in_lines(&file.text));
+    }
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         mistakes

@@ -16,7 +16,7 @@ use crate::words::content::Content;
 use crate::words::error::Result;
 
 pub use names::resolve;
-pub use ssh::{Ask, Connector, Options, UnknownKey, explain_sudo};
+pub use ssh::{Ask, Connector, Keyring, Loaded, Options, UnknownKey, Unlocked, explain_sudo};
 
 /// A connection to one host, authenticated, with the host's key verified.
 #[async_trait]

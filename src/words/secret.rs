@@ -1,6 +1,11 @@
 //! A value that cannot be printed, and the mask that keeps it out of everything that is.
 
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
 use zeroize::Zeroizing;
+
+/// Shorter ones cannot be masked: replacing every `1` would make all output unreadable.
+pub const SHORTEST: usize = 4;
 
 /// No Debug, Display or Serialize: what needs the value must say [`Secret::reveal`].
 #[derive(Clone)]
@@ -15,16 +20,19 @@ impl Secret {
     }
 }
 
-/// Replaces every known secret in text by `•••`, in the forms in which it commonly appears.
+/// Replaces every known secret in text by `•••`, in the forms in which it commonly appears. Clones are one mask: what
+/// one of them learns, all know.
 #[derive(Clone, Default)]
 pub struct Mask {
     /// Longest first, so that a secret that contains another is replaced whole.
-    needles: Vec<Zeroizing<String>>,
+    needles: Arc<RwLock<Vec<Needle>>>,
 }
+
+type Needle = Zeroizing<String>;
 
 impl std::fmt::Debug for Mask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Mask({} forms)", self.needles.len())
+        write!(f, "Mask({} forms)", self.known().len())
     }
 }
 
@@ -34,27 +42,48 @@ pub const MASKED: &str = "•••";
 const SHORTEST_LINE: usize = 6;
 
 impl Mask {
-    /// Values shorter than four characters are left out: masking `1` would make everything unreadable.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Mask {
-        let mut needles: Vec<Zeroizing<String>> = Vec::new();
-        for secret in secrets.into_iter().map(Secret::reveal).filter(|value| value.len() >= 4) {
+        let mask = Mask::default();
+        mask.learn(secrets);
+        mask
+    }
+
+    /// From now on these are hidden too. Values shorter than [`SHORTEST`] are left out.
+    pub fn learn<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) {
+        let mut needles: Vec<Needle> = Vec::new();
+        for secret in secrets.into_iter().map(Secret::reveal).filter(|value| value.len() >= SHORTEST) {
             needles.extend(forms(secret).into_iter().map(Zeroizing::new));
             // A secret of several lines (a key) appears line by line in output and diffs.
             let lines = secret.lines().map(str::trim);
             let lines = lines.filter(|line| secret.contains('\n') && line.len() >= SHORTEST_LINE);
             needles.extend(lines.flat_map(forms).map(Zeroizing::new));
         }
+        self.add(needles);
+    }
+
+    /// From now on all that `other` knows is hidden too.
+    pub fn join(&self, other: &Mask) {
+        let needles = other.known().clone();
+        self.add(needles);
+    }
+
+    fn add(&self, more: Vec<Needle>) {
+        let mut needles = self.needles.write().unwrap_or_else(PoisonError::into_inner);
+        needles.extend(more);
         needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         needles.dedup();
-        Mask { needles }
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Vec<Needle>> {
+        self.needles.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.needles.is_empty()
+        self.known().is_empty()
     }
 
     pub fn apply(&self, text: &str) -> String {
-        self.needles.iter().fold(text.to_owned(), |text, needle| text.replace(needle.as_str(), MASKED))
+        self.known().iter().fold(text.to_owned(), |text, needle| text.replace(needle.as_str(), MASKED))
     }
 
     /// How many bytes at the end of `text` may be the beginning of a secret whose rest has not come yet.
@@ -62,7 +91,7 @@ impl Mask {
         let begins = |needle: &[u8]| {
             (1..needle.len().min(text.len() + 1)).rev().find(|&n| text.ends_with(&needle[..n])).unwrap_or(0)
         };
-        self.needles.iter().map(|needle| begins(needle.as_bytes())).max().unwrap_or(0)
+        self.known().iter().map(|needle| begins(needle.as_bytes())).max().unwrap_or(0)
     }
 
     /// How many bytes at the start of `text` may be the end of a secret whose beginning is missing.
@@ -71,7 +100,7 @@ impl Mask {
             let longest = needle.len().saturating_sub(1).min(text.len());
             (1..=longest).rev().find(|&n| text.starts_with(&needle[needle.len() - n..])).unwrap_or(0)
         };
-        self.needles.iter().map(|needle| ends(needle.as_bytes())).max().unwrap_or(0)
+        self.known().iter().map(|needle| ends(needle.as_bytes())).max().unwrap_or(0)
     }
 }
 
@@ -122,7 +151,7 @@ fn percent_encoded(text: &str) -> String {
 
 /// What of the base64 of a larger text depends on `bytes` alone, when so many bytes (0, 1 or 2, modulo 3) stand
 /// before them: HTTP's `user:password` is one.
-fn base64(bytes: &[u8], before: usize) -> String {
+pub fn base64(bytes: &[u8], before: usize) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let bit = |at: usize| usize::from(bytes[at / 8] >> (7 - at % 8) & 1);
     // The first digit that has no bit of what stands before begins here.
@@ -135,6 +164,51 @@ fn base64(bytes: &[u8], before: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Mask, Secret};
+
+    trait Otherwise {
+        const _IS_SO: bool = false;
+    }
+    impl<T: ?Sized> Otherwise for T {}
+
+    /// Whether `$type` implements `$trait`: an inherent constant, there only if it does, wins over a trait's.
+    macro_rules! implements {
+        ($type:ty: $($trait:tt)+) => {{
+            struct Asked<T: ?Sized>(std::marker::PhantomData<T>);
+            impl<T: ?Sized + $($trait)+> Asked<T> {
+                const _IS_SO: bool = true;
+            }
+            <Asked<$type>>::_IS_SO
+        }};
+    }
+
+    /// Whoever adds one of these to [`Secret`] cannot compile the tests any more.
+    const _: () = {
+        assert!(!implements!(Secret: std::fmt::Debug));
+        assert!(!implements!(Secret: std::fmt::Display));
+        assert!(!implements!(Secret: ToString));
+        assert!(!implements!(Secret: serde::Serialize));
+        assert!(!implements!(Secret: AsRef<str>));
+        assert!(!implements!(Secret: std::borrow::Borrow<str>));
+        assert!(!implements!(Secret: std::ops::Deref));
+        assert!(!implements!(Secret: Into<String>));
+        // The question can be answered with yes.
+        assert!(implements!(Secret: Clone));
+        assert!(implements!(String: std::fmt::Debug));
+        assert!(implements!(String: Into<String>));
+    };
+
+    #[test]
+    fn what_one_clone_learns_all_know() {
+        let mask = Mask::default();
+        let other = mask.clone();
+        assert!(other.is_empty());
+        mask.learn([&Secret::new("hunter22".into()), &Secret::new("abc".into())]);
+        assert_eq!(other.apply("hunter22 abc"), "••• abc");
+        let third = Mask::default();
+        third.join(&other);
+        assert_eq!(third.apply("hunter22"), "•••");
+        mask.join(&other);
+    }
 
     #[test]
     fn masks_every_form() {

@@ -40,7 +40,7 @@ fn loaded(place: &str, folder: &Path, inventory: &str, playbook: &str) -> Projec
         set: vec![],
     };
     let files: Arc<dyn Files + Send + Sync> = Arc::new(Below(folder.to_owned()));
-    load(&request, &files, &|_| Some("a secret".into()))
+    load(&request, &files, &|_: &str| Some("a secret".into()))
         .unwrap_or_else(|mistakes| panic!("{place}:\n{}", mistakes.render(100, false)))
 }
 

@@ -15,7 +15,7 @@ acme_up() {
   cat >"$folder/pebble.json" <<JSON
 { "pebble": { "listenAddress": "$net.1:14000", "managementListenAddress": "$net.1:15000",
   "certificate": "$folder/leaf.pem", "privateKey": "$folder/leaf.key", "httpPort": 80, "tlsPort": 443,
-  "ocspResponderURL": "", "externalAccountBindingRequired": false } }
+  "ocspResponderURL": "", "externalAccountBindingRequired": false, "domainBlocklist": ["refused.lab.test"] } }
 JSON
   # Names that nobody mapped lead to the first server.
   in_background challtestsrv pebble-challtestsrv -defaultIPv4 "$first" -defaultIPv6 "" -dns01 "$net.1:8053" \

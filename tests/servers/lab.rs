@@ -13,7 +13,8 @@ pub const PAIR: [&str; 2] = ["srv1", "srv2"];
 pub const ALONE: &str = "srv3";
 
 pub struct Lab {
-    state: PathBuf,
+    /// The lab's own folder: key, known_hosts, inventories, the test CA.
+    pub state: PathBuf,
     /// Files of the operator's, beside the playbook.
     pub folder: TempDir,
     /// One test at a time, also where each has a process of its own.
@@ -25,7 +26,7 @@ impl Lab {
         let state = PathBuf::from(text(&script("lab").arg("dir").output().unwrap().stdout).trim());
         assert!(
             state.join("inventory.toml").exists(),
-            "there are no servers: tests/lab/lab up 3 --os 12,13 && tests/lab/lab cut {ALONE}"
+            "there are no servers: docs/testing.md says how to have them"
         );
         let turn = File::create(state.join("turn")).unwrap();
         turn.lock().unwrap();
@@ -73,12 +74,11 @@ impl Lab {
 
     /// Of the pair, in the lab's network.
     pub fn addresses(&self) -> [String; 2] {
-        PAIR.map(|host| {
-            fs::read_to_string(self.state.join("servers").join(host).join("address"))
-                .unwrap()
-                .trim()
-                .to_owned()
-        })
+        PAIR.map(|host| self.address(host))
+    }
+
+    pub fn address(&self, host: &str) -> String {
+        fs::read_to_string(self.state.join("servers").join(host).join("address")).unwrap().trim().to_owned()
     }
 
     /// `tow` at a terminal of its own, where somebody answers the prompt; all that the terminal showed.
@@ -196,7 +196,7 @@ pub struct Run {
 }
 
 impl Run {
-    fn of(output: &Output) -> Run {
+    pub fn of(output: &Output) -> Run {
         let events = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         Run { code: output.status.code().unwrap_or(-1), events, stderr: text(&output.stderr) }
     }
@@ -216,6 +216,14 @@ impl Run {
             event["event"] == "task_finished" && event["host"] == host && event["task"] == name
         });
         found.unwrap_or_else(|| panic!("nothing is said of {name} on {host}:\n{}", self.story()))
+    }
+
+    /// The names of a host's tasks with this outcome.
+    pub fn tasks_that(&self, host: &str, outcome: &str) -> Vec<String> {
+        let of_host =
+            self.events.iter().filter(|event| event["event"] == "task_finished" && event["host"] == host);
+        let found = of_host.filter(|event| event["outcome"] == outcome);
+        found.map(|event| event["task"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// The error of a host in one text: what, why, output, hint.

@@ -68,7 +68,7 @@ async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> E
         connection,
         output,
     };
-    let project = playbook::load(&args, &demo.playbook)?;
+    let playbook::Ready { project, keys } = playbook::load(&args, &demo.playbook)?;
     let conduct = Conduct {
         mode: Mode::Run,
         diffs: false,
@@ -76,6 +76,8 @@ async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> E
         output,
         pending: None,
         hold: None,
+        recorded: false,
+        keys,
         strictness: None,
     };
     let code = conduct.run_until(&project, cancel.clone()).await?;

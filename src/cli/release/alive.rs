@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cli::pending::{private_file, private_folder, state_folder};
+use crate::cli::state;
+use crate::report::private::{private_file, private_folder};
 
 /// Files of dead runs are kept this long: until then their locks on hosts can be known to be nobody's.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -19,7 +20,7 @@ pub struct Alive {
 impl Alive {
     /// Without a state folder nothing is known; then a dead run's lock is free after a while, by the host's clock.
     pub fn begin(run: &str) -> Alive {
-        let folder = state_folder().map(|folder| folder.join("runs"));
+        let folder = state::folder().map(|folder| folder.join("runs"));
         folder.and_then(|folder| Alive::within(&folder, run).ok()).unwrap_or_default()
     }
 
@@ -48,7 +49,7 @@ impl Alive {
     /// It has given back all that it held.
     pub fn end(self, run: &str) {
         drop(self.own);
-        if let Some(folder) = state_folder() {
+        if let Some(folder) = state::folder() {
             let _ = std::fs::remove_file(folder.join("runs").join(run));
         }
     }

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 
 use crate::cli::Stop;
 use crate::cli::args::Application;
-use crate::cli::playbook;
+use crate::cli::playbook::{self, Ready};
 use crate::cli::prompt::Prompt;
 use crate::cli::release::{SWITCH, UNKNOWN, application, load};
 use crate::report::Pause;
@@ -28,8 +28,10 @@ pub async fn everywhere(
     script: &dyn Fn(&App) -> String,
 ) -> std::result::Result<Answers, Stop> {
     let file = playbook::find(&args.playbook)?;
-    let project = load(args, &file, &[SWITCH.to_owned()], &[("release".into(), UNKNOWN.into())])?;
-    let connector = Arc::new(args.connection.connector(&Prompt::new(Pause::default()))?);
+    let Ready { project, keys } =
+        load(args, &file, &[SWITCH.to_owned()], &[("release".into(), UNKNOWN.into())])?;
+    let connector =
+        Arc::new(args.connection.connector(&Prompt::new(Pause::default(), project.mask.clone()), &keys)?);
     let mut asking = vec![];
     for host in &project.hosts {
         let app = application(host)?;

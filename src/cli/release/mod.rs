@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::cli::args::{Application, Deploy, Output, Rollback};
 use crate::cli::conduct::{Conduct, run_name};
 use crate::cli::files::DiskFiles;
+use crate::cli::playbook::Ready;
 use crate::cli::release::alive::Alive;
 use crate::cli::release::lease::{Aim, Lease};
 use crate::cli::{Ended, Stop, playbook};
@@ -35,7 +36,7 @@ pub async fn deploy(args: &Deploy) -> Ended {
     let mut app = args.app.clone();
     app.set.extend(args.reference.iter().map(|name| ("app.ref".to_owned(), name.clone())));
     let checked = load(&app, &file, &[], &[("release".into(), UNKNOWN.into())])?;
-    let revision = revision::of(first(&checked)?, &DiskFiles::beside(&file)).await?;
+    let revision = revision::of(first(&checked.project)?, &DiskFiles::beside(&file)).await?;
     let how = How { app, tags: vec![], output: args.output, plan: args.plan };
     run(how, &file, checked, Aim::Next(revision)).await
 }
@@ -56,18 +57,28 @@ struct How {
     plan: bool,
 }
 
-async fn run(how: How, file: &Path, checked: Project, aim: Aim) -> Ended {
+async fn run(how: How, file: &Path, checked: Ready, aim: Aim) -> Ended {
+    let Ready { project: checked, keys } = checked;
     let name = run_name();
     let alive = Alive::begin(&name);
     let claim = Claim { run: name.clone(), holder: alive::operator(), dead: alive.dead() };
     let How { app, tags, output, plan } = how;
     let (connection, path) = (app.connection.clone(), file.to_owned());
-    let load = move |set: &[(String, String)]| load(&app, &path, &tags, set);
+    let load = move |set: &[(String, String)]| load(&app, &path, &tags, set).map(|ready| ready.project);
     let lease = Lease::new(claim, &checked, aim, plan, Box::new(load))?;
     let mode = if plan { Mode::Plan } else { Mode::Run };
     let hold = Some((name.clone(), Arc::new(lease) as Arc<dyn Hold>));
-    let conduct =
-        Conduct { mode, diffs: plan, connection: &connection, output, pending: None, hold, strictness: None };
+    let conduct = Conduct {
+        mode,
+        diffs: plan,
+        connection: &connection,
+        output,
+        pending: None,
+        hold,
+        strictness: None,
+        recorded: !plan,
+        keys,
+    };
     let code = conduct.run(&checked).await?;
     // A host that was lost may still have our lock: the next run shall know that nobody stands behind it.
     let lost = [Kind::Unreachable, Kind::Unknown, Kind::Interrupted].map(Kind::exit_code);
@@ -83,7 +94,7 @@ fn load(
     file: &Path,
     tags: &[String],
     set: &[(String, String)],
-) -> std::result::Result<Project, Stop> {
+) -> std::result::Result<Ready, Stop> {
     playbook::load_with(&app.target, file, [tags, &[]], &[app.set.as_slice(), set].concat())
 }
 

@@ -58,15 +58,36 @@ if [ $ok = no ] || ! said=$(nginx -t -c "$root/nginx.conf" 2>&1); then
   exit 1
 fi
 
+# nginx is told to reload and does it a moment later; until then its old workers answer, as if nothing had been said.
+workers() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
+reloaded() {
+  try=0
+  while [ $try -lt 300 ]; do
+    working=no
+    for worker in $old; do
+      case $(tr '\0' ' ' 2>/dev/null <"/proc/$worker/cmdline") in
+        *'is shutting down'*) ;;
+        'nginx: worker'*) working=yes ;;
+      esac
+    done
+    [ $working = yes ] || return 0
+    try=$((try + 1))
+    sleep 0.1
+  done
+  echo "nginx was told to reload, and its old workers still answer after 30 s; its error log says why" >&2
+  return 1
+}
 if [ "$root" = /etc/nginx ] && [ -d /run/systemd/system ]; then
   # What does not run reads its configuration when it starts.
   systemctl is-active -q nginx || { rm -f "$owed"; exit 0; }
-  systemctl reload nginx && rm -f "$owed" && exit 0
+  old=$(workers "$(systemctl show -p MainPID --value nginx)")
+  systemctl reload nginx && reloaded && rm -f "$owed" && exit 0
 else
   pid=$(nginx -T -c "$root/nginx.conf" 2>/dev/null | tr ';{}' '\n\n\n' | sed -n 's/^[[:space:]]*pid[[:space:]][[:space:]]*//p' | head -n 1)
   case $pid in '') pid=/run/nginx.pid ;; esac
   [ -s "$pid" ] && kill -0 "$(cat "$pid")" 2>/dev/null || { rm -f "$owed"; exit 0; }
-  kill -HUP "$(cat "$pid")" && rm -f "$owed" && exit 0
+  old=$(workers "$(cat "$pid")")
+  kill -HUP "$(cat "$pid")" && reloaded && rm -f "$owed" && exit 0
 fi
 undo
 [ $before = owed ] || rm -f "$owed"

@@ -23,6 +23,16 @@ pub enum Loaded {
     Missing,
 }
 
+/// Keys that were asked a passphrase for, by their files.
+#[derive(Clone, Default)]
+pub struct Unlocked(HashMap<PathBuf, Arc<PrivateKey>>);
+
+impl std::fmt::Debug for Unlocked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Unlocked({} keys)", self.0.len())
+    }
+}
+
 /// Keys by their files; shared by all hosts.
 pub struct Keyring {
     ask: Arc<dyn Ask>,
@@ -39,6 +49,22 @@ impl std::fmt::Debug for Keyring {
 impl Keyring {
     pub fn new(ask: Arc<dyn Ask>) -> Keyring {
         Keyring { ask, keys: Mutex::default() }
+    }
+
+    /// Nobody is asked for these again.
+    #[must_use]
+    pub fn knowing(mut self, unlocked: &Unlocked) -> Keyring {
+        let known = unlocked.0.iter().map(|(file, key)| (file.clone(), Loaded::Ready(Arc::clone(key))));
+        self.keys.get_mut().extend(known);
+        self
+    }
+
+    pub async fn unlocked(&self) -> Unlocked {
+        let ready = |(file, loaded): (&PathBuf, &Loaded)| match loaded {
+            Loaded::Ready(key) => Some((file.clone(), Arc::clone(key))),
+            _ => None,
+        };
+        Unlocked(self.keys.lock().await.iter().filter_map(ready).collect())
     }
 
     pub async fn load(&self, file: &Path) -> Loaded {

@@ -34,6 +34,7 @@ use crate::transport::{Link, local};
 use crate::words::error::Result;
 use crate::words::secret::Secret;
 
+pub use crate::transport::ssh::keys::{Keyring, Loaded, Unlocked};
 pub use crate::transport::ssh::sudo::explain_sudo;
 pub use crate::transport::ssh::trust::UnknownKey;
 
@@ -48,6 +49,8 @@ pub struct Options {
     pub keepalive: Duration,
     /// What sudo wants, when it wants a password.
     pub become_password: Option<Secret>,
+    /// Private keys that need no passphrase any more.
+    pub keys: Unlocked,
     /// Handshakes at once, over all hosts.
     pub handshakes: usize,
     /// Whether `~/.ssh/config` counts.
@@ -69,6 +72,7 @@ impl Default for Options {
             // Three times 14 s: noticed within 45 s.
             keepalive: Duration::from_secs(14),
             become_password: None,
+            keys: Unlocked::default(),
             handshakes: 48,
             ssh_config: true,
             agent: true,

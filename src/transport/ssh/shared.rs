@@ -46,7 +46,7 @@ impl Shared {
     pub fn new(options: Options, ask: Arc<dyn Ask>) -> Shared {
         let operator = Operator::of_this_process(options.agent, options.agent_socket.clone());
         Shared {
-            keyring: Keyring::new(ask),
+            keyring: Keyring::new(ask).knowing(&options.keys),
             gates: Gates::new(options.handshakes),
             blocks: Semaphore::new(256),
             unknown: Mutex::default(),

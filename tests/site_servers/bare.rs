@@ -1,0 +1,92 @@
+//! Bare servers, as a provider hands them over: `init`, `check`, `run site`, and the site is there over HTTPS.
+
+use std::thread;
+use std::time::Instant;
+
+use crate::browser::Browser;
+use crate::lab::Lab;
+use crate::site::{Site, Wish};
+
+/// From nothing to HTTPS, then once more without a change.
+fn serve(site: &Site<'_>) {
+    let server = site.servers[0];
+    let bare = site.lab.try_inside(server, "! command -v python3 && ! command -v nginx").status.success();
+    assert!(bare, "{server} is not bare: take the lab down and up again");
+    let checked = site.check();
+    let problems: Vec<String> =
+        checked.findings("web1").into_iter().filter(|line| line.starts_with("problem")).collect();
+    assert!(checked.code == 0 && problems.is_empty(), "{problems:#?}\n{}", checked.story());
+
+    let began = Instant::now();
+    site.run(&[]).must_succeed();
+    site.browser().is_served();
+    eprintln!("{server}, {}: from bare to HTTPS in {:.0} s", site.domain, began.elapsed().as_secs_f32());
+
+    let began = Instant::now();
+    site.nothing_is_left(&["web1"]);
+    eprintln!("{server}, {}: nothing to do, in {:.1} s", site.domain, began.elapsed().as_secs_f32());
+}
+
+/// A post is there, also for who comes without cookies.
+fn is_written(site: &Site<'_>, visitor: &Browser<'_>, token: Option<&str>) {
+    visitor.publish("A post", token);
+    assert_eq!(site.browser().titles()[0], "A post");
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn django_with_postgresql_and_fastapi_with_sqlite() {
+    let lab = Lab::enter();
+    let django = Site::init(&lab, &Wish::new("django", "postgresql", &["srv3"]).at("django.lab.test"));
+    let fastapi = Site::init(&lab, &Wish::new("fastapi", "sqlite", &["srv4"]).at("fastapi.lab.test"));
+    thread::scope(|scope| {
+        for site in [&django, &fastapi] {
+            scope.spawn(|| {
+                serve(site);
+                is_written(site, &site.browser(), None);
+            });
+        }
+    });
+    assert_eq!(django.browser().get("/static/posts/style.css").status, 200);
+    assert_eq!(fastapi.browser().get("/static/style.css").status, 200);
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn flask_with_postgresql_on_debian_12_and_13() {
+    let lab = Lab::enter();
+    let sites = [
+        Wish::new("pythonweb", "postgresql", &["srv1"]).at("flask12.lab.test"),
+        Wish::new("pythonweb", "postgresql", &["srv2"]).at("flask13.lab.test"),
+    ];
+    let sites = sites.map(|wish| Site::init(&lab, &wish));
+    thread::scope(|scope| {
+        for site in &sites {
+            scope.spawn(|| {
+                serve(site);
+                let visitor = site.browser();
+                let token = visitor.register();
+                is_written(site, &visitor, Some(&token));
+                site.speaks_modern_tls_only();
+                let exposure = site.exposure("pythonweb@1.service");
+                assert!(exposure <= 2.5, "{exposure}");
+                reboot(site);
+            });
+        }
+    });
+}
+
+/// The site is back without help, with what was in it.
+fn reboot(site: &Site<'_>) {
+    site.lab.lab(&["reboot", site.servers[0]]);
+    let visitor = site.browser();
+    for _ in 0..300 {
+        if visitor.trouble().is_none() {
+            break;
+        }
+        thread::sleep(std::time::Duration::from_millis(100));
+    }
+    visitor.is_served();
+    assert_eq!(visitor.titles()[0], "A post");
+    site.nothing_is_left(&["web1"]);
+}

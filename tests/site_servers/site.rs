@@ -1,0 +1,158 @@
+//! An application on the operator's machine, with what `tow init` writes for it, and `tow` run in its folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::lab::{Lab, Run, text};
+
+pub struct Site<'a> {
+    pub lab: &'a Lab,
+    pub domain: &'static str,
+    /// Where the application runs, in the order of the inventory's `web1`, `web2`, …
+    pub servers: Vec<&'static str>,
+    folder: PathBuf,
+    _parent: TempDir,
+}
+
+/// Tasks of the playbook that run each time, and mostly without a change.
+const LOOKS: [&str; 3] = ["the application can be imported", "migrations", "static files"];
+
+/// What an operator says to `tow init`.
+pub struct Wish {
+    /// A folder of examples/.
+    pub example: &'static str,
+    pub name: &'static str,
+    pub domain: &'static str,
+    pub database: &'static str,
+    pub servers: &'static [&'static str],
+    /// Where the database is, when it is a server of its own.
+    pub db_server: Option<&'static str>,
+}
+
+impl Wish {
+    pub fn new(example: &'static str, database: &'static str, server: &'static [&'static str]) -> Wish {
+        Wish { example, name: example, domain: "", database, servers: server, db_server: None }
+    }
+
+    pub fn at(self, domain: &'static str) -> Wish {
+        Wish { domain, ..self }
+    }
+}
+
+impl<'a> Site<'a> {
+    /// Copies the example into a repository of its own, runs `tow init` by flags, and adds what only the lab needs.
+    pub fn init(lab: &'a Lab, wish: &Wish) -> Site<'a> {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join(wish.name);
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(wish.example);
+        copy(&example, &folder);
+        assert!(Command::new("git").args(["init", "-q"]).current_dir(&folder).status().unwrap().success());
+        let site = Site { lab, domain: wish.domain, servers: wish.servers.to_vec(), folder, _parent: parent };
+
+        let addresses: Vec<String> = wish.servers.iter().map(|server| lab.address(server)).collect();
+        let mut flags = vec!["init", "--user", "deploy", "--email", "admin@example.com"];
+        flags.extend(["--name", wish.name, "--domain", wish.domain, "--database", wish.database]);
+        flags.extend(addresses.iter().flat_map(|address| ["--host", address]));
+        let database = wish.db_server.map(|server| lab.address(server));
+        flags.extend(database.iter().flat_map(|address| ["--db-host", address]));
+        let output = site.command(&flags).output().unwrap();
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+
+        site.tell_of_the_lab();
+        site.lead(wish.domain, wish.servers[0]);
+        site
+    }
+
+    /// The lab's key, its servers' keys, and its certificate authority.
+    fn tell_of_the_lab(&self) {
+        let state = self.lab.state.display();
+        self.edit(
+            "inventory.toml",
+            "[defaults]\n",
+            &format!("[defaults]\nkey = \"{state}/key\"\nknown_hosts = \"{state}/known_hosts\"\n"),
+        );
+        let address = self.lab.address("srv1");
+        let gateway = format!("{}.1", address.rsplit_once('.').unwrap().0);
+        self.edit(
+            "inventory.toml",
+            "\nserver = \"\"",
+            &format!("\nserver = \"https://{gateway}:14000/dir\""),
+        );
+        self.edit("inventory.toml", "\nca = \"\"", &format!("\nca = \"{state}/acme/ca.pem\""));
+    }
+
+    /// A host of the inventory serves another domain than its neighbours.
+    pub fn has_its_own_domain(&self, host: &str, domain: &str) {
+        let header = format!("[hosts.{host}]\n");
+        let domains = format!("{{ domains = [\"{domain}\"] }}");
+        let vars = format!("{header}vars = {{ app = {domains}, acme = {domains} }}\n");
+        self.edit("inventory.toml", &header, &vars);
+    }
+
+    /// What the authority's DNS says of a name.
+    pub fn lead(&self, name: &str, server: &str) {
+        self.lab.lab(&["dns", name, &self.lab.address(server)]);
+    }
+
+    /// Replaces what stands once in a file of the operator's.
+    pub fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.folder.join(file);
+        let content = fs::read_to_string(&path).unwrap();
+        assert_eq!(content.matches(from).count(), 1, "{file} has not one {from:?}:\n{content}");
+        fs::write(path, content.replace(from, to)).unwrap();
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    pub fn write(&self, file: &str, content: &str) {
+        fs::write(self.folder.join(file), content).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tow"));
+        command.args(arguments).current_dir(&self.folder).stdin(Stdio::null());
+        command.env("XDG_STATE_HOME", self.folder.with_file_name("state"));
+        command
+    }
+
+    pub fn check(&self) -> Run {
+        Run::of(&self.command(&["check", "--json"]).output().unwrap())
+    }
+
+    /// `tow run site`, with `--set` for each of `set`.
+    pub fn run(&self, set: &[&str]) -> Run {
+        let mut arguments = vec!["run", "site", "--json"];
+        arguments.extend(set.iter().flat_map(|set| ["--set", set]));
+        Run::of(&self.command(&arguments).output().unwrap())
+    }
+
+    /// The same again finds nothing to do on any of these hosts of the inventory; what looks each time changes nothing.
+    pub fn nothing_is_left(&self, hosts: &[&str]) {
+        let run = self.run(&[]);
+        run.must_succeed();
+        for host in hosts {
+            assert_eq!(run.count(host, "changed"), 0, "something to do on {host}:\n{}", run.story());
+            for task in run.tasks_that(host, "unknown") {
+                assert!(LOOKS.contains(&task.as_str()), "{host}: {task}\n{}", run.story());
+            }
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        match path.is_dir() {
+            true if name == "__pycache__" || name == "venv" => {}
+            true => copy(&path, &to.join(name)),
+            false => drop(fs::copy(&path, to.join(name)).unwrap()),
+        }
+    }
+}
