@@ -126,6 +126,7 @@ impl Bench {
         command.args(["-qefc", &line, "/dev/null"]).current_dir(self.dir.path());
         command.envs(tow.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERM", "dumb");
         command.env_remove("SSH_AUTH_SOCK").env_remove("CI").env_remove("TOW_AGE_KEY");
+        command.env("TOW_TRUST_COMMANDS", "");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let mut seen = vec![];
@@ -134,7 +135,7 @@ impl Bench {
         let mut byte = [0];
         while std::io::Read::read(&mut out, &mut byte).unwrap() == 1 {
             seen.push(byte[0]);
-            if seen.ends_with(b": ") && !seen.contains(&b'\n') {
+            if seen.ends_with(b": ") && !seen.contains(&b'\n') || seen.ends_with(b"[yes/no] ") {
                 stdin.write_all(typed.as_bytes()).unwrap();
             }
         }
@@ -498,14 +499,12 @@ fn a_program_of_somebody_elses_does_not_run_before_a_yes() {
         said.refused(&["is not trusted", "TOW_TRUST_COMMANDS=1"]);
     }
     assert!(!bench.path("asked").exists());
-    // A yes at a terminal holds from then on, for this program and no other.
-    let known = format!("{}\n{program}", bench.dir.path().canonicalize().unwrap().display());
-    let state = bench.path("state/towline");
-    fs::create_dir_all(&state).unwrap();
-    let digest = towline::words::content::Digest::of(known.as_bytes());
-    fs::write(state.join("trusted-commands"), format!("{}\n", digest.as_str())).unwrap();
+    // A yes at a terminal holds from then on.
+    let (code, seen) = bench.at_terminal(&["run", "site.toml"], "yes\n");
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.contains(&bench.dir.path().display().to_string()) && seen.contains(&program), "{seen}");
     bench.with(&["run", "site.toml"], &untrusted, "").ok();
-    assert_eq!(bench.read("asked"), "asked\n");
+    assert_eq!(bench.read("asked"), "asked\nasked\n");
 }
 
 #[test]

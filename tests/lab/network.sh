@@ -25,6 +25,11 @@ RULES
 }
 
 network_down() {
+  local end
+  # A dead server's end of its cable goes a moment later, and the next one of that name would find it in its way.
+  for end in /sys/class/net/vb-tow"$number"-*; do
+    [[ ! -e $end ]] || ip link del "${end##*/}" 2>/dev/null || :
+  done
   nft delete table ip "$table" 2>/dev/null || :
   [[ ! -d /sys/class/net/$bridge ]] || ip link del "$bridge"
   if [[ -e ${state%/*}/ip_forward ]] && ! compgen -G "/sys/class/net/towlab*" >/dev/null; then

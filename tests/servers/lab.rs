@@ -191,7 +191,7 @@ pub fn text(bytes: &[u8]) -> String {
 /// What a run said, event by event.
 pub struct Run {
     pub code: i32,
-    events: Vec<Value>,
+    pub events: Vec<Value>,
     stderr: String,
 }
 
@@ -216,14 +216,6 @@ impl Run {
             event["event"] == "task_finished" && event["host"] == host && event["task"] == name
         });
         found.unwrap_or_else(|| panic!("nothing is said of {name} on {host}:\n{}", self.story()))
-    }
-
-    /// The names of a host's tasks with this outcome.
-    pub fn tasks_that(&self, host: &str, outcome: &str) -> Vec<String> {
-        let of_host =
-            self.events.iter().filter(|event| event["event"] == "task_finished" && event["host"] == host);
-        let found = of_host.filter(|event| event["outcome"] == outcome);
-        found.map(|event| event["task"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// The error of a host in one text: what, why, output, hint.

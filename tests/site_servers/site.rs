@@ -144,6 +144,16 @@ impl<'a> Site<'a> {
     }
 }
 
+impl Run {
+    /// The names of a host's tasks with this outcome.
+    pub fn tasks_that(&self, host: &str, outcome: &str) -> Vec<String> {
+        let of_host =
+            self.events.iter().filter(|event| event["event"] == "task_finished" && event["host"] == host);
+        let found = of_host.filter(|event| event["outcome"] == outcome);
+        found.map(|event| event["task"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
