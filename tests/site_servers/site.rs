@@ -127,7 +127,12 @@ impl<'a> Site<'a> {
 
     /// `tow run site`, with `--set` for each of `set`.
     pub fn run(&self, set: &[&str]) -> Run {
-        let mut arguments = vec!["run", "site", "--json"];
+        self.told(&["run", "site"], set)
+    }
+
+    /// `tow deploy`, or another command about releases.
+    pub fn told(&self, command: &[&str], set: &[&str]) -> Run {
+        let mut arguments = [command, &["--json"]].concat();
         arguments.extend(set.iter().flat_map(|set| ["--set", set]));
         Run::of(&self.command(&arguments).output().unwrap())
     }
