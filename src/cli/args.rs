@@ -10,7 +10,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 pub use crate::cli::args::init::{Engine, Init};
 pub use crate::cli::args::kept::{History, SecretCommand, Secrets, Show};
-pub use release::{Application, Deploy, Rollback, Status, Unlock};
+pub use release::{Application, Deploy, Rollback, Status, Unlock, Update};
 
 /// Takes Python web applications to servers over plain SSH.
 ///
@@ -29,7 +29,7 @@ Exit codes:
   1  a bug in tow                  5  somebody else holds the lock
   2  arguments or files are wrong  6  state unknown: look at the host
   3  a task failed, problems       7  host key not trusted
-                                 130  interrupted
+ 10  there are updates           130  interrupted
 
 New here? `tow demo` shows everything on this machine, and leaves nothing behind;
 `tow init`, in the checkout of your application, prepares its deployment.";
@@ -51,8 +51,10 @@ pub enum Command {
     Deploy(Deploy),
     /// Go back to a release before
     Rollback(Rollback),
-    /// Show the releases of each host, what it serves, and who is at work on it
+    /// Show what each host serves and how it does, what is to come, and who is at work on it
     Status(Status),
+    /// See whether there is something new, show what changes, and deploy it
+    Update(Update),
     /// Take the lock away from a run that has ended
     Unlock(Unlock),
     /// Look at the hosts before anything is done: what is wrong, why it matters, what to do

@@ -72,8 +72,8 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
     let commands = [
-        "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "unlock", "guide", "exec",
-        "hosts", "secrets", "history", "show", "demo",
+        "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "update", "unlock", "guide",
+        "exec", "hosts", "secrets", "history", "show", "demo",
     ];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
@@ -118,6 +118,7 @@ fn dispatch(args: Args) -> Ended {
         Command::Deploy(deploy) => runtime()?.block_on(release::deploy(&deploy)),
         Command::Rollback(rollback) => runtime()?.block_on(release::rollback(&rollback)),
         Command::Status(status) => runtime()?.block_on(release::status::run(&status)),
+        Command::Update(update) => runtime()?.block_on(release::update::run(&update)),
         Command::Unlock(unlock) => runtime()?.block_on(release::unlock::run(&unlock)),
         Command::Check(check) => runtime()?.block_on(check::run(&check)),
         Command::Guide(guide) => runtime()?.block_on(async { guide::run(&guide) }),

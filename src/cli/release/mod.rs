@@ -3,10 +3,16 @@
 
 mod alive;
 mod ask;
+mod changes;
+mod git;
 mod lease;
+mod pending;
 mod revision;
+mod sight;
 pub mod status;
+mod told;
 pub mod unlock;
+pub mod update;
 
 use std::path::Path;
 use std::sync::Arc;
