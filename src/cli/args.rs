@@ -55,6 +55,10 @@ pub enum Command {
     Status(Status),
     /// See whether there is something new, show what changes, and deploy it
     Update(Update),
+    /// Say what differs on the hosts from what the last run left, and whether the hosts or the playbook have changed
+    ///
+    /// Changes nothing. Exit code 0: nothing differs; 3: something does.
+    Drift(Drift),
     /// Take the lock away from a run that has ended
     Unlock(Unlock),
     /// Look at the hosts before anything is done: what is wrong, why it matters, what to do
@@ -143,6 +147,17 @@ pub struct Check {
 }
 
 #[derive(Debug, Group)]
+pub struct Drift {
+    #[command(flatten)]
+    pub wanted: Wanted,
+    #[command(flatten)]
+    pub connection: Connection,
+    /// One JSON object a host
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Group)]
 pub struct Guide {
     #[command(flatten)]
     pub wanted: Wanted,
@@ -152,7 +167,7 @@ pub struct Guide {
 }
 
 /// Of which playbook and which hosts something is to be said.
-#[derive(Debug, Group)]
+#[derive(Clone, Debug, Group)]
 pub struct Wanted {
     /// The playbook: a file, or the name of one in `playbooks/`
     #[arg(value_name = "PLAYBOOK", default_value = "site")]

@@ -2,11 +2,11 @@
 //! follows from what the hosts have.
 
 mod alive;
-mod ask;
+pub mod ask;
 mod changes;
 mod git;
 mod lease;
-mod pending;
+pub mod pending;
 mod revision;
 mod sight;
 pub mod status;
@@ -99,7 +99,7 @@ fn first(project: &Project) -> Result<&Host> {
 }
 
 /// The application of a host, as its variables name it.
-fn application(host: &Host) -> Result<App> {
+pub fn application(host: &Host) -> Result<App> {
     let text = |path: &str| {
         host.vars.text(path).ok_or_else(|| {
             Error::config(format!("{} has no variable `{path}`", host.name))

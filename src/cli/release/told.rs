@@ -192,7 +192,19 @@ mod tests {
         let source = Source::Folder("..".into());
         let seen = Seen { state, look, served, source, update: Ok(pending(Some(2), Some(0))) };
         let text = told(&HostName::new("web1").unwrap(), &Ok(seen));
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+        web1
+          serves      42-1a2b3c4d, active for 5 min
+          deployed    3 days ago by me@laptop (run ab12)
+          schema      0007_prices
+          commit      1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d
+          health      bad: "the application answers": status 503
+          update      2 commits behind main (9f8e7d6c)
+          certificate 61 days left
+          disk        12.3 GB free of 40.0 GB (30 %)
+          finished    41-0f0f0f0f 42-1a2b3c4d
+          last run    finished 42-1a2b3c4d, 3 days ago, by me@laptop (run ab12)
+        "#);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 
