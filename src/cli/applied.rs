@@ -33,7 +33,7 @@ pub struct Record {
 pub struct Mark {
     digests: Vec<String>,
     pub run: String,
-    /// Seconds since 1970.
+    /// When that run ended, in milliseconds since 1970.
     pub at: i64,
 }
 
@@ -140,7 +140,7 @@ impl Applied {
 
     /// Nothing depends on it but what `tow drift` can say: where it cannot be written, it is not.
     pub fn write(&self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         for (path, heard) in self.hosts.values() {
             let heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(path) = path.as_ref().filter(|_| !heard.done.is_empty()) {

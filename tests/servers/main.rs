@@ -16,3 +16,4 @@ mod python;
 mod reboot;
 mod releases;
 mod services;
+mod updates;

@@ -6,7 +6,7 @@ use std::process::{Child, Output};
 use crate::lab::{Lab, PAIR, text};
 
 /// Speaks systemd's protocol: a socket that is handed over, and word when it is ready.
-const SERVER: &str = r#"
+pub const SERVER: &str = r#"
 import http.server, os, signal, socket, socketserver, sys, threading
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -61,7 +61,7 @@ while not os.path.exists("/run/load.stop"):
 print(failed, round(slowest * 1000), sent)
 "#;
 
-const PLAYBOOK: &str = r#"
+pub const PLAYBOOK: &str = r#"
 [vars]
 root = "/srv/shop"
 app = { name = "shop", source = "shop", repo = "" }
@@ -141,7 +141,7 @@ name = "finish"
 "#;
 
 /// The shop, on servers that have nothing of it.
-fn shop() -> Lab {
+pub fn shop() -> Lab {
     let lab = Lab::enter();
     for host in PAIR {
         lab.inside(
@@ -160,12 +160,12 @@ fn arguments<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&[command, "--playbook", "playbook.toml"], both, more].concat()
 }
 
-fn tow(lab: &Lab, command: &str, more: &[&str]) -> Output {
+pub fn tow(lab: &Lab, command: &str, more: &[&str]) -> Output {
     lab.tow("deploy", &arguments(command, more))
 }
 
 #[track_caller]
-fn must(code: i32, output: &Output) -> String {
+pub fn must(code: i32, output: &Output) -> String {
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(code), "{said}");
     said
@@ -173,7 +173,7 @@ fn must(code: i32, output: &Output) -> String {
 
 /// Number of the release that answers, which is what `current` and the units say as well.
 #[track_caller]
-fn serves(lab: &Lab, host: &str, number: u32) {
+pub fn serves(lab: &Lab, host: &str, number: u32) {
     let answer = "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"/run/shop.sock\"); \
          s.send(b\"GET / HTTP/1.0\\r\\n\\r\\n\"); print(s.makefile().read().split()[-1])'";
     let answer = lab.inside(host, answer);

@@ -13,9 +13,9 @@ use crate::cli::conduct::Conduct;
 use crate::cli::drift::since::{Work, history, since};
 use crate::cli::drift::watch::{Difference, Found, Side, Watch};
 use crate::cli::playbook::{self, Ready};
-use crate::cli::release::{ask, pending::Served};
+use crate::cli::release::{UNKNOWN, ask, pending::Served};
 use crate::cli::{Ended, Stop};
-use crate::spec::model::Host;
+use crate::report::text::neutralise;
 use crate::task::releases::look::{Entry, Look};
 use crate::task::releases::state::State;
 use crate::words::error::{Error, Kind};
@@ -33,8 +33,8 @@ struct Drifted {
 }
 
 pub async fn run(args: &Drift) -> Ended {
-    let served = serving(args).await?;
-    let (mut all, mut code) = (BTreeMap::new(), 0);
+    let (served, mut code) = serving(args).await?;
+    let mut all = BTreeMap::new();
     let history = history();
     for (group, hosts) in groups(&served) {
         let (found, ended) = look(args, &group, &hosts).await?;
@@ -56,12 +56,15 @@ pub async fn run(args: &Drift) -> Ended {
 type Serving = BTreeMap<HostName, (Served, Vec<Entry>)>;
 
 /// What each host serves, and the end of its journal; nothing of hosts that have no application.
-async fn serving(args: &Drift) -> Result<Serving, Stop> {
-    let wanted = &args.wanted;
-    let Ready { project, keys } = playbook::load_whole(wanted)?;
-    let mut scripts = ask::Scripts::new();
+async fn serving(args: &Drift) -> Result<(Serving, u8), Stop> {
+    let mut wanted = args.wanted.clone();
     // Whoever names a release means that one.
     let named = wanted.set.iter().any(|(name, _)| name == "release");
+    if !named {
+        wanted.set.push(("release".to_owned(), UNKNOWN.to_owned()));
+    }
+    let Ready { project, keys } = playbook::load_whole(&wanted)?;
+    let mut scripts = ask::Scripts::new();
     for host in project.hosts.iter().filter(|_| !named) {
         if let Ok(app) = crate::cli::release::application(host) {
             let journal = format!(
@@ -72,17 +75,25 @@ async fn serving(args: &Drift) -> Result<Serving, Stop> {
         }
     }
     let mut answers = ask::hosts(&project, &args.connection, &keys, scripts).await?;
-    let one = |host: &Host| match answers.remove(&host.name) {
-        None => Ok((host.name.clone(), (Served::default(), vec![]))),
-        Some(Err(error)) => Err(Stop::Error(error)),
-        Some(Ok(said)) => {
-            let served = Served::of(&State::parse(&said), &Look::parse(&said, &[]));
-            let entries =
-                said.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("entry=")?).ok());
-            Ok((host.name.clone(), (served, entries.collect())))
+    let (mut serving, mut code) = (Serving::new(), 0);
+    for host in &project.hosts {
+        match answers.remove(&host.name) {
+            None => drop(serving.insert(host.name.clone(), Default::default())),
+            Some(Ok(said)) => drop(serving.insert(host.name.clone(), answered(&said))),
+            Some(Err(error)) => {
+                let _ =
+                    writeln!(std::io::stderr(), "error: {}: {}", host.name, neutralise(&error.to_string()));
+                code = error.kind.exit_code().max(code);
+            }
         }
-    };
-    project.hosts.iter().map(one).collect()
+    }
+    Ok((serving, code))
+}
+
+fn answered(said: &str) -> (Served, Vec<Entry>) {
+    let served = Served::of(&State::parse(said), &Look::parse(said, &[]));
+    let entries = said.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("entry=")?).ok());
+    (served, entries.collect())
 }
 
 /// Hosts that serve the same are planned together.
@@ -117,7 +128,8 @@ async fn look(
         return Err(Error::new(Kind::Interrupted, "interrupted").into());
     }
     let mut found = watch.found();
-    for host in &project.hosts {
+    // What went wrong before the first task was told already.
+    for host in project.hosts.iter().filter(|_| code == 0) {
         found.entry(host.name.clone()).or_default();
     }
     Ok((found, code))

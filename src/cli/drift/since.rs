@@ -16,7 +16,7 @@ pub struct Work {
     pub run: String,
     pub by: String,
     pub what: String,
-    /// Seconds since 1970, by the clock of whoever wrote it down.
+    /// Milliseconds since 1970, by the clock of whoever wrote it down.
     pub at: i64,
 }
 
@@ -33,7 +33,7 @@ pub fn since(host: &HostName, at: i64, ours: &[&str], history: &[RunRow], journa
         run: row.id.clone(),
         by: row.who.clone(),
         what: if row.mode == "exec" { format!("tow exec: {}", row.what) } else { row.what.clone() },
-        at: row.started_ms / 1000,
+        at: row.started_ms,
     });
     let mut work: Vec<Work> = here.collect();
     for entry in journal {
@@ -43,7 +43,12 @@ pub fn since(host: &HostName, at: i64, ours: &[&str], history: &[RunRow], journa
         }
         let Some(at) = moment(&entry.at) else { continue };
         let what = format!("{} {}", entry.event, entry.release);
-        work.push(Work { run: entry.run.clone(), by: entry.by.clone(), what: what.trim().to_owned(), at });
+        work.push(Work {
+            run: entry.run.clone(),
+            by: entry.by.clone(),
+            what: what.trim().to_owned(),
+            at: at * 1000,
+        });
     }
     work.retain(|work| work.at > at && !ours.contains(&work.run.as_str()));
     work.sort_by_key(|work| work.at);
@@ -97,7 +102,7 @@ mod tests {
             entry("x", "1970-01-01T00:00:01Z"),
         ];
         let host = HostName::new("web1").unwrap();
-        let said: Vec<_> = since(&host, 101, &["ours"], &history, &journal)
+        let said: Vec<_> = since(&host, 101_000, &["ours"], &history, &journal)
             .into_iter()
             .map(|work| format!("{} {} {}", work.run, work.by, work.what))
             .collect();

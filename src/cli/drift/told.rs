@@ -16,12 +16,12 @@ pub fn host(host: &HostName, one: &Drifted, as_json: bool) -> String {
     if as_json {
         let value = json!({
             "host": host, "release": one.release, "differences": one.found.differences, "same": one.found.same,
-            "untold": one.found.untold, "last_run": one.found.last.as_ref().map(|(run, _)| run),
+            "untold": one.found.untold, "error": one.found.failed, "last_run": one.found.last.as_ref().map(|(run, _)| run),
             "since": one.since,
         });
         return format!("{value}\n");
     }
-    let mut text = format!("{host}: {}\n", summary(one));
+    let mut text = format!("{host}: {}\n", neutralise(&summary(one)).replace('\n', " "));
     for (side, differences) in sides(&one.found.differences) {
         let _ = writeln!(text, "  {}", heading(side, differences[0], &one.since));
         for difference in differences {
@@ -43,6 +43,9 @@ pub fn host(host: &HostName, one: &Drifted, as_json: bool) -> String {
 
 fn summary(one: &Drifted) -> String {
     let found = &one.found;
+    if let Some(why) = &found.failed {
+        return format!("cannot be looked at as a whole: {why}");
+    }
     let mut text = match found.differences.len() {
         0 => "nothing differs".to_owned(),
         1 => "1 task differs".to_owned(),
@@ -91,6 +94,6 @@ fn short(run: &str) -> &str {
 }
 
 fn when(at: i64) -> String {
-    let time = rfc3339(UNIX_EPOCH + Duration::from_secs(u64::try_from(at).unwrap_or(0)));
+    let time = rfc3339(UNIX_EPOCH + Duration::from_millis(u64::try_from(at).unwrap_or(0)));
     format!("{} UTC", time[..16].replace('T', " "))
 }

@@ -9,7 +9,7 @@ use crate::cli::applied::{Record, Wish};
 use crate::engine::Ledger;
 use crate::plan::Decision;
 use crate::spec::model::Host;
-use crate::words::event::TaskRef;
+use crate::words::event::{Outcome, TaskRef};
 use crate::words::fact::{Fact, Probe};
 use crate::words::names::HostName;
 use crate::words::secret::Mask;
@@ -37,6 +37,7 @@ pub struct Difference {
     pub changed: Side,
     /// The run that applied it, and when.
     pub run: Option<String>,
+    /// In milliseconds since 1970.
     pub at: Option<i64>,
 }
 
@@ -50,6 +51,8 @@ pub struct Found {
     pub same: usize,
     /// The last run that applied any of the tasks.
     pub last: Option<(String, i64)>,
+    /// What could not be planned, and what is behind it was not looked at.
+    pub failed: Option<String>,
 }
 
 pub struct Watch {
@@ -118,5 +121,13 @@ impl Ledger for Watch {
             run: known.as_ref().map(|(mark, ..)| mark.run.clone()),
             at: known.as_ref().map(|(mark, ..)| mark.at),
         });
+    }
+
+    fn ended(&self, task: &TaskRef, outcome: &Outcome) {
+        if let Outcome::Failed { error } = outcome {
+            let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.found.entry(task.host.clone()).or_default().failed =
+                Some(self.mask.apply(&error.to_string()));
+        }
     }
 }

@@ -35,7 +35,7 @@ use crate::words::names::RemotePath;
 /// Tasks with this tag are what a rollback needs.
 const SWITCH: &str = "switch";
 /// Stands for the name of a release until the hosts have said what they have.
-const UNKNOWN: &str = "0";
+pub const UNKNOWN: &str = "0";
 
 pub async fn deploy(args: &Deploy) -> Ended {
     let file = playbook::find(&args.app.playbook)?;
