@@ -84,14 +84,6 @@ impl<'a> Site<'a> {
         self.edit("inventory.toml", "\nca = \"\"", &format!("\nca = \"{state}/acme/ca.pem\""));
     }
 
-    /// A host of the inventory serves another domain than its neighbours.
-    pub fn has_its_own_domain(&self, host: &str, domain: &str) {
-        let header = format!("[hosts.{host}]\n");
-        let domains = format!("{{ domains = [\"{domain}\"] }}");
-        let vars = format!("{header}vars = {{ app = {domains}, acme = {domains} }}\n");
-        self.edit("inventory.toml", &header, &vars);
-    }
-
     /// What the authority's DNS says of a name.
     pub fn lead(&self, name: &str, server: &str) {
         self.lab.lab(&["dns", name, &self.lab.address(server)]);
