@@ -17,3 +17,4 @@ mod mistakes;
 mod offline;
 mod outside;
 mod site;
+mod websockets;
