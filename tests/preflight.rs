@@ -124,6 +124,10 @@ fn the_guide_needs_no_secret_and_is_the_same_each_time() {
         assert_ne!(inventory, INVENTORY);
         std::fs::write(folder.path().join("inventory.toml"), inventory).unwrap();
         let output = tow(&folder, &["guide"], None);
-        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), guide.clone()), "{origin}: {output:?}");
+        assert_eq!(
+            (output.status.code(), text(&output.stdout)),
+            (Some(0), guide.clone()),
+            "{origin}: {output:?}"
+        );
     }
 }
