@@ -1,6 +1,7 @@
 //! Ways to a host. Everything above sees [`Link`] and never whether it is SSH or the operator's own machine.
 
-pub mod local;
+pub mod caa;
+mod local;
 mod names;
 pub mod runner;
 pub mod server;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::words::content::Content;
 use crate::words::error::Result;
 
+pub use caa::caa;
 pub use names::resolve;
 pub use ssh::{Ask, Connector, Keyring, Loaded, Options, UnknownKey, Unlocked, explain_sudo};
 
