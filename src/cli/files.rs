@@ -5,14 +5,16 @@ mod git;
 use std::collections::{BTreeSet, HashMap};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::words::content::{Content, Digest, Files, LocalFile, Node, Source, TreeEntry};
+use crate::words::content::{Content, Digest, Files, LocalFile, Node, TreeEntry};
 
 /// Files up to this size are kept in memory; larger ones are read when they are sent.
 const IN_MEMORY: u64 = 64 << 10;
+/// Larger ones are hashed while hosts are being connected to.
+const HASHED_AT_ONCE: u64 = 32 << 20;
 
 #[derive(Debug)]
 pub struct DiskFiles {
@@ -68,19 +70,9 @@ impl DiskFiles {
             file.read_to_end(&mut bytes)?;
             Content::bytes(bytes)
         } else {
-            let mut hasher = Sha256::new();
-            let mut buffer = vec![0; 256 << 10];
-            let mut total = 0;
-            loop {
-                let n = file.read(&mut buffer)?;
-                if n == 0 {
-                    break;
-                }
-                hasher.update(&buffer[..n]);
-                total += n as u64;
-            }
-            let source = Source::Local(LocalFile { path: path.to_owned(), modified });
-            Content { source, len: total, digest: Digest::finish(hasher) }
+            let (file, digest) = (LocalFile { path: path.to_owned(), modified }, Arc::default());
+            hash(path, len, &digest)?;
+            Content::local(file, len, digest)
         };
         if let Ok(mut known) = self.contents.lock() {
             known.insert(path.to_owned(), content.clone());
@@ -151,6 +143,32 @@ impl Files for DiskFiles {
 
     fn ignored(&self, path: &str) -> Result<BTreeSet<String>, String> {
         git::ignored(&self.find(path)?)
+    }
+}
+
+fn hash(path: &Path, len: u64, digest: &Arc<OnceLock<Digest>>) -> std::io::Result<()> {
+    if len <= HASHED_AT_ONCE {
+        let _ = digest.set(digest_of(path)?);
+        return Ok(());
+    }
+    let (path, digest) = (path.to_owned(), digest.clone());
+    std::thread::spawn(move || {
+        // What cannot be read to its end equals nothing: sending it will say why.
+        let unread = |error| Digest::of(format!("{}: {error}", path.display()).as_bytes());
+        let _ = digest.set(digest_of(&path).unwrap_or_else(unread));
+    });
+    Ok(())
+}
+
+fn digest_of(path: &Path) -> std::io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut file = std::fs::File::open(path)?;
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(Digest::finish(hasher)),
+            n => hasher.update(&buffer[..n]),
+        }
     }
 }
 

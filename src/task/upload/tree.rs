@@ -145,7 +145,7 @@ impl Tree<'_> {
             Node::File { content, .. } => {
                 let wanted = Wanted { content: content.clone(), secret: item.secret };
                 self.file(path, item, there.as_ref(), &wanted, work)?;
-                TreeFact::File { digest: content.digest.clone(), executable: item.executable() }
+                TreeFact::File { digest: content.digest().clone(), executable: item.executable() }
             }
         };
         work.after.insert(item.name.clone(), after);
@@ -174,10 +174,10 @@ impl Tree<'_> {
         let target = Target { path, mode: Some(item.mode), owner: self.owner.clone() };
         let closely = self.upload.looks_closely();
         match there {
-            Some(TreeFact::File { digest, .. }) if *digest == wanted.content.digest && closely => {
+            Some(TreeFact::File { digest, .. }) if digest == wanted.content.digest() && closely => {
                 return self.owned(path, Some(item.mode), work);
             }
-            Some(TreeFact::File { digest, executable }) if *digest == wanted.content.digest => {
+            Some(TreeFact::File { digest, executable }) if digest == wanted.content.digest() => {
                 if *executable != item.executable() {
                     work.add(self.set_mode(path, item.mode)?);
                 }

@@ -9,6 +9,7 @@ mod blobs;
 mod course;
 mod frames;
 mod layout;
+mod places;
 mod script;
 
 pub use batch::{Batch, Ending, Progress};
