@@ -1,7 +1,7 @@
 //! Ways to a host. Everything above sees [`Link`] and never whether it is SSH or the operator's own machine.
 
-pub mod caa;
-mod local;
+mod caa;
+pub mod local;
 mod names;
 pub mod runner;
 pub mod server;
