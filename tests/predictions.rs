@@ -84,6 +84,7 @@ async fn predictions_come_true() {
     let host = Host {
         name: HostName::new("localhost").unwrap(),
         groups: vec![],
+        vars: towline::spec::model::Vars::default(),
         connection: Connection::Local { r#become: false },
     };
     let (mut runner, mut facts) =

@@ -69,7 +69,12 @@ impl Host {
 
 fn this_machine() -> towline::spec::model::Host {
     let connection = towline::spec::model::Connection::Local { r#become: false };
-    towline::spec::model::Host { name: HostName::new("localhost").unwrap(), groups: vec![], connection }
+    towline::spec::model::Host {
+        name: HostName::new("localhost").unwrap(),
+        groups: vec![],
+        connection,
+        vars: towline::spec::model::Vars::default(),
+    }
 }
 
 fn shell(script: &str) -> Action {

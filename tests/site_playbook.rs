@@ -113,7 +113,7 @@ fn what_is_missing_is_told_before_any_connection() {
 /// The templates, written into a folder on this machine with the playbook's own variables.
 fn written(set: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let site = fs::read_to_string(root().join("playbooks/site.toml")).unwrap();
+    let site = fs::read_to_string(root().join("playbooks/deploy.toml")).unwrap();
     let (vars, _) = site.split_once("[[stages]]").unwrap();
     let mut playbook = vars.to_owned();
     let mut add = |each: &str, src: &str, name: &str| {

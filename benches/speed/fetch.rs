@@ -58,7 +58,12 @@ fn fetch(arguments: &[&str]) -> Result<()> {
         known_hosts: Some(known_hosts.into()),
         r#become: false,
     };
-    let host = Host { name: HostName::new(address)?, groups: vec![], connection: Connection::Ssh(ssh) };
+    let host = Host {
+        name: HostName::new(address)?,
+        groups: vec![],
+        connection: Connection::Ssh(ssh),
+        vars: towline::spec::model::Vars::default(),
+    };
     let connector = Connector::new(Options::default(), Arc::new(Nobody));
     tokio::runtime::Runtime::new()?.block_on(async {
         let link = connector.connect(&host, &|_| {}).await?;

@@ -1,12 +1,14 @@
 //! The command line. The texts here are the help.
 
 mod kept;
+mod release;
 
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 pub use crate::cli::args::kept::{History, SecretCommand, Secrets, Show};
+pub use release::{Application, Deploy, Rollback, Status, Unlock};
 
 /// Takes Python web applications to servers over plain SSH.
 ///
@@ -22,11 +24,10 @@ pub struct Args {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well                   4  host not reached, or no access
-  1  a bug in tow                  5  reserved: somebody else holds the lock
+  1  a bug in tow                  5  somebody else holds the lock
   2  arguments or files are wrong  6  state unknown: look at the host
   3  a task failed, problems       7  host key not trusted
                                  130  interrupted
-5 is kept for releases and not given yet.
 
 New here? `tow demo` shows everything on this machine, and leaves nothing behind;
 `tow init`, in the checkout of your application, prepares its deployment.";
@@ -42,6 +43,14 @@ pub enum Command {
     Run(Playbook),
     /// Show what `run` would do, and write nothing on any host
     Plan(Playbook),
+    /// Deploy a new release: prepare it, switch to it in waves, go back if it does not do well
+    Deploy(Deploy),
+    /// Go back to a release before
+    Rollback(Rollback),
+    /// Show the releases of each host, what it serves, and who is at work on it
+    Status(Status),
+    /// Take the lock away from a run that has ended
+    Unlock(Unlock),
     /// Look at the hosts before anything is done: what is wrong, why it matters, what to do
     ///
     /// Changes nothing. Exit code 0: a run may begin (there may be warnings); 3: problems; 4: no access; 7: host key.
@@ -228,7 +237,7 @@ pub struct Demo {
     pub output: Output,
 }
 
-#[derive(Debug, Group)]
+#[derive(Clone, Debug, Group)]
 pub struct Target {
     /// The inventory (default: `inventory.toml` here; without one, this machine)
     #[arg(short, long, value_name = "FILE")]

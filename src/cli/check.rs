@@ -16,6 +16,7 @@ pub async fn run(args: &Check) -> Ended {
         connection: &args.connection,
         output: args.output,
         pending: None,
+        hold: None,
         recorded: false,
         keys,
         strictness: Some(if args.strict { Strictness::Warnings } else { Strictness::Problems }),

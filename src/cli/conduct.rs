@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::cli::args::{Colour, Connection, Output};
 use crate::cli::prompt::Prompt;
 use crate::cli::{Ended, history, stop};
-use crate::engine::{self, Emitter, Options, Pending, Run, Strictness};
+use crate::engine::{self, Emitter, Hold, Options, Pending, Run, Strictness};
 use crate::report;
 use crate::report::history::Recorder;
 use crate::spec::model::Project;
@@ -23,6 +23,8 @@ pub struct Conduct<'a> {
     pub connection: &'a Connection,
     pub output: Output,
     pub pending: Option<Arc<dyn Pending>>,
+    /// What the run holds on its hosts, and the name that it has there.
+    pub hold: Option<(String, Arc<dyn Hold>)>,
     /// Only looks at the hosts.
     pub strictness: Option<Strictness>,
     /// Whether it goes into the history: not a plan, which changes nothing, nor the demo, whose hosts vanish.
@@ -40,7 +42,7 @@ impl Conduct<'_> {
     pub async fn run_until(self, project: &Project, cancel: watch::Receiver<bool>) -> Ended {
         let reporters = report::choose(report_options(self.mode, self.output));
         let prompt = Prompt::new(reporters.pause(), project.mask.clone());
-        let connector = Arc::new(self.connector(&prompt)?);
+        let connector = Arc::new(self.connection.connector(&prompt, &self.keys)?);
         let listener: Box<dyn Listener> = match history::place().filter(|_| self.recorded) {
             Some(place) => Box::new(Recorder::new(Box::new(reporters), place)),
             None => Box::new(reporters),
@@ -50,10 +52,11 @@ impl Conduct<'_> {
             mode: self.mode,
             parallel: usize::from(self.connection.parallel),
             diffs: self.diffs,
-            run: format!("{:016x}", rand::random::<u64>()),
+            run: self.hold.as_ref().map_or_else(run_name, |(name, _)| name.clone()),
         };
         let mut run = Run::new(connector, emitter, options, cancel);
         run.pending = self.pending;
+        run.hold = self.hold.map(|(_, hold)| hold);
         if Prompt::possible() {
             run.review = Some(Arc::new(prompt));
         }
@@ -69,9 +72,16 @@ impl Conduct<'_> {
             _ => Err(Error::bug("a reporter died").into()),
         }
     }
+}
 
-    fn connector(&self, prompt: &Prompt) -> Result<Connector> {
-        let become_password = if self.connection.ask_become_pass {
+/// A name for a run that no other has.
+pub fn run_name() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+impl Connection {
+    pub fn connector(&self, prompt: &Prompt, keys: &Unlocked) -> Result<Connector> {
+        let become_password = if self.ask_become_pass {
             let asked = prompt.secret("sudo password");
             Some(asked.ok_or_else(|| {
                 Error::config("cannot ask for the sudo password").cause("there is no terminal").hint(
@@ -82,9 +92,9 @@ impl Conduct<'_> {
             None
         };
         let options = transport::Options {
-            connect_timeout: Duration::from_secs(self.connection.connect_timeout),
+            connect_timeout: Duration::from_secs(self.connect_timeout),
             become_password,
-            keys: self.keys.clone(),
+            keys: keys.clone(),
             ..transport::Options::default()
         };
         Ok(Connector::new(options, Arc::new(prompt.clone())))

@@ -18,6 +18,7 @@ pub async fn run(args: &Exec) -> Ended {
         connection: &args.connection,
         output: args.output,
         pending: None,
+        hold: None,
         recorded: true,
         keys: Unlocked::default(),
         strictness: None,

@@ -39,7 +39,7 @@ impl DiskFiles {
         DiskFiles { folders, contents: Mutex::new(HashMap::new()) }
     }
 
-    fn find(&self, path: &str) -> Result<PathBuf, String> {
+    pub fn find(&self, path: &str) -> Result<PathBuf, String> {
         let expanded = match path.strip_prefix("~/") {
             Some(rest) => std::env::home_dir().unwrap_or_default().join(rest),
             None => PathBuf::from(path),

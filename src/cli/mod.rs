@@ -13,6 +13,7 @@ mod init;
 mod pending;
 mod playbook;
 mod prompt;
+mod release;
 mod secrets;
 mod shipped;
 mod state;
@@ -69,8 +70,10 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     };
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
-    let commands =
-        ["init", "check", "run", "plan", "guide", "exec", "hosts", "secrets", "history", "show", "demo"];
+    let commands = [
+        "init", "check", "run", "plan", "deploy", "rollback", "status", "unlock", "guide", "exec", "hosts",
+        "secrets", "history", "show", "demo",
+    ];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
         (ErrorKind::InvalidSubcommand, Some(near)) if !known => {
@@ -110,6 +113,10 @@ fn dispatch(args: Args) -> Ended {
         Command::Hosts(hosts) => hosts::run(&hosts),
         Command::Run(run) => runtime()?.block_on(playbook::run(&run)),
         Command::Plan(plan) => runtime()?.block_on(playbook::plan(&plan)),
+        Command::Deploy(deploy) => runtime()?.block_on(release::deploy(&deploy)),
+        Command::Rollback(rollback) => runtime()?.block_on(release::rollback(&rollback)),
+        Command::Status(status) => runtime()?.block_on(release::status::run(&status)),
+        Command::Unlock(unlock) => runtime()?.block_on(release::unlock::run(&unlock)),
         Command::Check(check) => runtime()?.block_on(check::run(&check)),
         Command::Guide(guide) => runtime()?.block_on(async { guide::run(&guide) }),
         Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),

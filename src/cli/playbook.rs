@@ -39,6 +39,7 @@ async fn begin(args: &Playbook, mode: Mode) -> Ended {
         connection: &args.connection,
         output: args.output,
         pending,
+        hold: None,
         strictness: None,
         recorded: mode == Mode::Run,
         keys,
@@ -63,12 +64,19 @@ pub struct Ready {
 
 /// Reads and checks everything.
 pub fn load(args: &Playbook, playbook: &Path) -> Result<Ready, Stop> {
-    let request = Request {
-        tags: args.tags.clone(),
-        skip_tags: args.skip_tags.clone(),
-        ..request(&args.target, playbook, &args.set)?
-    };
-    load_request(&request, playbook, &Edge::new(inventory_path(args.target.inventory.as_deref())))
+    load_with(&args.target, playbook, [&args.tags, &args.skip_tags], &args.set)
+}
+
+/// The same, from its parts; `tags` are those wanted and those to leave out.
+pub fn load_with(
+    target: &Target,
+    playbook: &Path,
+    tags: [&[String]; 2],
+    set: &[(String, String)],
+) -> Result<Ready, Stop> {
+    let request =
+        Request { tags: tags[0].to_vec(), skip_tags: tags[1].to_vec(), ..request(target, playbook, set)? };
+    load_request(&request, playbook, &Edge::new(inventory_path(target.inventory.as_deref())))
 }
 
 /// The same for commands that speak of a playbook as a whole.
@@ -106,7 +114,7 @@ fn load_request(request: &Request, playbook: &Path, edge: &Edge) -> Result<Ready
 }
 
 /// A file, or the name of one in `playbooks/`.
-fn find(named: &Path) -> Result<PathBuf> {
+pub fn find(named: &Path) -> Result<PathBuf> {
     let short = Path::new("playbooks").join(named).with_extension("toml");
     if named.is_file() {
         return Ok(named.to_owned());
@@ -134,7 +142,7 @@ pub fn inventory_path(named: Option<&Path>) -> Option<&Path> {
     named.or_else(|| here.is_file().then_some(here))
 }
 
-fn text_file(path: &Path, what: &str) -> Result<TextFile> {
+pub fn text_file(path: &Path, what: &str) -> Result<TextFile> {
     let text = std::fs::read_to_string(path);
     let text = text
         .map_err(|error| Error::config(format!("cannot read the {what} {}", path.display())).cause(error))?;

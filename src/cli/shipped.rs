@@ -18,6 +18,7 @@ macro_rules! shipped {
 /// From a bare server to HTTPS. The templates lie below `playbooks/`, because applications have a `templates/` too.
 pub const SITE: &[Shipped] = shipped![
     "playbooks/site.toml" => "playbooks/site.toml",
+    "playbooks/deploy.toml" => "playbooks/deploy.toml",
     "templates/app-probe@.socket.hbs" => "playbooks/templates/app-probe@.socket.hbs",
     "templates/app.socket.hbs" => "playbooks/templates/app.socket.hbs",
     "templates/app@.service.hbs" => "playbooks/templates/app@.service.hbs",
@@ -26,6 +27,7 @@ pub const SITE: &[Shipped] = shipped![
     "templates/nginx-default.conf.hbs" => "playbooks/templates/nginx-default.conf.hbs",
     "templates/nginx-http.conf.hbs" => "playbooks/templates/nginx-http.conf.hbs",
     "templates/nginx-site.conf.hbs" => "playbooks/templates/nginx-site.conf.hbs",
+    "templates/prove.sh" => "playbooks/templates/prove.sh",
     "templates/process@.service.hbs" => "playbooks/templates/process@.service.hbs",
     "templates/supervise.sh" => "playbooks/templates/supervise.sh",
     "templates/supervisor.conf.hbs" => "playbooks/templates/supervisor.conf.hbs",

@@ -7,6 +7,7 @@ use std::time::Instant;
 use futures::future::join_all;
 
 use crate::engine::connect::{First, connect_all};
+use crate::engine::hold::{Held, Hold};
 use crate::engine::host::{HostRun, Shared, interrupted};
 use crate::engine::once::Once;
 use crate::engine::{Run, exit_code};
@@ -35,16 +36,57 @@ pub async fn run(project: &Project, run: &Run) -> u8 {
             (host.name.clone(), Arc::new(tokio::sync::Mutex::new(HostRun::new(run.clone(), host.clone()))))
         })
         .collect();
-    connect_all(run, &first_stages(project, &names, &fleet)).await;
-    if stages(project, run, &fleet).await {
-        for host in fleet.values() {
-            host.lock().await.complete();
+    match &run.hold {
+        None => {
+            connect_all(run, &first_stages(project, &names, &fleet)).await;
+            all_stages(project, run, &fleet).await;
         }
+        Some(hold) => held(hold, run, &fleet).await,
     }
     let hosts = finish(run, fleet).await;
     let exit_code = exit_code(&hosts);
     run.emitter.send(Event::RunFinished { hosts, exit_code, elapsed: began.elapsed() });
     exit_code
+}
+
+/// The stages, while every host is held.
+async fn held(hold: &Arc<dyn Hold>, run: &Run, fleet: &Fleet) {
+    let hosts: Vec<_> = fleet.values().map(|host| (host.clone(), First::Probes(&[]))).collect();
+    connect_all(run, &hosts).await;
+    drop(hosts);
+    let lease = Held::take(hold, run, fleet).await;
+    let undo = match &lease.project {
+        Some(project) => all_stages(project, run, fleet).await,
+        None => false,
+    };
+    lease.give_back(run, fleet, undo).await;
+}
+
+/// Whether the hosts shall take back what the run has done provisionally.
+async fn all_stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
+    let come = stages(project, run, fleet).await;
+    if come == Come::ToTheEnd {
+        for host in fleet.values() {
+            host.lock().await.complete();
+        }
+    }
+    come == Come::Back
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Come {
+    ToTheEnd,
+    /// It stops.
+    Short,
+    /// It stops, and what it did provisionally goes back.
+    Back,
+}
+
+impl Come {
+    fn stopped(stage: &Stage) -> Come {
+        if stage.on_failure == OnFailure::Rollback { Come::Back } else { Come::Short }
+    }
 }
 
 /// Each host with the first stage that it takes part in.
@@ -53,8 +95,7 @@ fn first_stages<'a>(project: &'a Project, names: &[HostName], fleet: &Fleet) -> 
     names.iter().filter_map(|name| Some((fleet.get(name)?.clone(), First::Stage(first(name))))).collect()
 }
 
-/// Whether it came to the end of all of them.
-async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
+async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> Come {
     for (at, stage) in project.stages.iter().enumerate() {
         let once = Once::new(stage, &able(stage, fleet).await);
         let before = failed_before(stage, &project.stages[..at], fleet).await;
@@ -65,20 +106,20 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
             from += size;
             if run.cancelled() {
                 interrupt(fleet).await;
-                return false;
+                return Come::Short;
             }
             if too_many(run, count, fleet, true).await {
-                return false;
+                return Come::stopped(stage);
             }
             // Facts asked while connecting are fresh only for what follows at once.
             let turn = Turn { stage, wave, fresh: at == 0 && wave == 0, once: &once };
             one_wave(run, turn, hosts, fleet).await;
         }
         if too_many(run, count, fleet, at + 1 < project.stages.len()).await {
-            return false;
+            return Come::stopped(stage);
         }
     }
-    !run.cancelled()
+    if run.cancelled() { Come::Short } else { Come::ToTheEnd }
 }
 
 /// The hosts of a stage that can still be worked on, in their order.

@@ -12,6 +12,7 @@ mod diffs;
 mod emit;
 mod failure;
 mod fleet;
+mod hold;
 mod host;
 mod notify;
 mod once;
@@ -26,6 +27,7 @@ use tokio::sync::{Semaphore, watch};
 pub use check::{Strictness, check};
 pub use emit::Emitter;
 pub use fleet::run;
+pub use hold::Hold;
 
 use crate::transport::{Connector, UnknownKey};
 use crate::words::error::Kind;
@@ -65,6 +67,7 @@ pub struct Run {
     pub cancel: watch::Receiver<bool>,
     pub review: Option<Arc<dyn Review>>,
     pub pending: Option<Arc<dyn Pending>>,
+    pub hold: Option<Arc<dyn Hold>>,
     /// Hosts at work; connections stay open without one.
     pub(crate) places: Arc<Semaphore>,
 }
@@ -83,7 +86,7 @@ impl Run {
         cancel: watch::Receiver<bool>,
     ) -> Run {
         let places = Arc::new(Semaphore::new(options.parallel.max(1)));
-        Run { connector, emitter, options, cancel, review: None, pending: None, places }
+        Run { connector, emitter, options, cancel, review: None, pending: None, hold: None, places }
     }
 
     pub(crate) fn cancelled(&self) -> bool {

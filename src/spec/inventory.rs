@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::spec::groups;
 use crate::spec::hidden;
 use crate::spec::mistake::{Mistake, Mistakes};
-use crate::spec::model::Host;
+use crate::spec::model::{Host, Vars};
 use crate::spec::range;
 use crate::spec::read::{Reader, Word};
 use crate::spec::secrets;
@@ -162,7 +162,7 @@ impl Inventory {
         host.member_of.iter().for_each(|group| settings.overlay(&self.groups[*group].settings));
         settings.overlay(&host.settings);
         let connection = settings.connection(&host.address);
-        Host { name: host.name.clone(), groups: self.group_names(host), connection }
+        Host { name: host.name.clone(), groups: self.group_names(host), connection, vars: Vars::default() }
     }
 
     /// Every variable of every host.

@@ -28,6 +28,7 @@ mod filters;
 mod foreign;
 mod groups;
 mod hidden;
+mod include;
 mod inventory;
 mod keys;
 mod late;
@@ -106,7 +107,7 @@ fn load_with(
     let secrets = Secrets::load(&inventory.file, entries, files.as_ref(), providers);
     let (mask, templates) = (secrets.mask(), Templates::default());
     let file = Arc::new(request.playbook.clone());
-    let playbook = Playbook::parse(&file, &templates, &mut mistakes);
+    let playbook = Playbook::load(&file, &templates, Some(files.as_ref()), &mut mistakes);
     let tags = Tags { only: &request.tags, skip: &request.skip_tags };
     tags.check(&playbook, &mut mistakes);
     let names = order::late_names(&playbook, tags, &mut mistakes);
@@ -122,7 +123,8 @@ fn load_with(
         .collect();
     let render = Render {
         inventory: &inventory,
-        playbook: (&file, vars.as_ref()),
+        playbook: &file,
+        vars: &vars,
         set: &set,
         sources: Arc::new(Sources {
             files: files.clone(),
@@ -134,7 +136,7 @@ fn load_with(
         names,
     };
     let sources = render.sources.clone();
-    let stages = render.stages(chosen, &mut mistakes);
+    let (stages, mut vars) = render.stages(chosen, &mut mistakes);
     let whole = request.limit.is_none() && request.tags.is_empty() && request.skip_tags.is_empty();
     let sure = whole && mistakes.is_empty() && !project::has_unread(&stages);
     known.mentions.extend(&sources.mentioned.lock().unwrap_or_else(PoisonError::into_inner));
@@ -142,7 +144,11 @@ fn load_with(
     if !sound {
         mistakes.list.retain(|mistake| mistake.label != fault::NOT_FOUND);
     }
-    let hosts = taking_part.iter().map(|host| inventory.resolved(&inventory.hosts[*host])).collect();
+    let host = |at: &usize| {
+        let vars = vars.remove(at).unwrap_or_default();
+        Host { vars, ..inventory.resolved(&inventory.hosts[*at]) }
+    };
+    let hosts = taking_part.iter().map(host).collect();
     let project = Project { playbook: file.name.clone(), hosts, stages, mask: mask.clone() };
     mistakes.finish(taking_part.len(), &mask).or(project)
 }
@@ -214,7 +220,7 @@ fn limited(inventory: &Inventory, limit: Option<&str>, mistakes: &mut Mistakes) 
 
 fn choose(
     inventory: &Inventory,
-    Playbook { file, stages, .. }: Playbook,
+    Playbook { stages, .. }: Playbook,
     (limited, tags): (&[bool], Tags<'_>),
     sound: bool,
     mistakes: &mut Mistakes,
@@ -228,7 +234,7 @@ fn choose(
                 if sound {
                     let start = stage.hosts.span.start + 1;
                     let span = start + wrong.at.start..start + wrong.at.end;
-                    let mistake = Mistake::at(&file, span, wrong.message);
+                    let mistake = Mistake::at(&stage.file, span, wrong.message);
                     mistakes.push(mistake.label("selects the hosts of the stage").maybe_help(wrong.help));
                 }
                 vec![true; inventory.hosts.len()]

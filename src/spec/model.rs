@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use serde_json::{Map, Value as Json};
 
 use crate::task::Task;
 use crate::words::error::Result;
@@ -28,6 +30,26 @@ pub struct Host {
     pub name: HostName,
     pub groups: Vec<String>,
     pub connection: Connection,
+    pub vars: Vars,
+}
+
+/// A host's variables, rendered. Secrets are among them: it shows nothing of itself.
+#[derive(Clone, Default)]
+pub struct Vars(pub Arc<OnceLock<Map<String, Json>>>);
+
+impl Vars {
+    /// The text at a path such as `app.name`; `None` where there is none, or something else.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        let mut parts = path.split('.');
+        let first = self.0.get()?.get(parts.next()?)?;
+        parts.try_fold(first, |value, part| value.get(part))?.as_str()
+    }
+}
+
+impl fmt::Debug for Vars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vars")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -94,6 +116,8 @@ pub enum OnFailure {
     Stop,
     /// Failed hosts are left behind; the others go on.
     Continue,
+    /// As `Stop`; and what the run has switched, on any host, goes back.
+    Rollback,
 }
 
 /// A task for one host.

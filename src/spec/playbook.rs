@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::spec::include::{self, Others};
 use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::{MaxFailures, OnFailure};
 use crate::spec::read::{Reader, Word};
@@ -11,18 +12,21 @@ use crate::spec::suggest::advice;
 use crate::spec::tasks::{self, TaskPlan};
 use crate::spec::vars::{Templates, check_reserved};
 
+/// Of a stage that stands for those of another playbook.
+pub const INCLUDE: &str = "include";
 const SECTIONS: &[&str] = &["name", "vars", "stages", "tasks", "handlers"];
 const STAGE: &[&str] = &["name", "hosts", "waves", "max_failures", "on_failure", "tasks", "handlers"];
 
 #[derive(Debug)]
 pub struct Playbook {
-    pub file: Arc<TextFile>,
-    pub vars: Option<Node>,
+    /// Those of what it includes first.
+    pub vars: Vec<(Arc<TextFile>, Node)>,
     pub stages: Vec<StagePlan>,
 }
 
 #[derive(Debug)]
 pub struct StagePlan {
+    pub file: Arc<TextFile>,
     pub name: String,
     pub hosts: Word,
     pub waves: Vec<Size>,
@@ -43,11 +47,16 @@ pub enum Size {
 }
 
 impl Playbook {
-    pub fn parse(file: &Arc<TextFile>, templates: &Templates, mistakes: &mut Mistakes) -> Playbook {
+    pub fn load(
+        file: &Arc<TextFile>,
+        templates: &Templates,
+        others: Others<'_>,
+        mistakes: &mut Mistakes,
+    ) -> Playbook {
         let root = source::parse(file, mistakes);
-        let mut playbook = Playbook { file: file.clone(), vars: None, stages: vec![] };
+        let mut playbook = Playbook { vars: vec![], stages: vec![] };
         let mut reader = Reader { file, mistakes };
-        let mut plain = vec![];
+        let (mut plain, mut own) = (vec![], None);
         for entry in root.entries() {
             match entry.key.as_str() {
                 "name" => {
@@ -56,12 +65,16 @@ impl Playbook {
                 "vars" => {
                     if let Some(entries) = reader.table(entry) {
                         check_reserved(entries, &mut reader);
-                        playbook.vars = Some(entry.node.clone());
+                        own = Some(entry.node.clone());
                     }
                 }
                 "stages" => {
                     let nodes = reader.tables(entry);
                     for (index, node) in nodes.into_iter().enumerate() {
+                        if let Some(entry) = include::entry(node) {
+                            playbook.include((node, entry), templates, others, &mut reader);
+                            continue;
+                        }
                         let stage = stage(node, index, &entry.key_span, templates, &mut reader);
                         playbook.stages.push(stage);
                     }
@@ -70,6 +83,7 @@ impl Playbook {
                 _ => reader.unknown_key(entry, SECTIONS, "the playbook"),
             }
         }
+        playbook.vars.extend(own.map(|node| (file.clone(), node)));
         playbook.plain_stage(&plain, templates, &mut reader);
         let empty = playbook.stages.iter().all(|stage| stage.tasks.is_empty());
         if empty && reader.mistakes.is_empty() {
@@ -86,7 +100,7 @@ impl Playbook {
     fn plain_stage(&mut self, entries: &[&Entry], templates: &Templates, reader: &mut Reader<'_>) {
         let Some(first) = entries.first() else { return };
         let hosts = Word { text: "all".into(), span: first.key_span.clone() };
-        let mut stage = StagePlan::new("main".into(), hosts);
+        let mut stage = StagePlan::new(reader.file, "main".into(), hosts);
         for entry in entries {
             let tasks = tasks::read(entry, templates, reader);
             if entry.key == "tasks" { stage.tasks = tasks } else { stage.handlers = tasks }
@@ -102,7 +116,7 @@ impl Playbook {
 
     /// What its variables define and what all of it mentions.
     pub fn add_to(&self, known: &mut Known, templates: &Templates) {
-        self.vars.iter().for_each(|node| known.add(node, templates));
+        self.vars.iter().for_each(|(_, node)| known.add(node, templates));
         for task in self.stages.iter().flat_map(|stage| stage.tasks.iter().chain(&stage.handlers)) {
             known.mentions.extend(&task.mentions());
         }
@@ -112,7 +126,12 @@ impl Playbook {
         for (index, stage) in self.stages.iter().enumerate() {
             if self.stages[..index].iter().any(|other| other.name == stage.name) {
                 let message = format!("there are two stages `{}`", stage.name);
-                reader.mistake(&stage.hosts.span, message, "expected another name");
+                let mistake = Mistake::at(&stage.file, stage.hosts.span.clone(), message);
+                reader.mistakes.push(mistake.label("expected another name"));
+            }
+            // An included stage has been looked at in its own file.
+            if !Arc::ptr_eq(&stage.file, reader.file) {
+                continue;
             }
             let names: Vec<&str> =
                 stage.handlers.iter().filter_map(|h| Some(h.name.as_ref()?.raw.as_str())).collect();
@@ -143,8 +162,9 @@ impl Playbook {
 }
 
 impl StagePlan {
-    fn new(name: String, hosts: Word) -> StagePlan {
+    fn new(file: &Arc<TextFile>, name: String, hosts: Word) -> StagePlan {
         StagePlan {
+            file: file.clone(),
             name,
             hosts,
             waves: vec![],
@@ -180,7 +200,7 @@ fn stage(node: &Node, index: usize, at: &Span, templates: &Templates, reader: &m
         text: "all".into(),
         span: node.entries().first().map_or(at.clone(), |first| first.key_span.clone()),
     };
-    let mut stage = StagePlan::new(format!("stage {}", index + 1), hosts);
+    let mut stage = StagePlan::new(reader.file, format!("stage {}", index + 1), hosts);
     for entry in node.entries() {
         match entry.key.as_str() {
             "name" => stage.name = reader.string(entry).unwrap_or_default(),
@@ -196,6 +216,12 @@ fn stage(node: &Node, index: usize, at: &Span, templates: &Templates, reader: &m
             "handlers" => stage.handlers = tasks::read(entry, templates, reader),
             _ => reader.unknown_key(entry, STAGE, &format!("stage `{}`", stage.name)),
         }
+    }
+    let on_failure = node.entries().iter().find(|entry| entry.key == "on_failure");
+    let switches = stage.tasks.iter().any(|task| task.call.kind == "release_switch");
+    if let Some(entry) = on_failure.filter(|_| stage.on_failure == OnFailure::Rollback && !switches) {
+        let message = "nothing in this stage can be rolled back: it has no `release_switch`";
+        reader.mistake(&entry.node.span, message, "expected \"stop\" or \"continue\"");
     }
     stage
 }
@@ -253,19 +279,11 @@ fn on_failure(entry: &Entry, reader: &mut Reader<'_>) -> OnFailure {
     match entry.node.as_str() {
         Some("stop") => return OnFailure::Stop,
         Some("continue") => return OnFailure::Continue,
-        Some("rollback") => reader.mistakes.push(
-            Mistake::at(
-                reader.file,
-                entry.node.span.clone(),
-                "`on_failure = \"rollback\"` is not available yet",
-            )
-            .label("expected \"stop\" or \"continue\"")
-            .help("\"stop\" leaves the other waves untouched"),
-        ),
+        Some("rollback") => return OnFailure::Rollback,
         _ => reader.mistake(
             &entry.node.span,
-            "`on_failure` is either \"stop\" or \"continue\"",
-            "expected \"stop\" or \"continue\"",
+            "`on_failure` is \"stop\", \"continue\" or \"rollback\"",
+            "expected one of these",
         ),
     }
     OnFailure::Stop
@@ -274,12 +292,15 @@ fn on_failure(entry: &Entry, reader: &mut Reader<'_>) -> OnFailure {
 #[cfg(test)]
 mod tests {
     use super::{Size, StagePlan};
+    use std::sync::Arc;
+
     use crate::spec::read::Word;
+    use crate::spec::source::TextFile;
 
     #[test]
     fn waves_add_up() {
         let word = Word { text: "all".into(), span: 0..0 };
-        let mut stage = StagePlan::new("x".into(), word);
+        let mut stage = StagePlan::new(&Arc::new(TextFile::new("x", "")), "x".into(), word);
         assert_eq!(stage.wave_sizes(7), [7]);
         stage.waves = vec![Size::Hosts(1), Size::Percent(25), Size::Percent(100)];
         assert_eq!(stage.wave_sizes(10), [1, 3, 6]);

@@ -13,10 +13,11 @@ use crate::spec::late::LateNames;
 use crate::spec::load::Sources;
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::{Mistake, Mistakes};
-use crate::spec::model::{Body, MaxFailures, OnFailure, Stage, TaskSpec};
+use crate::spec::model::{Body, MaxFailures, OnFailure, Stage, TaskSpec, Vars};
 use crate::spec::order::Tags;
 use crate::spec::playbook::StagePlan;
 use crate::spec::resolve::Poison;
+use crate::spec::source::{Node, TextFile};
 use crate::spec::tasks::TaskPlan;
 use crate::spec::vars::{Layer, Merge};
 use crate::words::names::HostName;
@@ -71,14 +72,21 @@ impl Chosen {
 /// Everything that rendering needs.
 pub struct Render<'a> {
     pub inventory: &'a Inventory,
-    pub playbook: (&'a Arc<crate::spec::source::TextFile>, Option<&'a crate::spec::source::Node>),
+    pub playbook: &'a Arc<TextFile>,
+    /// Of the playbook, those of what it includes first.
+    pub vars: &'a [(Arc<TextFile>, Node)],
     pub set: &'a [(Vec<String>, Json)],
     pub sources: Arc<Sources>,
     pub names: LateNames,
 }
 
 impl Render<'_> {
-    pub fn stages(self, mut chosen: Vec<Chosen>, mistakes: &mut Mistakes) -> Vec<Stage> {
+    /// The stages, and the variables of the hosts by their place in the inventory.
+    pub fn stages(
+        self,
+        mut chosen: Vec<Chosen>,
+        mistakes: &mut Mistakes,
+    ) -> (Vec<Stage>, BTreeMap<usize, Vars>) {
         let shared = shared(self.inventory, &self.sources);
         let common = self.sources.secrets.poison.clone();
         let mut builder = Builder {
@@ -92,12 +100,14 @@ impl Render<'_> {
             host: None,
             vars: Arc::default(),
         };
+        let mut vars = BTreeMap::new();
         for (index, host) in self.inventory.hosts.iter().enumerate() {
             if chosen.iter().any(|stage| stage.hosts.contains(&index)) {
                 self.host(index, host, &common, &mut builder, &mut chosen);
+                vars.insert(index, Vars(builder.vars.clone()));
             }
         }
-        chosen.into_iter().map(|stage| finish(self.inventory, stage)).collect()
+        (chosen.into_iter().map(|stage| finish(self.inventory, stage)).collect(), vars)
     }
 
     fn host(
@@ -146,7 +156,7 @@ impl Render<'_> {
         let inventory =
             std::iter::once(self.inventory.vars.as_ref()).chain(groups).chain([host.vars.as_deref()]);
         let layers = inventory.flatten().map(|node| Layer { file, node });
-        let playbook = self.playbook.1.map(|node| Layer { file: self.playbook.0, node });
+        let playbook = self.vars.iter().map(|(file, node)| Layer { file, node });
         for layer in layers.chain(playbook) {
             merge.layer(layer, &self.sources.templates, builder.mistakes);
         }
@@ -155,8 +165,7 @@ impl Render<'_> {
             if merge.has(name) {
                 let message = format!("`{name}` is a variable and the name of a result");
                 builder.mistakes.push(
-                    Mistake::at(self.playbook.0, 0..0, message)
-                        .help("register the result under another name"),
+                    Mistake::at(self.playbook, 0..0, message).help("register the result under another name"),
                 );
             }
         }

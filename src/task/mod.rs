@@ -15,6 +15,7 @@ pub mod common;
 pub mod need;
 pub mod place;
 pub mod postgres;
+pub mod releases;
 pub mod seconds;
 pub mod write;
 
@@ -114,6 +115,8 @@ tasks! {
     pip::Pip,
     postgres_db::PostgresDb,
     postgres_role::PostgresRole("name"),
+    release_finish::ReleaseFinish,
+    release_switch::ReleaseSwitch,
     script::Script("src"),
     service::Service("name"),
     supervisor::Supervisor,

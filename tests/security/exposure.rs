@@ -238,8 +238,12 @@ async fn a_sudo_password_goes_to_sudo_alone() {
         r#become: true,
         ..Ssh::default()
     };
-    let host =
-        Host { name: HostName::new("web1").unwrap(), groups: vec![], connection: Connection::Ssh(ssh) };
+    let host = Host {
+        name: HostName::new("web1").unwrap(),
+        groups: vec![],
+        connection: Connection::Ssh(ssh),
+        vars: towline::spec::model::Vars::default(),
+    };
     let watch = Watch::start();
     let link = Connector::new(options, Arc::new(Nobody)).connect(&host, &|_| {}).await.unwrap();
     // Finds out its own prompt, asks again with it, and tells what it is given within a second.

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -35,10 +35,20 @@ impl Lab {
 
     /// `tow` with these arguments; `inventory` is `deploy` (acts as root by sudo) or `inventory` (is root).
     pub fn tow(&self, inventory: &str, arguments: &[&str]) -> Output {
+        self.command(inventory, arguments).output().unwrap()
+    }
+
+    /// The same, while it goes on; what it tells is read by the caller.
+    pub fn begin(&self, inventory: &str, arguments: &[&str]) -> Child {
+        self.command(inventory, arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn command(&self, inventory: &str, arguments: &[&str]) -> Command {
         let inventory = self.state.join(inventory).with_extension("toml");
         let mut command = Command::new(env!("CARGO_BIN_EXE_tow"));
         command.args(&arguments[..1]).arg("-i").arg(inventory).args(&arguments[1..]);
-        command.current_dir(self.folder.path()).stdin(Stdio::null()).output().unwrap()
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command
     }
 
     /// An inventory like the deploy user's for another account; named by it.

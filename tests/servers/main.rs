@@ -14,4 +14,5 @@ mod lab;
 mod packages;
 mod python;
 mod reboot;
+mod releases;
 mod services;

@@ -43,7 +43,12 @@ pub fn ssh(sshd: &Sshd) -> Ssh {
 }
 
 pub fn host(ssh: Ssh) -> Host {
-    Host { name: HostName::new("web1").unwrap(), groups: vec![], connection: Connection::Ssh(ssh) }
+    Host {
+        name: HostName::new("web1").unwrap(),
+        groups: vec![],
+        connection: Connection::Ssh(ssh),
+        vars: towline::spec::model::Vars::default(),
+    }
 }
 
 pub async fn connect(connector: &Connector, ssh: Ssh) -> Result<Arc<dyn Link>, Error> {

@@ -75,6 +75,7 @@ async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> E
         connection: &args.connection,
         output,
         pending: None,
+        hold: None,
         recorded: false,
         keys,
         strictness: None,

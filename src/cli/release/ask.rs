@@ -1,0 +1,58 @@
+//! Asks every host of an application one thing, outside of any run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+
+use crate::cli::Stop;
+use crate::cli::args::Application;
+use crate::cli::playbook::{self, Ready};
+use crate::cli::prompt::Prompt;
+use crate::cli::release::{SWITCH, UNKNOWN, application, load};
+use crate::report::Pause;
+use crate::spec::model::Host;
+use crate::task::releases::App;
+use crate::transport::Connector;
+use crate::transport::runner::Runner;
+use crate::words::error::Result;
+use crate::words::fact::Probe;
+use crate::words::names::HostName;
+use crate::words::secret::Mask;
+
+pub type Answers = BTreeMap<HostName, Result<String>>;
+
+/// Runs what `script` gives for the application of each host.
+pub async fn everywhere(
+    args: &Application,
+    script: &dyn Fn(&App) -> String,
+) -> std::result::Result<Answers, Stop> {
+    let file = playbook::find(&args.playbook)?;
+    let Ready { project, keys } =
+        load(args, &file, &[SWITCH.to_owned()], &[("release".into(), UNKNOWN.into())])?;
+    let connector =
+        Arc::new(args.connection.connector(&Prompt::new(Pause::default(), project.mask.clone()), &keys)?);
+    let mut asking = vec![];
+    for host in &project.hosts {
+        let app = application(host)?;
+        asking.push(one(connector.clone(), host, script(&app), &project.mask));
+    }
+    let parallel = usize::from(args.connection.parallel);
+    Ok(futures::stream::iter(asking).buffer_unordered(parallel).collect().await)
+}
+
+async fn one(
+    connector: Arc<Connector>,
+    host: &Host,
+    script: String,
+    mask: &Mask,
+) -> (HostName, Result<String>) {
+    let probe = Probe::Shell { script, user: None };
+    let asked = async {
+        let link = connector.connect(host, &|_| {}).await?;
+        let (runner, facts) = Runner::start(link, std::slice::from_ref(&probe), false, mask).await?;
+        runner.close().await;
+        facts.output(&probe).map(|output| output.stdout.clone())
+    };
+    (host.name.clone(), asked.await)
+}

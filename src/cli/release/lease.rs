@@ -1,0 +1,170 @@
+//! The lock of an application on every host of a run, and which release the run is about.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::cli::Stop;
+use crate::cli::release::{application, revision::Revision};
+use crate::engine::Hold;
+use crate::spec::model::Project;
+use crate::task::releases::App;
+use crate::task::releases::lock::{Claim, Settled, Taken, settled, taken};
+use crate::task::releases::name::ReleaseName;
+use crate::task::releases::state::State;
+use crate::words::error::{Error, Kind, Result};
+use crate::words::fact::Output;
+use crate::words::names::HostName;
+
+/// Which release.
+#[derive(Debug)]
+pub enum Aim {
+    /// A new one, of this.
+    Next(Revision),
+    /// One that is there: the one named, or the finished one before.
+    Back(Option<String>),
+}
+
+type Load = Box<dyn Fn(&[(String, String)]) -> std::result::Result<Project, Stop> + Send + Sync>;
+
+pub struct Lease {
+    claim: Claim,
+    apps: BTreeMap<HostName, App>,
+    aim: Aim,
+    /// Looks only.
+    plan: bool,
+    load: Load,
+    states: Mutex<BTreeMap<HostName, State>>,
+    release: Mutex<Option<String>>,
+}
+
+impl Lease {
+    pub fn new(claim: Claim, project: &Project, aim: Aim, plan: bool, load: Load) -> Result<Lease> {
+        let apps = project.hosts.iter().map(|host| Ok((host.name.clone(), application(host)?)));
+        let apps = apps.collect::<Result<_>>()?;
+        Ok(Lease { claim, apps, aim, plan, load, states: Mutex::default(), release: Mutex::default() })
+    }
+
+    fn script(&self, host: &HostName, script: impl Fn(&Claim, &App) -> String) -> String {
+        self.apps.get(host).map(|app| script(&self.claim, app)).unwrap_or_default()
+    }
+
+    fn name(&self, host: &HostName) -> &str {
+        self.apps.get(host).map_or("the application", |app| app.name.as_str())
+    }
+
+    fn release(&self) -> Result<(ReleaseName, Vec<(String, String)>)> {
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        match &self.aim {
+            Aim::Next(revision) => {
+                let mut set = vec![("revision".to_owned(), revision.whole.clone())];
+                set.extend(revision.reference.iter().map(|commit| ("app.ref".to_owned(), commit.clone())));
+                Ok((ReleaseName::next(states.values(), &revision.short), set))
+            }
+            Aim::Back(to) => {
+                let target = back(&states, to.as_deref())?;
+                let revision =
+                    states.values().find_map(|state| state.find(&target.to_string())?.finished.clone());
+                let revision = revision.map_or_else(String::new, |mark| mark.revision);
+                Ok((target, vec![("revision".to_owned(), revision)]))
+            }
+        }
+    }
+}
+
+/// The release to go back to: every host must have it, and finished.
+fn back(states: &BTreeMap<HostName, State>, to: Option<&str>) -> Result<ReleaseName> {
+    let finished = |state: &State, name: &ReleaseName| {
+        state.releases.iter().any(|release| release.name == *name && release.finished.is_some())
+    };
+    let lacking = |name: &ReleaseName| {
+        let hosts = states.iter().filter(|(_, state)| !finished(state, name));
+        hosts.map(|(host, _)| host.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let hint = "see what there is: tow status";
+    if let Some(to) = to {
+        let no_name = || Error::config(format!("{to:?} is not the name of a release")).hint(hint);
+        let name = ReleaseName::parse(to).ok_or_else(no_name)?;
+        let without = lacking(&name);
+        if without.is_empty() {
+            return Ok(name);
+        }
+        return Err(Error::failed(format!("cannot go back to {name}"))
+            .cause(format!("it is not there, or was never finished, on {without}"))
+            .hint(hint));
+    }
+    let serves = states.values().filter_map(|state| ReleaseName::parse(&state.current)).max();
+    let names = states.values().flat_map(State::names);
+    let earlier = names.filter(|name| serves.as_ref().is_some_and(|serves| *name < serves));
+    earlier.filter(|name| lacking(name).is_empty()).max().cloned().ok_or_else(|| {
+        let serves = serves.map_or_else(|| "what serves".to_owned(), |name| name.to_string());
+        Error::failed("there is nothing to go back to")
+            .cause(format!("no release before {serves} was finished on every host of the run"))
+            .hint(hint)
+    })
+}
+
+impl Hold for Lease {
+    fn take(&self, host: &HostName) -> String {
+        if self.plan {
+            return self.script(host, |_, app| app.state_script());
+        }
+        self.script(host, Claim::take)
+    }
+
+    fn taken(&self, host: &HostName, said: &Output) -> Result<Vec<String>> {
+        let notices = match taken(&said.stdout) {
+            _ if self.plan => vec![],
+            Taken::Yes(notices) => notices,
+            Taken::Held(holder) => return Err(holder.refusal(self.name(host))),
+            Taken::Error(why) => {
+                return Err(Error::failed(format!("cannot lock {}", self.name(host)))
+                    .cause(why)
+                    .hint("set `become = true` on the host: it needs root"));
+            }
+        };
+        if let Some(settled @ Settled::Bad { .. }) = settled(&said.stdout) {
+            return Err(bad(&settled));
+        }
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.insert(host.clone(), State::parse(&said.stdout));
+        Ok(notices)
+    }
+
+    fn renew(&self, host: &HostName) -> String {
+        self.script(host, Claim::renew)
+    }
+
+    fn give_back(&self, host: &HostName, keep: bool) -> String {
+        if self.plan {
+            return ":".to_owned();
+        }
+        self.script(host, |claim, app| claim.give_back(app, keep))
+    }
+
+    fn given_back(&self, _host: &HostName, said: &Output) -> Result<Vec<String>> {
+        match settled(&said.stdout) {
+            None => {}
+            Some(settled @ Settled::Bad { .. }) => return Err(bad(&settled)),
+            Some(settled) => return Err(Error::failed(settled.told())),
+        }
+        let serves = State::parse(&said.stdout).current;
+        let release = self.release.lock().unwrap_or_else(PoisonError::into_inner);
+        let as_wanted = release.as_ref().is_none_or(|release| *release == serves) || serves.is_empty();
+        Ok(if self.plan || as_wanted { vec![] } else { vec![format!("{serves} serves, as before")] })
+    }
+
+    fn project(&self) -> Result<Project> {
+        let (release, mut set) = self.release()?;
+        set.push(("release".to_owned(), release.to_string()));
+        *self.release.lock().unwrap_or_else(PoisonError::into_inner) = Some(release.to_string());
+        (self.load)(&set).map_err(|stop| match stop {
+            Stop::Error(error) => error,
+            Stop::Mistakes(text) => Error::config(text.trim().to_owned()),
+        })
+    }
+}
+
+fn bad(settled: &Settled) -> Error {
+    Error::new(Kind::Unknown, settled.told())
+        .hint("look at the host: systemctl --failed, and the journal of the units")
+}

@@ -1,0 +1,117 @@
+//! `tow deploy` and `tow rollback`: the shipped playbook, run while the application is locked, with the release that
+//! follows from what the hosts have.
+
+mod alive;
+mod ask;
+mod lease;
+mod revision;
+pub mod status;
+pub mod unlock;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cli::args::{Application, Deploy, Output, Rollback};
+use crate::cli::conduct::{Conduct, run_name};
+use crate::cli::files::DiskFiles;
+use crate::cli::playbook::Ready;
+use crate::cli::release::alive::Alive;
+use crate::cli::release::lease::{Aim, Lease};
+use crate::cli::{Ended, Stop, playbook};
+use crate::engine::Hold;
+use crate::spec::model::{Host, Project};
+use crate::task::releases::App;
+use crate::task::releases::lock::Claim;
+use crate::words::error::{Error, Kind, Result};
+use crate::words::event::Mode;
+use crate::words::names::RemotePath;
+
+/// Tasks with this tag are what a rollback needs.
+const SWITCH: &str = "switch";
+/// Stands for the name of a release until the hosts have said what they have.
+const UNKNOWN: &str = "0";
+
+pub async fn deploy(args: &Deploy) -> Ended {
+    let file = playbook::find(&args.app.playbook)?;
+    let mut app = args.app.clone();
+    app.set.extend(args.reference.iter().map(|name| ("app.ref".to_owned(), name.clone())));
+    let checked = load(&app, &file, &[], &[("release".into(), UNKNOWN.into())])?;
+    let revision = revision::of(first(&checked.project)?, &DiskFiles::beside(&file)).await?;
+    let how = How { app, tags: vec![], output: args.output, plan: args.plan };
+    run(how, &file, checked, Aim::Next(revision)).await
+}
+
+pub async fn rollback(args: &Rollback) -> Ended {
+    let file = playbook::find(&args.app.playbook)?;
+    let tags = vec![SWITCH.to_owned()];
+    let checked = load(&args.app, &file, &tags, &[("release".into(), UNKNOWN.into())])?;
+    let how = How { app: args.app.clone(), tags, output: args.output, plan: args.plan };
+    run(how, &file, checked, Aim::Back(args.to.clone())).await
+}
+
+/// How the playbook is to be run.
+struct How {
+    app: Application,
+    tags: Vec<String>,
+    output: Output,
+    plan: bool,
+}
+
+async fn run(how: How, file: &Path, checked: Ready, aim: Aim) -> Ended {
+    let Ready { project: checked, keys } = checked;
+    let name = run_name();
+    let alive = Alive::begin(&name);
+    let claim = Claim { run: name.clone(), holder: alive::operator(), dead: alive.dead() };
+    let How { app, tags, output, plan } = how;
+    let (connection, path) = (app.connection.clone(), file.to_owned());
+    let load = move |set: &[(String, String)]| load(&app, &path, &tags, set).map(|ready| ready.project);
+    let lease = Lease::new(claim, &checked, aim, plan, Box::new(load))?;
+    let mode = if plan { Mode::Plan } else { Mode::Run };
+    let hold = Some((name.clone(), Arc::new(lease) as Arc<dyn Hold>));
+    let conduct = Conduct {
+        mode,
+        diffs: plan,
+        connection: &connection,
+        output,
+        pending: None,
+        hold,
+        strictness: None,
+        recorded: !plan,
+        keys,
+    };
+    let code = conduct.run(&checked).await?;
+    // A host that was lost may still have our lock: the next run shall know that nobody stands behind it.
+    let lost = [Kind::Unreachable, Kind::Unknown, Kind::Interrupted].map(Kind::exit_code);
+    if !lost.contains(&code) {
+        alive.end(&name);
+    }
+    Ok(code)
+}
+
+/// Reads and checks everything, with further variables above those of the command line.
+fn load(
+    app: &Application,
+    file: &Path,
+    tags: &[String],
+    set: &[(String, String)],
+) -> std::result::Result<Ready, Stop> {
+    playbook::load_with(&app.target, file, [tags, &[]], &[app.set.as_slice(), set].concat())
+}
+
+fn first(project: &Project) -> Result<&Host> {
+    project.hosts.first().ok_or_else(|| Error::config("no host takes part"))
+}
+
+/// The application of a host, as its variables name it.
+fn application(host: &Host) -> Result<App> {
+    let text = |path: &str| {
+        host.vars.text(path).ok_or_else(|| {
+            Error::config(format!("{} has no variable `{path}`", host.name))
+                .hint("`app.name` and `root` say which application it is: set them in the inventory")
+        })
+    };
+    let root = RemotePath::new(text("root")?).map_err(|why| Error::config("`root` is no path").cause(why))?;
+    let app = App { name: text("app.name")?.to_owned(), root };
+    app.check().map_err(|mistake| Error::config(mistake.message))?;
+    Ok(app)
+}

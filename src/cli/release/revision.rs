@@ -1,0 +1,128 @@
+//! What would be deployed: the commit that a ref of the repository points to, or the state of a folder here.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::cli::files::DiskFiles;
+use crate::spec::model::Host;
+use crate::words::content::{Digest, Files as _, Node};
+use crate::words::error::{Error, Result};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// For the name of the release.
+    pub short: String,
+    pub whole: String,
+    /// The very commit for every host; `None` for a folder here.
+    pub reference: Option<String>,
+}
+
+/// Folders that are no part of a source without git.
+const ASIDE: [&str; 6] = [".git", "__pycache__", ".venv", "venv", "node_modules", "instance"];
+
+pub async fn of(host: &Host, files: &DiskFiles) -> Result<Revision> {
+    let text = |path: &str| host.vars.text(path).unwrap_or_default();
+    if !text("app.repo").is_empty() {
+        return remote(text("app.repo"), text("app.ref")).await;
+    }
+    let source = text("app.source");
+    let folder = files.find(source).map_err(|why| {
+        Error::config("there is no source to deploy")
+            .cause(why)
+            .hint("set `app.source` or `app.repo` in the inventory")
+    })?;
+    local(&folder, source, files).await
+}
+
+async fn git(args: &[&str]) -> std::result::Result<String, String> {
+    let mut command = tokio::process::Command::new("git");
+    // Nobody is there to answer a question.
+    command.args(args).env("GIT_TERMINAL_PROMPT", "0").env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
+    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+    let output = command.output().await.map_err(|error| format!("cannot run git: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).trim().lines().last().unwrap_or("git failed").to_owned())
+}
+
+async fn remote(repo: &str, reference: &str) -> Result<Revision> {
+    let cannot = || Error::failed(format!("cannot find out what {reference} is in {repo}"));
+    let listed = git(&["ls-remote", "--", repo]).await.map_err(|why| {
+        cannot()
+            .cause(why)
+            .hint("this machine asks, without the checkout: it needs to reach the repository too")
+    })?;
+    let commit = pointed(&listed, reference).or_else(|| is_commit(reference).then(|| reference.to_owned()));
+    let commit = commit.ok_or_else(|| {
+        cannot()
+            .cause("it has no such branch or tag")
+            .hint(format!("see what there is: git ls-remote {repo}"))
+    })?;
+    Ok(Revision { short: commit.chars().take(8).collect(), whole: commit.clone(), reference: Some(commit) })
+}
+
+fn is_commit(text: &str) -> bool {
+    (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What `git ls-remote` says of a branch, a tag (the commit behind it) or a whole name, in this order.
+fn pointed(listed: &str, reference: &str) -> Option<String> {
+    let names = [
+        format!("refs/heads/{reference}"),
+        format!("refs/tags/{reference}^{{}}"),
+        format!("refs/tags/{reference}"),
+        reference.to_owned(),
+    ];
+    let found =
+        |name: &String| listed.lines().find_map(|line| line.strip_suffix(name.as_str())?.strip_suffix('\t'));
+    names.iter().find_map(found).map(str::to_owned)
+}
+
+/// The commit, and a digest of what differs from it.
+async fn local(folder: &Path, source: &str, files: &DiskFiles) -> Result<Revision> {
+    let path = folder.display().to_string();
+    let named = |short: String| Revision { short: short.clone(), whole: short, reference: None };
+    let Ok(head) = git(&["-C", &path, "rev-parse", "HEAD"]).await else {
+        return digest(source, files).map(named);
+    };
+    let (head, changed) = (head.trim(), git(&["-C", &path, "status", "--porcelain", "--", "."]).await);
+    let short: String = head.chars().take(8).collect();
+    if changed.is_ok_and(|changed| changed.trim().is_empty()) {
+        return Ok(Revision { short, whole: head.to_owned(), reference: None });
+    }
+    Ok(named(format!("{short}-dirty-{}", digest(source, files)?)))
+}
+
+fn digest(source: &str, files: &DiskFiles) -> Result<String> {
+    let entries = files.tree(source).map_err(|why| Error::config("cannot read the source").cause(why))?;
+    let aside = |path: &str| path.split('/').any(|part| ASIDE.contains(&part));
+    let mut text = String::new();
+    for entry in entries.iter().filter(|entry| !aside(&entry.path)) {
+        let what = match &entry.node {
+            Node::Dir => String::new(),
+            Node::Link { target } => target.clone(),
+            Node::File { content, executable } => format!("{} {executable}", content.digest.short()),
+        };
+        let _ = writeln!(text, "{}\0{what}", entry.path);
+    }
+    Ok(Digest::of(text.as_bytes()).short().chars().take(8).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_commit, pointed};
+
+    #[test]
+    fn a_ref_is_a_branch_then_a_tag_then_a_whole_name() {
+        let listed =
+            "a1\tHEAD\nb2\trefs/heads/main\nc3\trefs/heads/x/main\nd4\trefs/tags/v1\ne5\trefs/tags/v1^{}\n";
+        let is = |name: &str| pointed(listed, name);
+        assert_eq!(is("main").as_deref(), Some("b2"));
+        assert_eq!(is("v1").as_deref(), Some("e5"));
+        assert_eq!(is("HEAD").as_deref(), Some("a1"));
+        assert_eq!(is("refs/heads/main").as_deref(), Some("b2"));
+        assert_eq!(is("ain"), None);
+        assert!(is_commit("0a1b2c3") && !is_commit("main") && !is_commit("0a1b"));
+    }
+}

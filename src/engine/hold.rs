@@ -1,0 +1,203 @@
+//! A run that holds something on every host from its first task to its last: the lock of an application. What the hosts
+//! say when it is taken decides what the tasks are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use crate::engine::Run;
+use crate::engine::host::{HostRun, Shared, interrupted};
+use crate::spec::model::Project;
+use crate::transport::runner::Runner;
+use crate::words::error::{Error, Kind, Result};
+use crate::words::event::{Event, Mode, Verdict};
+use crate::words::fact::{Fact, Facts, Output, Probe};
+use crate::words::names::HostName;
+
+type Fleet = BTreeMap<HostName, Shared>;
+
+/// Between two signs of life.
+const BEAT: Duration = Duration::from_secs(10);
+/// For giving back over a new connection, which may have to bring a release back.
+const LAST: Duration = Duration::from_secs(300);
+
+/// What is taken, and given back. Each gives a script for a host and judges what that said.
+pub trait Hold: Send + Sync {
+    fn take(&self, host: &HostName) -> String;
+    /// Notices, where it was taken.
+    fn taken(&self, host: &HostName, said: &Output) -> Result<Vec<String>>;
+    /// A sign of life.
+    fn renew(&self, host: &HostName) -> String;
+    /// What the run did and did not confirm stays with `keep`, and is undone without.
+    fn give_back(&self, host: &HostName, keep: bool) -> String;
+    /// Notices; an error where the host is not as the run has left it.
+    fn given_back(&self, host: &HostName, said: &Output) -> Result<Vec<String>>;
+    /// The tasks, now that every host has said what it has.
+    fn project(&self) -> Result<Project>;
+}
+
+/// Hosts where it was taken, and the signs of life for them.
+pub struct Held {
+    hold: Arc<dyn Hold>,
+    hosts: Vec<HostName>,
+    beats: Option<tokio::task::JoinHandle<()>>,
+    pub project: Option<Project>,
+}
+
+impl Held {
+    /// Takes it on all hosts, or on none. The first of them decides between two who want it at once.
+    pub async fn take(hold: &Arc<dyn Hold>, run: &Run, fleet: &Fleet) -> Held {
+        let mut own = Held { hold: hold.clone(), hosts: vec![], beats: None, project: None };
+        if any_failed(fleet).await || run.cancelled() {
+            return own;
+        }
+        let mut all = fleet.iter();
+        let first: Vec<_> = all.by_ref().take(1).collect();
+        for some in [first, all.collect()] {
+            let took = join_all(some.iter().map(|(_, host)| take_one(hold.as_ref(), run, host))).await;
+            let names = some.iter().zip(took).filter(|(_, took)| *took).map(|((name, _), _)| (*name).clone());
+            own.hosts.extend(names);
+            if any_failed(fleet).await {
+                return own;
+            }
+        }
+        if run.options.mode != Mode::Plan {
+            own.beats = Some(tokio::spawn(beat(hold.clone(), links(fleet).await)));
+        }
+        match hold.project() {
+            Ok(project) => own.project = Some(project),
+            Err(error) => {
+                for host in fleet.values() {
+                    host.lock().await.fail(error.clone());
+                }
+            }
+        }
+        own
+    }
+
+    /// Gives it back everywhere. `undo`: also hosts that did well take back what they have not confirmed.
+    pub async fn give_back(mut self, run: &Run, fleet: &Fleet, undo: bool) {
+        let hosts = self.hosts.iter().filter_map(|name| fleet.get(name));
+        join_all(hosts.map(|host| give_one(self.hold.as_ref(), run, host, undo))).await;
+        // Until here: the host must not take us for dead while it is busy.
+        if let Some(beats) = self.beats.take() {
+            beats.abort();
+        }
+    }
+}
+
+async fn any_failed(fleet: &Fleet) -> bool {
+    let failed = join_all(fleet.values().map(|host| async { host.lock().await.failed() })).await;
+    failed.into_iter().any(|failed| failed)
+}
+
+async fn take_one(hold: &dyn Hold, run: &Run, host: &Shared) -> bool {
+    let mut host = host.lock().await;
+    let name = host.host.name.clone();
+    let script = hold.take(&name);
+    let said = host.ask(script).await;
+    match said.and_then(|said| hold.taken(&name, &said)) {
+        Ok(notices) => {
+            tell(run, &name, notices);
+            true
+        }
+        Err(error) => {
+            host.fail(error);
+            false
+        }
+    }
+}
+
+/// Over the connection of the run where that still works, else over another one.
+async fn give_one(hold: &dyn Hold, run: &Run, host: &Shared, undo: bool) {
+    let mut host = host.lock().await;
+    let name = host.host.name.clone();
+    let keep = !host.failed() && !undo && !run.cancelled();
+    let script = hold.give_back(&name, keep);
+    let usable = host.error.as_ref().is_none_or(|error| matches!(error.kind, Kind::Failed | Kind::Config));
+    let mut said = Err(interrupted());
+    if usable {
+        said = host.ask(script.clone()).await;
+    }
+    if said.is_err() {
+        said = anew(run, &host, &script).await;
+    }
+    match said.and_then(|said| hold.given_back(&name, &said)) {
+        Ok(notices) => tell(run, &name, notices),
+        Err(error) => {
+            tell(run, &name, vec![error.to_string()]);
+            host.undone(error);
+        }
+    }
+}
+
+async fn anew(run: &Run, host: &HostRun, script: &str) -> Result<Output> {
+    let probe = Probe::Shell { script: script.to_owned(), user: None };
+    let probes = [probe.clone()];
+    let asking = async {
+        let link = run.connector.connect(&host.host, &|_| {}).await?;
+        let (runner, facts) = Runner::start(link, &probes, false, run.emitter.mask()).await?;
+        runner.close().await;
+        facts.output(&probe).cloned()
+    };
+    let late = || Error::unreachable("the host does not answer");
+    tokio::time::timeout(LAST, asking).await.map_err(|_| late())?
+}
+
+fn tell(run: &Run, host: &HostName, notices: Vec<String>) {
+    for text in notices {
+        run.emitter.send(Event::Notice { host: Some(host.clone()), text });
+    }
+}
+
+type Links = Vec<(HostName, Arc<dyn crate::transport::Link>)>;
+
+async fn links(fleet: &Fleet) -> Links {
+    let mut links = vec![];
+    for (name, host) in fleet {
+        if let Some(runner) = &host.lock().await.runner {
+            links.push((name.clone(), runner.link().clone()));
+        }
+    }
+    links
+}
+
+/// Beside the work, on channels of their own. A host that cannot be told takes the run for dead, as it should.
+async fn beat(hold: Arc<dyn Hold>, links: Links) {
+    loop {
+        tokio::time::sleep(BEAT).await;
+        join_all(links.iter().map(|(name, link)| {
+            let script = hold.renew(name);
+            async move { link.aside(&script).await }
+        }))
+        .await;
+    }
+}
+
+impl HostRun {
+    /// Runs a script of ours and gives what it said. Not ended by Ctrl-C: what is taken has to be given back.
+    async fn ask(&mut self, script: String) -> Result<Output> {
+        let probe = Probe::Shell { script, user: None };
+        let runner = self.runner.as_mut().ok_or_else(|| Error::bug("there is no connection to ask over"))?;
+        let mut facts = Facts::new(self.facts.host.clone());
+        runner.probe(std::slice::from_ref(&probe), &mut facts).await?;
+        match facts.raw(&probe) {
+            Some(Fact::Output(output)) => Ok(output.clone()),
+            _ => Err(Error::bug("a host gave no answer to a script")),
+        }
+    }
+
+    /// Something that this run did here was taken back, or could not be.
+    fn undone(&mut self, error: Error) {
+        match &mut self.error {
+            Some(first) if error.kind == Kind::Failed => first.causes.push(error.to_string()),
+            _ => {
+                self.verdict =
+                    if error.kind == Kind::Failed { Verdict::Failed } else { Verdict::Unreachable };
+                self.error = Some(error);
+            }
+        }
+    }
+}

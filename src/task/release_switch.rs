@@ -1,0 +1,107 @@
+//! `release_switch`: one release takes the place of another on the socket that both share.
+
+use serde::Deserialize;
+
+use crate::task::releases::name::ReleaseName;
+use crate::task::releases::state::State;
+use crate::task::releases::{App, HOST};
+use crate::task::seconds::Span;
+use crate::task::{Inputs, Mistake, Task};
+use crate::words::action::{Action, Command};
+use crate::words::content::Content;
+use crate::words::error::{Error, Result};
+use crate::words::fact::{Facts, Probe};
+use crate::words::names::RemotePath;
+use crate::words::shell::quote;
+use crate::words::step::{Change, Step};
+
+/// Switches an application to one of its releases, `ROOT/releases/RELEASE`, without losing a request. The unit
+/// `APP@RELEASE.service` is started beside that of the release before, on the same `APP.socket`. When it is ready and
+/// stays up, `ROOT/current` leads to it, it starts at boot, and the release before ends, after what it has under way.
+/// The file `units` in the folder of a release names its units, one a line; its workers and timers change with it.
+///
+/// Where the release does not come up, the one before goes on serving, and the task fails with the end of its journal.
+/// A switch is provisional until `release_finish` confirms it: a run that does not end well undoes it, and where the run
+/// itself is gone, the host does so.
+///
+/// ```toml
+/// release_switch = { app = "shop", root = "/srv/shop", release = "{{release}}" }
+/// ```
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseSwitch {
+    /// The name of the application, by which its units are called.
+    app: String,
+    /// The folder that holds `releases/` and `current`.
+    root: RemotePath,
+    /// Which release: the name of its folder, such as `42-1a2b3c4`.
+    release: String,
+    /// How long it has to stay up before the one before ends (default `"2s"`).
+    #[serde(default = "two_seconds")]
+    settle: Span,
+}
+
+fn two_seconds() -> Span {
+    Span::seconds(2)
+}
+
+pub(crate) fn check_release(release: &str) -> Result<(), Mistake> {
+    match ReleaseName::parse(release) {
+        Some(_) => Ok(()),
+        None => Err(Mistake::new("release", format!("{release:?} is not the name of a release"))
+            .hint("it begins with a number, which grows: 42 or 42-1a2b3c4")),
+    }
+}
+
+impl ReleaseSwitch {
+    fn app(&self) -> App {
+        App { name: self.app.clone(), root: self.root.clone() }
+    }
+
+    fn unit(&self) -> String {
+        format!("{}@{}.service", self.app, self.release)
+    }
+
+    /// The script stays on the host while the switch is provisional: the watchdog runs from it.
+    fn command(&self) -> Command {
+        let script = format!(
+            "app={} root={} release={} settle={}\n{HOST}{}",
+            quote(&self.app),
+            quote(self.root.as_str()),
+            quote(&self.release),
+            self.settle.whole_seconds(),
+            include_str!("releases/switch.sh")
+        );
+        let start = format!("app={}\n{}", quote(&self.app), include_str!("releases/begin.sh"));
+        let label = format!("switch {} to {}", self.app, self.release);
+        Command { stdin: Some(Content::text(&script)), ..Command::shell(start).label(label) }
+    }
+}
+
+impl Task for ReleaseSwitch {
+    fn load(&mut self, _inputs: &dyn Inputs) -> Result<(), Mistake> {
+        self.app().check()?;
+        check_release(&self.release)
+    }
+
+    fn probes(&self) -> Vec<Probe> {
+        vec![self.app().probe()]
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Step> {
+        let state = State::parse(&facts.output(&self.app().probe())?.stdout);
+        if state.current == self.release && state.unit == "active" {
+            return Ok(Step::already(format!("{} serves", self.unit())));
+        }
+        if facts.host.user != "root" {
+            return Err(Error::failed(format!("cannot switch {} to {}", self.app, self.release))
+                .cause(format!("{} may not start and stop units", facts.host.user))
+                .hint("set `become = true` on the host"));
+        }
+        let before = if state.current.is_empty() { "nothing" } else { &state.current };
+        let change = Change::default()
+            .what(format!("switch from {before} to {}", self.release))
+            .action(Action::Run(self.command()));
+        Ok(Step::effects(change))
+    }
+}

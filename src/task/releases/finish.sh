@@ -1,0 +1,32 @@
+# The release counts from now on: its switch is confirmed, and it is marked. Then those named in $gone go.
+confirm() {
+  if [ -e "$folder/pending" ]; then
+    [ "$(field "$folder/pending" new)" = "$release" ] || { echo "the host switches to $(field "$folder/pending" new), not to $release" >&2; exit 1; }
+  fi
+  [ "$(current)" = "$release" ] || { echo "the host serves $(current), not $release: the switch was undone" >&2; exit 1; }
+  if [ ! -e "$releases/$release/release.json" ]; then
+    printf '{"release":"%s","revision":"%s","finished":"%s","by":"%s","run":"%s","schema":"%s"}\n' "$release" "$(plain "$revision")" \
+      "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(plain "$(field "$folder/lock/info" holder)")" \
+      "$(plain "$(field "$folder/lock/info" run)")" "$(plain "$schema")" >"$releases/$release/.release.json" &&
+      sync "$releases/$release/.release.json" && mv "$releases/$release/.release.json" "$releases/$release/release.json" || exit 1
+    note finished "$release" "" ""
+  else
+    note "serves again" "$release" "" ""
+  fi
+  rm -f "$folder/pending" "$folder/switch.sh"
+}
+
+prune() {
+  [ "$1" != "$(current)" ] && [ -n "$1" ] || return 0
+  for unit in $(web "$1") $(others "$1"); do
+    systemctl disable -q --now "$unit" 2>/dev/null
+    service=${unit%.timer}
+    rm -rf "/etc/systemd/system/$unit" "/etc/systemd/system/$unit.d" "/etc/systemd/system/$service.service" "/etc/systemd/system/$service.service.d"
+  done
+  rm -rf "${releases:?}/$1" && note removed "$1" "" ""
+}
+
+exclusive || { echo "somebody else is at work in $folder" >&2; exit 1; }
+confirm
+for name in $gone; do prune "$name" || exit 1; done
+[ -z "$gone" ] || systemctl daemon-reload

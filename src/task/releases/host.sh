@@ -1,0 +1,79 @@
+# What tow keeps on a host of an application, and how one release takes the place of another. Wants $app and $root.
+folder=/var/lib/towline/$app releases=$root/releases
+# So long (in seconds, by the host's own uptime) is a run believed to live without a sign of life.
+patience=${patience:-60} alone=${alone:-120}
+
+uptime_now() { read -r seconds _ </proc/uptime && echo "${seconds%%.*}"; }
+boot() { cat /proc/sys/kernel/random/boot_id; }
+field() { sed -n "s/^$2=//p" "$1" 2>/dev/null | head -n 1; }
+plain() { printf %s "$1" | tr -d '\000-\037\177"\\'; }
+web() { echo "$app@$1.service"; }
+others() { [ ! -f "$releases/$1/units" ] || grep -vx -e "$(web "$1")" -e '' "$releases/$1/units"; }
+current() { basename "$(readlink "$root/current" 2>/dev/null)" 2>/dev/null; }
+exclusive() { mkdir -p -m 0755 /var/lib/towline "$folder" && exec 9>"$folder/guard" && flock -w 240 9; }
+
+# note EVENT RELEASE BEFORE WHY: a line for the journal, which is only ever added to.
+note() {
+  printf '{"at":"%s","run":"%s","by":"%s","event":"%s","release":"%s","before":"%s","why":"%s"}\n' \
+    "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(plain "${run:-$(field "$folder/pending" run)}")" \
+    "$(plain "${holder:-$(field "$folder/lock/info" holder)}")" "$1" "$2" "$3" "$(plain "$4")" >>"$folder/journal.jsonl"
+}
+
+# Whom the socket wakes when nobody listens.
+socket_wakes() {
+  mkdir -p "/etc/systemd/system/$app.socket.d" &&
+    printf '# Written by tow, at each switch.\n[Socket]\nService=%s\n' "$(web "$1")" >"/etc/systemd/system/$app.socket.d/.release" &&
+    mv "/etc/systemd/system/$app.socket.d/.release" "/etc/systemd/system/$app.socket.d/release.conf"
+}
+
+# The web of a release is up, and stays up for the settle time.
+stays_up() {
+  left=$((settle * 4))
+  while [ "$(systemctl is-active "$(web "$1")")" = active ] && [ "$(systemctl show -p NRestarts --value "$(web "$1")")" = 0 ]; do
+    [ "$left" -gt 0 ] || return 0
+    left=$((left - 1))
+    sleep 0.25
+  done
+  return 1
+}
+
+# move TO FROM: TO serves beside FROM on the same socket; when it has proven itself, FROM ends. FROM may be "".
+move() {
+  if [ ! -e "/etc/systemd/system/$app.socket.d/release.conf" ]; then
+    socket_wakes "$1" && systemctl daemon-reload || return 1
+  fi
+  [ "$(systemctl is-enabled "$app.socket" 2>/dev/null)" = enabled ] || systemctl enable -q "$app.socket" || return 1
+  if [ "$(systemctl is-active "$app.socket")" != active ]; then
+    systemctl reset-failed "$app.socket" 2>/dev/null
+    systemctl start "$app.socket" || return 1
+  fi
+  systemctl reset-failed "$(web "$1")" 2>/dev/null
+  systemctl start "$(web "$1")" && stays_up "$1" || return 1
+  # A socket whose service has ended wakes it again at the next visitor: it has to know the new one before.
+  socket_wakes "$1" && systemctl enable -q --no-reload "$(web "$1")" $(others "$1") || return 1
+  if [ -n "$2" ] && [ "$1" != "$2" ]; then systemctl disable -q --no-reload $(web "$2") $(others "$2") 2>/dev/null; fi
+  systemctl daemon-reload || return 1
+  rm -f "$root/.current" && ln -s "releases/$1" "$root/.current" && mv -T "$root/.current" "$root/current" || return 1
+  if [ -n "$2" ] && [ "$1" != "$2" ]; then
+    # It warns that the socket could wake them: that is the point of it.
+    said=$(systemctl stop $(web "$2") $(others "$2") 2>&1) || { echo "$said" >&2; return 1; }
+  fi
+  for unit in $(others "$1"); do systemctl start "$unit" || return 1; done
+}
+
+# What nobody has confirmed is undone: the release before serves again.
+revert() {
+  new=$(field "$folder/pending" new) old=$(field "$folder/pending" old) settle=1
+  if [ -z "$old" ]; then
+    systemctl disable -q --now "$(web "$new")" $(others "$new") 2>/dev/null
+    systemctl reset-failed "$(web "$new")" 2>/dev/null
+    rm -f "$root/current"
+  else
+    # A release that starts again and again takes the socket down with it, and all who share it.
+    if [ "$(systemctl is-active "$(web "$old")")" = active ]; then systemctl stop "$(web "$new")"; fi
+    move "$old" "$new" || { note bad "$old" "$new" "$1"; return 1; }
+    systemctl reset-failed "$(web "$new")" 2>/dev/null
+  fi
+  note reverted "$old" "$new" "$1"
+  rm -f "$folder/pending"
+}

@@ -1,0 +1,153 @@
+//! The lock of an application: the scripts that take, renew and give it back, and what a host says of them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::task::releases::{App, STATE};
+use crate::words::error::{Error, Kind};
+use crate::words::shell::quote;
+
+/// Who has it, as that host knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    pub run: String,
+    /// `user@machine`
+    pub holder: String,
+    /// In seconds, by the host's own uptime.
+    pub age: u64,
+}
+
+impl Holder {
+    /// From the lines that `held` says; `None` where it is free.
+    pub fn parse(text: &str) -> Option<Holder> {
+        let value = |key: &str| {
+            let found = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            found.map(str::to_owned)
+        };
+        let rest = |key: &str| value(key).unwrap_or_default();
+        Some(Holder { run: value("held")?, holder: rest("holder"), age: rest("age").parse().unwrap_or(0) })
+    }
+
+    pub fn refusal(&self, app: &str) -> Error {
+        Error::new(Kind::Locked, format!("{app} is locked"))
+            .cause(format!("{} is at work on it since {} s (run {})", self.holder, self.age, self.run))
+            .hint(format!("wait for it; if nobody is at work there any more: tow unlock {}", self.run))
+    }
+}
+
+/// Who asks for it.
+#[derive(Clone, Debug, Default)]
+pub struct Claim {
+    pub run: String,
+    pub holder: String,
+    /// Runs that are known to have ended without giving it back.
+    pub dead: Vec<String>,
+}
+
+/// What taking it gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Ours; and what had to be put in order before.
+    Yes(Vec<String>),
+    Held(Holder),
+    Error(String),
+}
+
+impl Claim {
+    fn script(&self, app: &App, what: &str) -> String {
+        let words = [("run", &self.run), ("holder", &self.holder), ("dead", &self.dead.join(" "))];
+        let words = words.map(|(name, value)| format!("{name}={}", quote(value)));
+        let (head, lock, state) = (app.head(), include_str!("lock.sh"), STATE);
+        format!("{}\n{head}settle=1\n{lock}{state}{what}\n", words.join(" "))
+    }
+
+    /// Takes the lock where it is free or its holder is surely dead, and says what there is.
+    pub fn take(&self, app: &App) -> String {
+        self.script(app, "take; state")
+    }
+    pub fn renew(&self, app: &App) -> String {
+        self.script(app, "renew")
+    }
+    /// Gives it back. What the run switched and did not confirm stays with `keep`, and goes back without.
+    pub fn give_back(&self, app: &App, keep: bool) -> String {
+        self.script(app, if keep { "give_back keep" } else { "give_back undo" })
+    }
+    /// Takes it away from the run of that name.
+    pub fn unlock(&self, app: &App) -> String {
+        self.script(app, "unlock")
+    }
+}
+
+/// What `take` said.
+pub fn taken(text: &str) -> Taken {
+    let has = |line: &str| text.lines().any(|found| found == line);
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    if has("taken=yes") {
+        let over = value("over").map(|run| {
+            format!("took the lock over from run {run}: {}", value("why").unwrap_or("it has ended"))
+        });
+        return Taken::Yes(over.into_iter().chain(settled(text).map(|settled| settled.told())).collect());
+    }
+    match (value("error"), Holder::parse(text)) {
+        (None, Some(holder)) => Taken::Held(holder),
+        (error, _) => Taken::Error(error.unwrap_or("the host did not say whether it is locked").to_owned()),
+    }
+}
+
+/// What became of a switch that nobody confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    Reverted {
+        from: String,
+        serves: String,
+    },
+    /// The release before could not be started either.
+    Bad {
+        from: String,
+    },
+}
+
+impl Settled {
+    pub fn told(&self) -> String {
+        match self {
+            Settled::Reverted { from, serves } => format!("{from} was not confirmed: {serves} serves again"),
+            Settled::Bad { from } => {
+                format!("{from} was not confirmed, and what served before could not be put back")
+            }
+        }
+    }
+}
+
+pub fn settled(text: &str) -> Option<Settled> {
+    let value = |key: &str| {
+        text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned)
+    };
+    let reverted =
+        value("reverted").map(|from| Settled::Reverted { from, serves: value("serves").unwrap_or_default() });
+    reverted.or_else(|| value("bad").map(|from| Settled::Bad { from }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Settled, Taken, settled, taken};
+
+    #[test]
+    fn one_wins_and_the_other_hears_who() {
+        assert_eq!(taken("taken=yes\ncurrent=1-a\nheld=r1\n"), Taken::Yes(vec![]));
+        let Taken::Held(holder) = taken("held=r1\nholder=a@b\nage=12\n") else { panic!("not held") };
+        let error = holder.refusal("shop");
+        assert_eq!(error.kind.exit_code(), 5);
+        let said = format!("{error} {}", error.hint.clone().unwrap_or_default());
+        assert!(["a@b", "12 s", "r1", "tow unlock r1"].iter().all(|part| said.contains(part)), "{said}");
+        assert_eq!(taken("error=cannot write\n"), Taken::Error("cannot write".into()));
+        assert!(matches!(taken(""), Taken::Error(_)));
+    }
+
+    #[test]
+    fn what_was_put_in_order_is_told() {
+        let text = "over=r0\nwhy=its process has ended\nreverted=2-b\nserves=1-a\ntaken=yes\n";
+        let Taken::Yes(notices) = taken(text) else { panic!("not taken") };
+        assert_eq!(notices.len(), 2, "{notices:?}");
+        assert_eq!(settled("bad=2-b\n"), Some(Settled::Bad { from: "2-b".into() }));
+        assert_eq!(settled("current=x\n"), None);
+    }
+}

@@ -1,0 +1,71 @@
+# The lock of an application, and what its holder is told of the host. Wants $run and $holder.
+
+# Why whoever holds the lock cannot be alive; nothing when they may be. $dead names runs whose end the caller knows of.
+is_dead() {
+  [ "$(field "$folder/lock/info" boot)" = "$(boot)" ] || { echo "the host has started anew since"; return; }
+  case " $dead " in *" $(field "$folder/lock/info" run) "*) echo "its process has ended"; return ;; esac
+  beat=$(cat "$folder/lock/beat" 2>/dev/null)
+  silent=$(($(uptime_now) - ${beat:-0}))
+  [ "$silent" -le "$alone" ] || echo "it gave no sign of life for $silent s"
+}
+
+held() {
+  printf 'held=%s\n' "$(field "$folder/lock/info" run)"
+  printf 'holder=%s\n' "$(field "$folder/lock/info" holder)"
+  at=$(field "$folder/lock/info" at)
+  printf 'age=%s\n' "$(($(uptime_now) - ${at:-0}))"
+}
+
+settle_dead() {
+  [ -e "$folder/pending" ] || return 0
+  new=$(field "$folder/pending" new) old=$(field "$folder/pending" old)
+  if revert "$1"; then printf 'reverted=%s\nserves=%s\n' "$new" "${old:-nothing}"; else printf 'bad=%s\n' "$new"; fi
+}
+
+take() {
+  exclusive || { echo "error=somebody else is at work in $folder"; return; }
+  if [ -e "$folder/lock" ]; then
+    why=$(is_dead)
+    [ -n "$why" ] || { held; return; }
+    printf 'over=%s\nwhy=%s\n' "$(field "$folder/lock/info" run)" "$why"
+    note "took over" "$(field "$folder/lock/info" run)" "" "$why"
+    rm -rf "$folder/lock"
+  fi
+  settle_dead "its run has ended"
+  rm -rf "$folder/.lock" && mkdir "$folder/.lock" &&
+    printf 'run=%s\nholder=%s\nboot=%s\nat=%s\nsince=%s\n' "$run" "$holder" "$(boot)" "$(uptime_now)" \
+      "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$folder/.lock/info" &&
+    uptime_now >"$folder/.lock/beat" && mv -T "$folder/.lock" "$folder/lock" || { echo "error=cannot write $folder/lock"; return; }
+  echo taken=yes
+}
+
+# Written beside and renamed: nobody reads half a number.
+renew() {
+  [ "$(field "$folder/lock/info" run)" = "$run" ] || exit 0
+  uptime_now >"$folder/lock/.beat" && mv "$folder/lock/.beat" "$folder/lock/beat"
+}
+
+# give_back KEEP: what was switched and not confirmed goes back, unless it is to be kept.
+give_back() {
+  exclusive || { echo "error=somebody else is at work in $folder"; return; }
+  if [ "$(field "$folder/pending" run)" = "$run" ]; then
+    if [ "$1" = keep ]; then
+      note confirmed "$(field "$folder/pending" new)" "$(field "$folder/pending" old)" ""
+      rm -f "$folder/pending"
+    else
+      settle_dead "its run did not end well"
+    fi
+  fi
+  if [ "$(field "$folder/lock/info" run)" = "$run" ]; then rm -rf "$folder/lock"; fi
+  state
+}
+
+unlock() {
+  exclusive || { echo "error=somebody else is at work in $folder"; return; }
+  if [ ! -e "$folder/lock" ]; then echo free=yes; return; fi
+  if [ "$(field "$folder/lock/info" run)" != "$run" ]; then held; return; fi
+  note unlocked "$run" "" ""
+  rm -rf "$folder/lock"
+  settle_dead "it was unlocked"
+  echo unlocked=yes
+}

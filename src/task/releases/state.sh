@@ -1,0 +1,16 @@
+# What there is of the application, a line each.
+state() {
+  now=$(current)
+  printf 'current=%s\n' "$now"
+  [ -z "$now" ] || printf 'unit=%s\nsince=%s\n' "$(systemctl is-active "$(web "$now")" 2>/dev/null)" \
+    "$(systemctl show -p ActiveEnterTimestamp --value "$(web "$now")" 2>/dev/null)"
+  for path in "$releases"/*/; do
+    [ -d "$path" ] || continue
+    name=$(basename "$path")
+    printf 'release=%s %s\n' "$name" "$(head -c 4096 "$path/release.json" 2>/dev/null | tr -d '\n')"
+  done
+  [ ! -e "$folder/pending" ] ||
+    printf 'pending=%s\nbefore=%s\n' "$(field "$folder/pending" new)" "$(field "$folder/pending" old)"
+  if [ -e "$folder/lock" ]; then held; fi
+  tail -n 1 "$folder/journal.jsonl" 2>/dev/null | sed 's/^/journal=/'
+}

@@ -1,0 +1,45 @@
+# The rest of switch.sh: runs as a unit of its own, so that it comes to its end when the link is lost.
+switch() {
+  exclusive || { echo "somebody else is at work in $folder" >&2; exit 1; }
+  [ ! -e "$folder/pending" ] || { echo "a switch of a run before is not settled: see $folder/pending" >&2; exit 1; }
+  [ -d "$releases/$release" ] || { echo "there is no $releases/$release" >&2; exit 1; }
+  old=$(current)
+  [ -d "$releases/$old" ] || old=
+  run=$(field "$folder/lock/info" run)
+  printf 'old=%s\nnew=%s\nrun=%s\nat=%s\n' "$old" "$release" "$run" "$(uptime_now)" >"$folder/.pending" &&
+    sync "$folder/.pending" && mv "$folder/.pending" "$folder/pending" || exit 1
+  note switching "$release" "$old" ""
+  # That of the switch before may still be asleep, and has nothing left to watch.
+  systemctl stop "tow-watchdog-$app.service" 2>/dev/null
+  systemctl reset-failed "tow-watchdog-$app.service" 2>/dev/null
+  systemd-run --quiet --collect --unit="tow-watchdog-$app" /bin/sh "$folder/switch.sh" watch || exit 1
+  if move "$release" "$old"; then
+    note switched "$release" "$old" ""
+    exit 0
+  fi
+  echo "$(web "$release") does not come up; the last lines of its journal:" >&2
+  journalctl -u "$(web "$release")" -n 30 --no-pager -o cat >&2
+  if revert "it did not come up"; then
+    echo "${old:-nothing} serves, as before" >&2
+    exit 1
+  fi
+  echo "and ${old:-the host} could not be put back: look at it" >&2
+  exit 6
+}
+
+# Until the switch is confirmed: without a sign of life of its run, it is undone.
+watch() {
+  while sleep 2; [ -e "$folder/pending" ]; do
+    seen=$(field "$folder/pending" at)
+    if [ "$(field "$folder/lock/info" run)" = "$(field "$folder/pending" run)" ]; then
+      beat=$(cat "$folder/lock/beat" 2>/dev/null)
+      [ "${beat:-0}" -le "$seen" ] || seen=$beat
+    fi
+    [ $(($(uptime_now) - seen)) -gt "$patience" ] || continue
+    exclusive || continue
+    [ ! -e "$folder/pending" ] || revert "nobody confirmed it"
+    exec 9>&-
+  done
+}
+
+"$1"

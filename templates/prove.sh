@@ -1,0 +1,28 @@
+#!/bin/sh
+# prove.sh APP RELEASE DOMAIN PATH: the release runs under its own unit's settings, but on its own socket only, and has
+# to answer 200 there. Nothing of it stays.
+app=$1 release=$2 domain=$3 path=$4
+real=/etc/systemd/system/$app@$release.service unit=$app-prove@$release.service at=/run/systemd/system
+clean() {
+  systemctl stop "$unit" "$app-probe@$release.socket"
+  rm -rf "${at:?}/$unit" "$at/$unit.d"
+  systemctl daemon-reload
+  systemctl reset-failed "$unit"
+} 2>/dev/null
+trap clean 0
+trap 'exit 129' 1 2 15
+mkdir -p "$at" || exit 1
+sed -e "s/ *$app\.socket//g" -e 's/^Restart=.*/Restart=no/' "$real" >"$at/$unit" || exit 1
+[ ! -d "$real.d" ] || cp -r "$real.d" "$at/$unit.d" || exit 1
+systemctl daemon-reload || exit 1
+if systemctl start "$unit"; then
+  said=$(curl --silent --show-error --max-time 60 --unix-socket "/run/$app-probe-$release.sock" --header "Host: $domain" \
+    --header "X-Forwarded-Proto: https" --write-out '\n%{http_code}' "http://localhost$path" 2>&1)
+  code=$(printf '%s\n' "$said" | tail -n 1)
+  [ "$code" != 200 ] || exit 0
+  echo "$path answers with $code:" >&2
+  printf '%s\n' "$said" | head -c 2000 >&2
+fi
+echo "the last lines of its journal:" >&2
+journalctl -u "$unit" -n 30 --no-pager -o cat >&2
+exit 1
