@@ -249,10 +249,10 @@ fn a_clock_that_is_wrong() {
     let [host, _] = PAIR;
     let late = "export DEBIAN_FRONTEND=noninteractive; { apt-get -q update; apt-get -q -y install libfaketime; } >/dev/null 2>&1
         library=$(dpkg -L libfaketime | grep '/libfaketime.so.1$')
-        echo \"SetEnv LD_PRELOAD=$library FAKETIME=-2d\" >/etc/ssh/sshd_config.d/late.conf; systemctl reload ssh";
+        echo \"SetEnv LD_PRELOAD=$library FAKETIME=-2d\" >/etc/ssh/sshd_config.d/late.conf; systemctl restart ssh";
     lab.inside(host, late);
     let run = lab.check("inventory", host, PLAYBOOK);
-    lab.inside(host, "rm /etc/ssh/sshd_config.d/late.conf; systemctl reload ssh");
+    lab.inside(host, "rm /etc/ssh/sshd_config.d/late.conf; systemctl restart ssh");
     let right = lab.check("inventory", host, PLAYBOOK);
     says(&run, host, "warning clock: the clock is 2 days behind this machine's", "timedatectl set-ntp true");
     says(&right, host, "ok clock: the clock is right", "");
