@@ -34,15 +34,9 @@ async fn begin(args: &Playbook, mode: Mode) -> Ended {
     let pending = pending(&playbook, &args.target);
     say_where(&args.target, args.output);
     Conduct {
-        mode,
         diffs: args.diff || mode == Mode::Plan,
-        connection: &args.connection,
-        output: args.output,
         pending,
-        hold: None,
-        strictness: None,
-        recorded: mode == Mode::Run,
-        keys,
+        ..Conduct::new(mode, &args.connection, args.output, keys)
     }
     .run(&project)
     .await
@@ -127,7 +121,7 @@ pub fn find(named: &Path) -> Result<PathBuf> {
         .hint("name a file, such as `tow run playbooks/site.toml`; `tow init` writes one for an application"))
 }
 
-fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {
+pub fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {
     PendingFile::of(playbook, inventory_path(target.inventory.as_deref()))
         .map(|file| Arc::new(file) as Arc<dyn Pending>)
 }

@@ -18,7 +18,8 @@ pub struct Site<'a> {
 }
 
 /// Tasks of the playbook that run each time, and mostly without a change.
-const LOOKS: [&str; 4] = ["dependencies fit together", "the application can be imported", "migrations", "static files"];
+const LOOKS: [&str; 4] =
+    ["dependencies fit together", "the application can be imported", "migrations", "static files"];
 
 /// What an operator says to `tow init`.
 pub struct Wish {
@@ -139,7 +140,12 @@ impl<'a> Site<'a> {
 
     /// `tow run site`, with `--set` for each of `set`.
     pub fn run(&self, set: &[&str]) -> Run {
-        let mut arguments = vec!["run", "site", "--json"];
+        self.told(&["run", "site"], set)
+    }
+
+    /// `tow deploy`, or another command about releases.
+    pub fn told(&self, command: &[&str], set: &[&str]) -> Run {
+        let mut arguments = [command, &["--json"]].concat();
         arguments.extend(set.iter().flat_map(|set| ["--set", set]));
         Run::of(&self.command(&arguments).output().unwrap())
     }
