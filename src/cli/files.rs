@@ -1,6 +1,8 @@
 //! The operator's files as tasks see them: relative to the playbook, each read and hashed once.
 
-use std::collections::HashMap;
+mod git;
+
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
@@ -139,6 +141,10 @@ impl Files for DiskFiles {
         let mut entries = vec![];
         self.walk(&found, "", &mut entries).map_err(failed)?;
         Ok(entries)
+    }
+
+    fn ignored(&self, path: &str) -> Result<BTreeSet<String>, String> {
+        git::ignored(&self.find(path)?)
     }
 }
 

@@ -78,7 +78,7 @@ pub fn load_whole(wanted: &Wanted) -> Result<Ready, Stop> {
     load_wanted(wanted, |edge| edge)
 }
 
-/// The same where nobody will see a secret: those of the environment and of programs may be missing.
+/// The same where nobody will see a secret: no variable, file or program has to give one.
 pub fn load_without_secrets(wanted: &Wanted) -> Result<Project, Stop> {
     load_wanted(wanted, Edge::with_placeholders).map(|ready| ready.project)
 }

@@ -9,6 +9,7 @@
 
 mod bare;
 mod browser;
+mod checked;
 mod fleet;
 #[expect(dead_code, reason = "the tests of single kinds use the rest of it")]
 #[path = "../servers/lab.rs"]
@@ -17,3 +18,4 @@ mod mistakes;
 mod offline;
 mod outside;
 mod site;
+mod websockets;
