@@ -18,4 +18,5 @@ mod mistakes;
 mod offline;
 mod outside;
 mod site;
+mod supervised;
 mod websockets;

@@ -8,7 +8,11 @@ boot() { cat /proc/sys/kernel/random/boot_id; }
 field() { sed -n "s/^$2=//p" "$1" 2>/dev/null | head -n 1; }
 plain() { printf %s "$1" | tr -d '\000-\037\177"\\'; }
 web() { echo "$app@$1.service"; }
-others() { [ ! -f "$releases/$1/units" ] || grep -vx -e "$(web "$1")" -e '' "$releases/$1/units"; }
+# Only names of its own units are believed.
+others() {
+  [ ! -f "$releases/$1/units" ] ||
+    grep -Ex "$app-[A-Za-z0-9_.-]+@$1\.(service|timer)" "$releases/$1/units"
+}
 current() { basename "$(readlink "$root/current" 2>/dev/null)" 2>/dev/null; }
 exclusive() { mkdir -p -m 0755 /var/lib/towline "$folder" && exec 9>"$folder/guard" && flock -w 240 9; }
 
