@@ -1,5 +1,6 @@
 //! The command line. The texts here are the help.
 
+mod init;
 mod kept;
 mod release;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+pub use crate::cli::args::init::{Engine, Init};
 pub use crate::cli::args::kept::{History, SecretCommand, Secrets, Show};
 pub use release::{Application, Deploy, Rollback, Status, Unlock};
 
@@ -42,7 +44,9 @@ pub enum Command {
     /// Run a playbook
     Run(Playbook),
     /// Show what `run` would do, and write nothing on any host
-    Plan(Playbook),
+    Plan(Plan),
+    /// Do what a saved plan says, exactly that, or refuse and say what moved
+    Apply(Apply),
     /// Deploy a new release: prepare it, switch to it in waves, go back if it does not do well
     Deploy(Deploy),
     /// Go back to a release before
@@ -79,68 +83,6 @@ pub enum Command {
 }
 
 #[derive(Debug, Group)]
-pub struct Init {
-    /// The server's address, also ADDRESS:PORT; several times for several servers
-    #[arg(long, value_name = "ADDRESS")]
-    pub host: Vec<String>,
-    /// The account to log in as (root with --yes)
-    #[arg(long, value_name = "NAME")]
-    pub user: Option<String>,
-    /// The site's domain; several times for more of them
-    #[arg(long, value_name = "DOMAIN")]
-    pub domain: Vec<String>,
-    /// Where the certificate authority may write to (empty with --yes)
-    #[arg(long, value_name = "EMAIL")]
-    pub email: Option<String>,
-    /// The database (postgresql with --yes, when the application uses one)
-    #[arg(long, value_enum, value_name = "ENGINE")]
-    pub database: Option<Engine>,
-    /// The address of another server that has the database
-    #[arg(long, value_name = "ADDRESS")]
-    pub db_host: Option<String>,
-    /// What the application is called on the server (default: by its project or folder)
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// What gunicorn imports, instead of what is found: `wsgi:app`, `shop:create_app()`
-    #[arg(long, value_name = "MODULE:NAME")]
-    pub entry: Option<String>,
-    /// The server takes the source from this git repository, instead of from this folder
-    #[arg(long, value_name = "URL")]
-    pub repo: Option<String>,
-    /// Branch or tag of the repository (default: its own)
-    #[arg(long = "ref", value_name = "NAME", requires = "repo")]
-    pub reference: Option<String>,
-    /// Only what development on this machine needs; nothing is asked
-    #[arg(long)]
-    pub local: bool,
-    /// Take the default of whatever has one, instead of asking
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Replace files that differ
-    #[arg(long)]
-    pub force: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Engine {
-    Postgresql,
-    Sqlite,
-    None,
-}
-
-impl Engine {
-    pub const ALL: [Engine; 3] = [Engine::Postgresql, Engine::Sqlite, Engine::None];
-
-    pub fn key(self) -> &'static str {
-        match self {
-            Engine::Postgresql => "postgresql",
-            Engine::Sqlite => "sqlite",
-            Engine::None => "none",
-        }
-    }
-}
-
-#[derive(Debug, Group)]
 pub struct Playbook {
     /// The playbook: a file, or the name of one in `playbooks/`
     #[arg(value_name = "PLAYBOOK")]
@@ -159,6 +101,26 @@ pub struct Playbook {
     /// Show how the content of files changes while running (`plan` always does)
     #[arg(long)]
     pub diff: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Group)]
+pub struct Plan {
+    #[command(flatten)]
+    pub playbook: Playbook,
+    /// Save the plan: `tow apply FILE` does it later, or somewhere else
+    #[arg(short, long = "out", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Group)]
+pub struct Apply {
+    /// What `tow plan -o FILE` has written; the playbook and all it uses must be there too
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
     #[command(flatten)]
     pub connection: Connection,
     #[command(flatten)]

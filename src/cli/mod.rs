@@ -14,6 +14,7 @@ mod pending;
 mod playbook;
 mod prompt;
 mod release;
+mod saved;
 mod secrets;
 mod shipped;
 mod state;
@@ -71,8 +72,8 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
     let commands = [
-        "init", "check", "run", "plan", "deploy", "rollback", "status", "unlock", "guide", "exec", "hosts",
-        "secrets", "history", "show", "demo",
+        "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "unlock", "guide", "exec",
+        "hosts", "secrets", "history", "show", "demo",
     ];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
@@ -112,7 +113,8 @@ fn dispatch(args: Args) -> Ended {
         Command::Init(init) => init::run(&init),
         Command::Hosts(hosts) => hosts::run(&hosts),
         Command::Run(run) => runtime()?.block_on(playbook::run(&run)),
-        Command::Plan(plan) => runtime()?.block_on(playbook::plan(&plan)),
+        Command::Plan(plan) => runtime()?.block_on(saved::plan(&plan)),
+        Command::Apply(apply) => runtime()?.block_on(saved::apply(&apply)),
         Command::Deploy(deploy) => runtime()?.block_on(release::deploy(&deploy)),
         Command::Rollback(rollback) => runtime()?.block_on(release::rollback(&rollback)),
         Command::Status(status) => runtime()?.block_on(release::status::run(&status)),
