@@ -7,9 +7,9 @@ use futures::StreamExt as _;
 
 use crate::cli::Stop;
 use crate::cli::args::Application;
-use crate::cli::playbook::{self, Ready};
+use crate::cli::playbook::Ready;
 use crate::cli::prompt::Prompt;
-use crate::cli::release::{SWITCH, UNKNOWN, application, load};
+use crate::cli::release::{Reader, SWITCH, application};
 use crate::report::Pause;
 use crate::spec::model::Host;
 use crate::task::releases::App;
@@ -27,9 +27,7 @@ pub async fn everywhere(
     args: &Application,
     script: &dyn Fn(&App) -> String,
 ) -> std::result::Result<Answers, Stop> {
-    let file = playbook::find(&args.playbook)?;
-    let Ready { project, keys } =
-        load(args, &file, &[SWITCH.to_owned()], &[("release".into(), UNKNOWN.into())])?;
+    let Ready { project, keys } = Reader::new(args.clone(), vec![SWITCH.to_owned()])?.read(&[])?;
     let connector =
         Arc::new(args.connection.connector(&Prompt::new(Pause::default(), project.mask.clone()), &keys)?);
     let mut asking = vec![];
