@@ -34,7 +34,8 @@ end_left_behind() {
   [ -n "$shell" ] && [ "$shell" != $$ ] && [ "$(field "$folder/lock/info" boot)" = "$(boot)" ] &&
     [ "$(born "$shell")" = "$(field "$folder/lock/info" born)" ] || return 0
   groups=$(sed -n "s/^\([0-9]*\) (.*) . $shell .*/-\1/p" /proc/[0-9]*/stat 2>/dev/null)
-  for sign in TERM KILL; do
+  # HUP, as a link that is lost: what goes on by itself is let go on.
+  for sign in HUP KILL; do
     for pid in $groups "$shell"; do kill -s "$sign" -- "$pid" 2>/dev/null; done
     left=50
     while any_alive $groups "$shell" && [ "$left" -gt 0 ]; do left=$((left - 1)); sleep 0.1; done
