@@ -100,10 +100,11 @@ impl Bench {
         let hour_ago = Command::new("date").args(["-u", "-d", "1 hour ago", "+%Y-%m-%dT%H:%M:%SZ"]).output();
         let finished = String::from_utf8(hour_ago.unwrap().stdout).unwrap();
         let mark = format!(
-            "{{\"release\":\"{name}\",\"revision\":\"{revision}\",\"finished\":\"{}\",\"by\":\"ann@laptop\",\"run\":\"ab12\",\"schema\":\"0007\"}}",
+            "{{\"release\":\"{name}\",\"revision\":\"{revision}\",\"finished\":\"{}\",\"by\":\"ann@laptop\",\"run\":\"ab12\"}}",
             finished.trim()
         );
         self.write(&format!("{host}/releases/{name}/release.json"), &mark);
+        self.write(&format!("{host}/releases/{name}/schema"), "0007\n");
         let _ = fs::remove_file(self.path(&format!("{host}/current")));
         std::os::unix::fs::symlink(format!("releases/{name}"), self.path(&format!("{host}/current")))
             .unwrap();

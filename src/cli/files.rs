@@ -1,8 +1,11 @@
 //! The operator's files as tasks see them: relative to the playbook, each read and hashed once.
 
-use std::collections::HashMap;
+mod git;
+
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use sha2::{Digest as _, Sha256};
@@ -19,6 +22,7 @@ pub struct DiskFiles {
     /// Where relative paths are looked for, in this order.
     folders: Vec<PathBuf>,
     contents: Mutex<HashMap<PathBuf, Content>>,
+    hasher: Hasher,
 }
 
 impl DiskFiles {
@@ -34,7 +38,7 @@ impl DiskFiles {
             project.join("files"),
             project,
         ];
-        DiskFiles { folders, contents: Mutex::new(HashMap::new()) }
+        DiskFiles { folders, contents: Mutex::default(), hasher: Hasher::default() }
     }
 
     pub fn find(&self, path: &str) -> Result<PathBuf, String> {
@@ -69,7 +73,7 @@ impl DiskFiles {
             Content::bytes(bytes)
         } else {
             let (file, digest) = (LocalFile { path: path.to_owned(), modified }, Arc::default());
-            hash(path, len, &digest)?;
+            self.hasher.hash(path, len, &digest)?;
             Content::local(file, len, digest)
         };
         if let Ok(mut known) = self.contents.lock() {
@@ -138,20 +142,44 @@ impl Files for DiskFiles {
         self.walk(&found, "", &mut entries).map_err(failed)?;
         Ok(entries)
     }
+
+    fn ignored(&self, path: &str) -> Result<BTreeSet<String>, String> {
+        git::ignored(&self.find(path)?)
+    }
 }
 
-fn hash(path: &Path, len: u64, digest: &Arc<OnceLock<Digest>>) -> std::io::Result<()> {
-    if len <= HASHED_AT_ONCE {
-        let _ = digest.set(digest_of(path)?);
-        return Ok(());
+type Wanted = (PathBuf, Arc<OnceLock<Digest>>);
+
+/// One thread that hashes the large files, one after the other.
+#[derive(Debug, Default)]
+struct Hasher(Mutex<Option<Sender<Wanted>>>);
+
+impl Hasher {
+    fn hash(&self, path: &Path, len: u64, digest: &Arc<OnceLock<Digest>>) -> std::io::Result<()> {
+        let later = len > HASHED_AT_ONCE && self.send((path.to_owned(), digest.clone())).is_some();
+        if !later {
+            let _ = digest.set(digest_of(path)?);
+        }
+        Ok(())
     }
-    let (path, digest) = (path.to_owned(), digest.clone());
-    std::thread::spawn(move || {
-        // What cannot be read to its end equals nothing: sending it will say why.
-        let unread = |error| Digest::of(format!("{}: {error}", path.display()).as_bytes());
-        let _ = digest.set(digest_of(&path).unwrap_or_else(unread));
-    });
-    Ok(())
+
+    /// `None`: there is no such thread, and no more room for one.
+    fn send(&self, wanted: Wanted) -> Option<()> {
+        let mut sender = self.0.lock().ok()?;
+        if sender.is_none() {
+            let (to, from) = std::sync::mpsc::channel::<Wanted>();
+            let work = move || {
+                for (path, digest) in from {
+                    // What cannot be read to its end equals nothing: sending it will say why.
+                    let unread = |error| Digest::of(format!("{}: {error}", path.display()).as_bytes());
+                    let _ = digest.set(digest_of(&path).unwrap_or_else(unread));
+                }
+            };
+            std::thread::Builder::new().name("hasher".into()).spawn(work).ok()?;
+            *sender = Some(to);
+        }
+        sender.as_ref()?.send(wanted).ok()
+    }
 }
 
 fn digest_of(path: &Path) -> std::io::Result<Digest> {

@@ -1,5 +1,6 @@
 //! What a file on a host shall hold: bytes that we rendered, or a file of the operator's that is read when sent.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -118,6 +119,11 @@ pub trait Files: Sync {
     fn content(&self, path: &str) -> Result<Content, String>;
     /// Every entry below a folder, parents before children, in the order of their names.
     fn tree(&self, path: &str) -> Result<Vec<TreeEntry>, String>;
+    /// What git ignores below a folder, by paths relative to it; a folder stands for all that is in it. Nothing where
+    /// the folder is in no checkout.
+    fn ignored(&self, _path: &str) -> Result<BTreeSet<String>, String> {
+        Ok(BTreeSet::new())
+    }
 }
 
 /// One entry of a folder on the operator's machine, by its path relative to that folder.

@@ -88,7 +88,7 @@ fn what_is_to_come_is_told_then_deployed_and_drift_is_seen() {
 }
 
 fn drift(lab: &Lab) {
-    let look = || lab.tow("deploy", &["drift", "playbook.toml", "--limit", "srv1:srv2"]);
+    let look = || lab.tow("shop", &["drift", "playbook.toml", "--limit", "srv1:srv2"]);
     let said = must(0, &look());
     assert_eq!(said.matches("nothing differs; last run from here").count(), 2, "{said}");
     lab.inside("srv1", "echo x >>/srv/shop/current/src/requirements.txt");

@@ -14,6 +14,7 @@ use crate::cli::drift::since::{Work, history, since};
 use crate::cli::drift::watch::{Difference, Found, Side, Watch};
 use crate::cli::playbook::{self, Ready};
 use crate::cli::release::{UNKNOWN, ask, pending::Served};
+use crate::cli::secrets::Edge;
 use crate::cli::{Ended, Stop};
 use crate::report::text::neutralise;
 use crate::task::releases::look::{Entry, Look};
@@ -33,11 +34,12 @@ struct Drifted {
 }
 
 pub async fn run(args: &Drift) -> Ended {
-    let (served, mut code) = serving(args).await?;
+    let edge = playbook::edge(&args.wanted.target);
+    let (served, mut code) = serving(args, &edge).await?;
     let mut all = BTreeMap::new();
     let history = history();
     for (group, hosts) in groups(&served) {
-        let (found, ended) = look(args, &group, &hosts).await?;
+        let (found, ended) = look((args, &edge), &group, &hosts).await?;
         code = code.max(ended);
         for (host, found) in found {
             let journal = served.get(&host).map(|(_, journal)| journal.as_slice()).unwrap_or_default();
@@ -56,14 +58,14 @@ pub async fn run(args: &Drift) -> Ended {
 type Serving = BTreeMap<HostName, (Served, Vec<Entry>)>;
 
 /// What each host serves, and the end of its journal; nothing of hosts that have no application.
-async fn serving(args: &Drift) -> Result<(Serving, u8), Stop> {
+async fn serving(args: &Drift, edge: &Edge) -> Result<(Serving, u8), Stop> {
     let mut wanted = args.wanted.clone();
     // Whoever names a release means that one.
     let named = wanted.set.iter().any(|(name, _)| name == "release");
     if !named {
         wanted.set.push(("release".to_owned(), UNKNOWN.to_owned()));
     }
-    let Ready { project, keys } = playbook::load_whole(&wanted)?;
+    let Ready { project, keys } = read(&wanted, edge)?;
     let mut scripts = ask::Scripts::new();
     for host in project.hosts.iter().filter(|_| !named) {
         if let Ok(app) = crate::cli::release::application(host) {
@@ -96,6 +98,10 @@ fn answered(said: &str) -> (Served, Vec<Entry>) {
     (served, entries.collect())
 }
 
+fn read(wanted: &Wanted, edge: &Edge) -> Result<Ready, Stop> {
+    playbook::load_with(&wanted.target, &playbook::find(&wanted.file)?, [&[], &[]], &wanted.set, edge)
+}
+
 /// Hosts that serve the same are planned together.
 fn groups(served: &Serving) -> BTreeMap<Served, Vec<&HostName>> {
     let mut groups: BTreeMap<Served, Vec<&HostName>> = BTreeMap::new();
@@ -107,7 +113,7 @@ fn groups(served: &Serving) -> BTreeMap<Served, Vec<&HostName>> {
 
 /// Plans the playbook with the release that serves, and keeps what differs.
 async fn look(
-    args: &Drift,
+    (args, edge): (&Drift, &Edge),
     served: &Served,
     hosts: &[&HostName],
 ) -> Result<(BTreeMap<HostName, Found>, u8), Stop> {
@@ -115,7 +121,7 @@ async fn look(
     let names: Vec<&str> = hosts.iter().map(|host| host.as_str()).collect();
     wanted.target.limit = Some(names.join(":"));
     wanted.set.extend(variables(served));
-    let Ready { project, keys } = playbook::load_whole(&wanted)?;
+    let Ready { project, keys } = read(&wanted, edge)?;
     let watch = Arc::new(Watch::new(&project.hosts, project.mask.clone()));
     let output = Output { json: false, plain: true, quiet: true, verbose: 0, color: Colour::Auto };
     let conduct = Conduct {

@@ -7,9 +7,9 @@ use futures::StreamExt as _;
 
 use crate::cli::Stop;
 use crate::cli::args::{Application, Connection};
-use crate::cli::playbook::{self, Ready};
+use crate::cli::playbook::Ready;
 use crate::cli::prompt::Prompt;
-use crate::cli::release::{SWITCH, UNKNOWN, application, load};
+use crate::cli::release::{Reader, SWITCH, application};
 use crate::report::Pause;
 use crate::spec::model::{Host, Project};
 use crate::task::releases::App;
@@ -27,9 +27,7 @@ pub async fn everywhere(
     args: &Application,
     script: &dyn Fn(&App) -> String,
 ) -> std::result::Result<Answers, Stop> {
-    let file = playbook::find(&args.playbook)?;
-    let Ready { project, keys } =
-        load(args, &file, &[SWITCH.to_owned()], &[("release".into(), UNKNOWN.into())])?;
+    let Ready { project, keys } = Reader::new(args.clone(), vec![SWITCH.to_owned()])?.read(&[])?;
     let mut scripts = Scripts::new();
     for host in &project.hosts {
         scripts.insert(host.name.clone(), script(&application(host)?));

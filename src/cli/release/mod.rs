@@ -3,6 +3,7 @@
 
 mod alive;
 pub mod ask;
+mod back;
 mod changes;
 mod git;
 mod lease;
@@ -14,7 +15,7 @@ mod told;
 pub mod unlock;
 pub mod update;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::args::{Application, Deploy, Output, Rollback};
@@ -22,7 +23,9 @@ use crate::cli::conduct::{Conduct, run_name};
 use crate::cli::files::DiskFiles;
 use crate::cli::playbook::Ready;
 use crate::cli::release::alive::Alive;
+use crate::cli::release::back::{Back, Schema};
 use crate::cli::release::lease::{Aim, Lease};
+use crate::cli::secrets::Edge;
 use crate::cli::{Ended, Stop, playbook};
 use crate::engine::Hold;
 use crate::spec::model::{Host, Project};
@@ -38,39 +41,50 @@ const SWITCH: &str = "switch";
 pub const UNKNOWN: &str = "0";
 
 pub async fn deploy(args: &Deploy) -> Ended {
-    let file = playbook::find(&args.app.playbook)?;
     let mut app = args.app.clone();
     app.set.extend(args.reference.iter().map(|name| ("app.ref".to_owned(), name.clone())));
-    let checked = load(&app, &file, &[], &[("release".into(), UNKNOWN.into())])?;
-    let revision = revision::of(first(&checked.project)?, &DiskFiles::beside(&file)).await?;
-    let how = How { app, tags: vec![], output: args.output, plan: args.plan };
-    run(how, &file, checked, Aim::Next(revision)).await
+    let reader = Reader::new(app, vec![])?;
+    let checked = reader.read(&[])?;
+    let revision = revision::of(first(&checked.project)?, &DiskFiles::beside(&reader.file)).await?;
+    run(reader, (args.output, args.plan), checked, Aim::Next(revision)).await
 }
 
 pub async fn rollback(args: &Rollback) -> Ended {
-    let file = playbook::find(&args.app.playbook)?;
-    let tags = vec![SWITCH.to_owned()];
-    let checked = load(&args.app, &file, &tags, &[("release".into(), UNKNOWN.into())])?;
-    let how = How { app: args.app.clone(), tags, output: args.output, plan: args.plan };
-    run(how, &file, checked, Aim::Back(args.to.clone())).await
+    let reader = Reader::new(args.app.clone(), vec![SWITCH.to_owned()])?;
+    let checked = reader.read(&[])?;
+    let back = Back { to: args.to.clone(), schema: Schema::of(&checked.project.hosts) };
+    run(reader, (args.output, args.plan), checked, Aim::Back(back)).await
 }
 
-/// How the playbook is to be run.
-struct How {
+/// Reads and checks everything: before any connection, and again when the release has its name.
+struct Reader {
     app: Application,
+    file: PathBuf,
     tags: Vec<String>,
-    output: Output,
-    plan: bool,
+    edge: Edge,
 }
 
-async fn run(how: How, file: &Path, checked: Ready, aim: Aim) -> Ended {
+impl Reader {
+    fn new(app: Application, tags: Vec<String>) -> Result<Reader> {
+        let (file, edge) = (playbook::find(&app.playbook)?, playbook::edge(&app.target));
+        Ok(Reader { app, file, tags, edge })
+    }
+
+    /// With further variables above those of the command line.
+    fn read(&self, set: &[(String, String)]) -> std::result::Result<Ready, Stop> {
+        let stand_in = [("release".to_owned(), UNKNOWN.to_owned())];
+        let set = [self.app.set.as_slice(), &stand_in, set].concat();
+        playbook::load_with(&self.app.target, &self.file, [&self.tags, &[]], &set, &self.edge)
+    }
+}
+
+async fn run(reader: Reader, (output, plan): (Output, bool), checked: Ready, aim: Aim) -> Ended {
     let Ready { project: checked, keys } = checked;
     let name = run_name();
     let alive = Alive::begin(&name);
     let claim = Claim { run: name.clone(), holder: alive::operator(), dead: alive.dead() };
-    let How { app, tags, output, plan } = how;
-    let (connection, path) = (app.connection.clone(), file.to_owned());
-    let load = move |set: &[(String, String)]| load(&app, &path, &tags, set).map(|ready| ready.project);
+    let connection = reader.app.connection.clone();
+    let load = move |set: &[(String, String)]| reader.read(set).map(|ready| ready.project);
     let lease = Lease::new(claim, &checked, aim, plan, Box::new(load))?;
     let mode = if plan { Mode::Plan } else { Mode::Run };
     let hold = Some((name.clone(), Arc::new(lease) as Arc<dyn Hold>));
@@ -82,16 +96,6 @@ async fn run(how: How, file: &Path, checked: Ready, aim: Aim) -> Ended {
         alive.end(&name);
     }
     Ok(code)
-}
-
-/// Reads and checks everything, with further variables above those of the command line.
-fn load(
-    app: &Application,
-    file: &Path,
-    tags: &[String],
-    set: &[(String, String)],
-) -> std::result::Result<Ready, Stop> {
-    playbook::load_with(&app.target, file, [tags, &[]], &[app.set.as_slice(), set].concat())
 }
 
 fn first(project: &Project) -> Result<&Host> {

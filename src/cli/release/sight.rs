@@ -8,7 +8,7 @@ use crate::cli::files::DiskFiles;
 use crate::cli::playbook::{self, Ready};
 use crate::cli::release::ask::{self, Scripts};
 use crate::cli::release::pending::{Served, Source, Sources, Update};
-use crate::cli::release::{SWITCH, UNKNOWN, application, load};
+use crate::cli::release::{Reader, SWITCH, application};
 use crate::spec::model::{Body, Host, Project};
 use crate::task::releases::look::{Look, Question};
 use crate::task::releases::state::State;
@@ -31,9 +31,7 @@ pub type Sight = BTreeMap<HostName, Result<Seen>>;
 
 /// Reads the playbook, asks all hosts, and finds out what would be deployed now.
 pub async fn sight(args: &Application, sources: &mut Sources<'_>) -> std::result::Result<Sight, Stop> {
-    let file = playbook::find(&args.playbook)?;
-    let Ready { project, keys } =
-        load(args, &file, &[SWITCH.to_owned()], &[("release".into(), UNKNOWN.into())])?;
+    let Ready { project, keys } = Reader::new(args.clone(), vec![SWITCH.to_owned()])?.read(&[])?;
     let (mut scripts, mut questions) = (Scripts::new(), BTreeMap::new());
     for host in &project.hosts {
         let asked = gates(&project, host);

@@ -9,7 +9,7 @@ use crate::cli::args::Status;
 use crate::cli::release::pending::Sources;
 use crate::cli::release::sight::{self, Seen};
 use crate::cli::release::told::told;
-use crate::task::releases::look::{Certificate, Entry, moment};
+use crate::task::releases::look::{Certificate, moment};
 use crate::words::error::Result;
 use crate::words::names::HostName;
 
@@ -40,11 +40,6 @@ pub fn ago(seen: &Seen, at: &str) -> Option<i64> {
     moment(at).map(|at| seen.look.now - at)
 }
 
-/// The last line of the host's journal.
-pub fn last(seen: &Seen) -> Option<Entry> {
-    serde_json::from_str(seen.state.journal.as_ref()?).ok()
-}
-
 fn line(host: &HostName, seen: &Result<Seen>) -> Json {
     let seen = match seen {
         Ok(seen) => seen,
@@ -56,7 +51,6 @@ fn line(host: &HostName, seen: &Result<Seen>) -> Json {
         .iter()
         .map(|release| json!({ "release": release.name.to_string(), "finished": release.finished }));
     let mark = state.find(&state.current).and_then(|release| release.finished.as_ref());
-    let last = last(seen);
     let (update, why) = match &seen.update {
         Ok(update) => (Some(update), None),
         Err(why) => (None, Some(why)),
@@ -65,10 +59,10 @@ fn line(host: &HostName, seen: &Result<Seen>) -> Json {
         "host": host, "release": state.current, "revision": seen.served.revision, "commit": seen.served.commit,
         "unit": state.unit, "since": state.since, "up_seconds": seen.look.up.map(|up| seen.look.now - up),
         "deployed": mark, "deployed_seconds": mark.and_then(|mark| ago(seen, &mark.finished)),
-        "schema": mark.map(|mark| &mark.schema).filter(|schema| !schema.is_empty()),
+        "schema": Some(state.schema()).filter(|schema| !schema.is_empty()),
         "healthy": (!seen.look.health.is_empty()).then(|| seen.look.health.iter().all(|health| health.healthy)),
         "health": seen.look.health, "certificate_days": days_left(seen), "disk_kib": seen.look.disk,
         "update": update, "update_unknown": why, "pending": state.pending, "lock": state.lock,
-        "last": last, "releases": releases.collect::<Vec<_>>(),
+        "last": seen.look.last, "releases": releases.collect::<Vec<_>>(),
     })
 }

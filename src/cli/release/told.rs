@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::release::pending::Update;
 use crate::cli::release::sight::Seen;
-use crate::cli::release::status::{ago, days_left, last};
+use crate::cli::release::status::{ago, days_left};
 use crate::report::text::{neutralise, wrap};
 use crate::task::releases::look::{Certificate, Disk};
 use crate::task::releases::state::Mark;
@@ -38,8 +38,9 @@ fn rows(seen: &Seen) -> Vec<(&'static str, String)> {
     let mut rows = vec![("serves", serves(seen))];
     if let Some(mark) = state.find(&state.current).and_then(|release| release.finished.as_ref()) {
         rows.push(("deployed", deployed(seen, mark)));
-        let schema = if mark.schema.is_empty() { "not known" } else { &mark.schema };
-        rows.push(("schema", schema.to_owned()));
+    }
+    if !state.schema().is_empty() {
+        rows.push(("schema", state.schema().to_owned()));
     }
     rows.extend(seen.served.commit.as_ref().map(|commit| ("commit", commit.clone())));
     if !state.current.is_empty() {
@@ -54,7 +55,7 @@ fn rows(seen: &Seen) -> Vec<(&'static str, String)> {
     if !names.is_empty() {
         rows.push(("finished", names.join(" ")));
     }
-    if let Some(last) = last(seen) {
+    if let Some(last) = &seen.look.last {
         let when = ago(seen, &last.at).map_or(last.at.clone(), |age| format!("{} ago", span(age)));
         rows.push((
             "last run",
@@ -165,10 +166,10 @@ mod tests {
     use crate::task::releases::state::State;
     use crate::words::names::HostName;
 
-    const HOST: &str = "current=42-1a2b3c4d\nunit=active\nnow=1772366400\nup=1772366100\ncertificate=1777636800\n\
+    const HOST: &str = "schema=42-1a2b3c4d 0007_prices\ncurrent=42-1a2b3c4d\nunit=active\nnow=1772366400\nup=1772366100\ncertificate=1777636800\n\
         disk=12012345 39062500\nhealth=the last answer: status 503\nrelease=41-0f0f0f0f {\"finished\":\"x\"}\n\
-        release=42-1a2b3c4d {\"revision\":\"1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d\",\"finished\":\"2026-02-26T12:00:00Z\",\"by\":\"me@laptop\",\"run\":\"ab12\",\"schema\":\"0007_prices\"}\n\
-        journal={\"at\":\"2026-02-26T12:00:00Z\",\"run\":\"ab12\",\"by\":\"me@laptop\",\"event\":\"finished\",\"release\":\"42-1a2b3c4d\",\"before\":\"\",\"why\":\"\"}\n";
+        release=42-1a2b3c4d {\"revision\":\"1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d\",\"finished\":\"2026-02-26T12:00:00Z\",\"by\":\"me@laptop\",\"run\":\"ab12\"}\n\
+        last={\"at\":\"2026-02-26T12:00:00Z\",\"run\":\"ab12\",\"by\":\"me@laptop\",\"event\":\"finished\",\"release\":\"42-1a2b3c4d\",\"before\":\"\",\"why\":\"\"}\n";
 
     fn pending(behind: Option<usize>, ahead: Option<usize>) -> Update {
         Update {

@@ -24,6 +24,8 @@ pub struct Look {
     pub health: Vec<Health>,
     pub certificate: Certificate,
     pub disk: Option<Disk>,
+    /// What was done last, but for old releases that were removed.
+    pub last: Option<Entry>,
 }
 
 /// What became of a question.
@@ -89,6 +91,7 @@ impl Look {
                 "certificate" => {
                     look.certificate = value.parse().map_or(Certificate::Unread, Certificate::Until);
                 }
+                "last" => look.last = serde_json::from_str(value).ok(),
                 "disk" => look.disk = disk(value),
                 "health" => {
                     let name = names.next().unwrap_or_default();

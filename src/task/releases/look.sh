@@ -7,6 +7,7 @@ look() {
     # Only read: a checkout that stands at a commit says which.
     printf 'head=%s\n' "$(head -c 64 "$releases/$now/src/.git/HEAD" 2>/dev/null | tr -cd '[:alnum:]')"
   fi
+  grep -v '"event":"removed"' "$folder/journal.jsonl" 2>/dev/null | tail -n 1 | sed 's/^/last=/'
   pem=/etc/letsencrypt/live/$app/fullchain.pem
   if [ -e "$pem" ]; then
     end=$(openssl x509 -noout -enddate -in "$pem" 2>/dev/null)

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use crate::transport::runner::PATHS_AT_ONCE;
 use crate::transport::runner::blobs::SMALL;
 use crate::words::action::{Action, Owner};
 use crate::words::content::Content;
@@ -11,8 +12,6 @@ use crate::words::names::{FileMode, RemotePath};
 
 /// Fewer files than this in one folder are not worth a temporary folder.
 const WORTH_IT: usize = 3;
-/// Folders that one process makes: its arguments stay far below what a system takes.
-const MOST_FOLDERS: usize = 200;
 /// Packed into one archive at most.
 const MOST_PACKED: u64 = 32 << 20;
 
@@ -90,7 +89,7 @@ pub fn groups(actions: &[Action]) -> Vec<Group<'_>> {
 
 fn group<'a>(actions: &'a [Action], places: Range<usize>, room: &mut u64, key: &mut usize) -> Group<'a> {
     let mut folders: Vec<Folder<'a>> = vec![];
-    let mut by_place = HashMap::new();
+    let (mut by_place, mut names) = (HashMap::new(), HashSet::new());
     for id in places.clone() {
         let Action::Install { path, content, mode, owner } = &actions[id] else { continue };
         let Some(parent) =
@@ -99,14 +98,16 @@ fn group<'a>(actions: &'a [Action], places: Range<usize>, room: &mut u64, key: &
             continue;
         };
         let file = File { id, name: path.file_name(), content, mode: mode.unwrap_or(FileMode(0o644)) };
-        let at = *by_place.entry((parent.clone(), owner_key(owner))).or_insert_with(|| {
-            folders.push(Folder { key: 0, parent, owner, files: vec![] });
-            folders.len() - 1
-        });
         // Twice the same name: the second goes by itself, after the first.
-        if folders[at].files.iter().any(|known| known.name == file.name) {
+        if !names.insert(path) {
             continue;
         }
+        let at = by_place.entry((parent.clone(), owner_key(owner))).or_insert(usize::MAX);
+        if folders.get(*at).is_none_or(|folder: &Folder<'_>| folder.files.len() >= PATHS_AT_ONCE) {
+            *at = folders.len();
+            folders.push(Folder { key: 0, parent, owner, files: vec![] });
+        }
+        let at = *at;
         *room -= content.len;
         folders[at].files.push(file);
     }
@@ -159,7 +160,7 @@ pub fn alike(actions: &[Action], from: usize) -> usize {
     };
     let first = about(&actions[from]);
     let same = |action: &&Action| first.is_some() && about(action) == first;
-    actions[from..].iter().take(MOST_FOLDERS).take_while(same).count()
+    actions[from..].iter().take(PATHS_AT_ONCE).take_while(same).count()
 }
 
 /// Without setuid and its like, which a change of owner takes away.

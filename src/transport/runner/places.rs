@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use crate::transport::runner::PATHS_AT_ONCE;
 use crate::transport::runner::blobs::SMALL;
 use crate::transport::runner::layout::{Folder, Group, Together};
 use crate::words::action::{Action, Owner};
@@ -37,7 +38,7 @@ pub fn install_group(out: &mut String, actions: &[Action], group: &Group<'_>, ta
     // Of two with the same name, the later one counts.
     renames.sort_by_key(|(id, _)| *id);
     let names = |(id, path): &(usize, &RemotePath)| quote(&temporary(path, tag, *id));
-    if !renames.is_empty() {
+    for renames in renames.chunks(PATHS_AT_ONCE) {
         let all = renames.iter().map(names).collect::<Vec<_>>().join(" ");
         let _ = writeln!(out, "[ $_F != 0 ] || sync {all} 2>/dev/null </dev/null");
     }
@@ -72,14 +73,12 @@ fn extract(out: &mut String, together: &Together<'_>, tag: &str) {
         }
     }
     let _ = writeln!(out, "_x {}{all}", archive_name(tag, together.key));
+    let blamed = together.files[0].id;
     for (owner, files) in owners.iter().filter(|(owner, _)| !owner.is_empty()) {
-        let blamed = together.files[0].id;
-        let _ = writeln!(
-            out,
-            "[ $_F != 0 ] || chown -h {} -- {} </dev/null || _f $? {blamed}",
-            quote(owner),
-            files.join(" ")
-        );
+        for files in files.chunks(PATHS_AT_ONCE) {
+            let (owner, files) = (quote(owner), files.join(" "));
+            let _ = writeln!(out, "[ $_F != 0 ] || chown -h {owner} -- {files} </dev/null || _f $? {blamed}");
+        }
     }
 }
 

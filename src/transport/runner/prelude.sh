@@ -1,6 +1,8 @@
 # Read by /bin/sh on the host before anything else. Markers go out as RS, token, words, newline: whatever
 # a program prints cannot be mistaken for one. `_F` is 1 once an action has failed; what follows is left out.
 _F=0 _D= _B= _G=
+# Whoever hardened the server may have given logins another; what is to be private has its mode.
+umask 022
 cd 2>/dev/null || cd /
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 [ -n "$LANG$LC_ALL" ] || { LANG=C.UTF-8; export LANG; }
@@ -95,11 +97,14 @@ _d() { # first end mode owner folder...: alike, by one process
   _i1=$1 _q=$2 _p=$3 _u=$4; shift 4
   { mkdir -m "$_p" -- "$@" && { [ -z "$_u" ] || chown -h "$_u" -- "$@"; }; } </dev/null; _r=$?
   [ $_r != 0 ] || { _m s "$_i1" "$_q"; return 0; }
-  # The first that is not there is to blame, or else the first.
-  _F=1 _q=$_i1 _u=$_i1
-  for _p; do [ -d "$_p" ] || { _u=$_q; break; }; _q=$((_q+1)); done
-  [ "$_u" = "$_i1" ] || _m s "$_i1" "$_u"
-  _o b "$_u"; _m e "$_u" $_r
+  # The first that is not there is to blame, or else the first. Those before it are made, so they get their owner.
+  _F=1 _q=$_i1 _b1=$_i1
+  for _p; do
+    [ -d "$_p" ] && { [ -z "$_u" ] || chown -h "$_u" -- "$_p" </dev/null; } || { _b1=$_q; break; }
+    _q=$((_q+1))
+  done
+  [ "$_b1" = "$_i1" ] || _m s "$_i1" "$_b1"
+  _o b "$_b1"; _m e "$_b1" $_r
 }
 _k() { # target temporary path: what is there is replaced in one step
   if [ -e "$3" ] || [ -L "$3" ]; then ln -sn -- "$1" "$2" && { mv $_V "$2" "$3" || { rm -f "$2"; false; }; }

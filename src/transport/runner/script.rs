@@ -2,13 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::transport::runner::{layout, places};
+use crate::transport::runner::{PATHS_AT_ONCE, layout, places};
 use crate::words::action::{Action, Command, Program};
 use crate::words::fact::Probe;
 use crate::words::shell::{join, quote};
-
-/// Arguments of one process stay far below ARG_MAX.
-const PATHS_AT_ONCE: usize = 500;
 
 /// The start of every conversation. Markers carry `token`, which no program can guess.
 pub fn prelude(token: &str) -> String {
