@@ -1,10 +1,10 @@
 //! The lock of an application on every host of a run, and which release the run is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::cli::Stop;
-use crate::cli::release::{application, revision::Revision};
+use crate::cli::release::{UNKNOWN, application, revision::Revision};
 use crate::engine::Hold;
 use crate::spec::model::Project;
 use crate::task::releases::App;
@@ -20,8 +20,11 @@ use crate::words::names::HostName;
 pub enum Aim {
     /// A new one, of this.
     Next(Revision),
-    /// One that is there: the one named, or the finished one before.
-    Back(Option<String>),
+    /// One that is there: the one named, or the finished one before. `serving` are the hosts that have releases; `data`:
+    /// the database goes back as well.
+    Back { to: Option<String>, serving: BTreeSet<HostName>, data: bool },
+    /// What serves stays.
+    Stay,
 }
 
 type Load = Box<dyn Fn(&[(String, String)]) -> std::result::Result<Project, Stop> + Send + Sync>;
@@ -52,27 +55,35 @@ impl Lease {
         self.apps.get(host).map_or("the application", |app| app.name.as_str())
     }
 
-    fn release(&self) -> Result<(ReleaseName, Vec<(String, String)>)> {
+    /// Its name, where there is one, and further variables.
+    fn release(&self) -> Result<(Option<ReleaseName>, Vec<(String, String)>)> {
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         match &self.aim {
             Aim::Next(revision) => {
                 let mut set = vec![("revision".to_owned(), revision.whole.clone())];
                 set.extend(revision.reference.iter().map(|commit| ("app.ref".to_owned(), commit.clone())));
-                Ok((ReleaseName::next(states.values(), &revision.short), set))
+                Ok((Some(ReleaseName::next(states.values(), &revision.short)), set))
             }
-            Aim::Back(to) => {
+            Aim::Stay => Ok((None, vec![])),
+            Aim::Back { to, serving, data } => {
+                let states = states.iter().filter(|(host, _)| serving.contains(*host));
+                let states: BTreeMap<_, _> = states.collect();
                 let target = back(&states, to.as_deref())?;
                 let revision =
                     states.values().find_map(|state| state.find(&target.to_string())?.finished.clone());
                 let revision = revision.map_or_else(String::new, |mark| mark.revision);
-                Ok((target, vec![("revision".to_owned(), revision)]))
+                let mut set = vec![("revision".to_owned(), revision)];
+                if *data {
+                    set.push(("restore".to_owned(), format!("replaced:{target}")));
+                }
+                Ok((Some(target), set))
             }
         }
     }
 }
 
 /// The release to go back to: every host must have it, and finished.
-fn back(states: &BTreeMap<HostName, State>, to: Option<&str>) -> Result<ReleaseName> {
+fn back(states: &BTreeMap<&HostName, &State>, to: Option<&str>) -> Result<ReleaseName> {
     let finished = |state: &State, name: &ReleaseName| {
         state.releases.iter().any(|release| release.name == *name && release.finished.is_some())
     };
@@ -93,7 +104,7 @@ fn back(states: &BTreeMap<HostName, State>, to: Option<&str>) -> Result<ReleaseN
             .hint(hint));
     }
     let serves = states.values().filter_map(|state| ReleaseName::parse(&state.current)).max();
-    let names = states.values().flat_map(State::names);
+    let names = states.values().flat_map(|state| state.names());
     let earlier = names.filter(|name| serves.as_ref().is_some_and(|serves| *name < serves));
     earlier.filter(|name| lacking(name).is_empty()).max().cloned().ok_or_else(|| {
         let serves = serves.map_or_else(|| "what serves".to_owned(), |name| name.to_string());
@@ -155,8 +166,9 @@ impl Hold for Lease {
 
     fn project(&self) -> Result<Project> {
         let (release, mut set) = self.release()?;
-        set.push(("release".to_owned(), release.to_string()));
-        *self.release.lock().unwrap_or_else(PoisonError::into_inner) = Some(release.to_string());
+        let name = release.map(|name| name.to_string());
+        set.push(("release".to_owned(), name.clone().unwrap_or_else(|| UNKNOWN.to_owned())));
+        *self.release.lock().unwrap_or_else(PoisonError::into_inner) = name;
         (self.load)(&set).map_err(|stop| match stop {
             Stop::Error(error) => error,
             Stop::Mistakes(text) => Error::config(text.trim().to_owned()),

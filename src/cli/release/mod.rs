@@ -2,7 +2,7 @@
 //! follows from what the hosts have.
 
 mod alive;
-mod ask;
+pub mod ask;
 mod lease;
 mod revision;
 pub mod status;
@@ -27,9 +27,11 @@ use crate::words::event::Mode;
 use crate::words::names::RemotePath;
 
 /// Tasks with this tag are what a rollback needs.
-const SWITCH: &str = "switch";
+pub const SWITCH: &str = "switch";
+/// Tasks with this tag put data back.
+const RESTORE: &str = "restore";
 /// Stands for the name of a release until the hosts have said what they have.
-const UNKNOWN: &str = "0";
+pub const UNKNOWN: &str = "0";
 
 pub async fn deploy(args: &Deploy) -> Ended {
     let file = playbook::find(&args.app.playbook)?;
@@ -43,10 +45,24 @@ pub async fn deploy(args: &Deploy) -> Ended {
 
 pub async fn rollback(args: &Rollback) -> Ended {
     let file = playbook::find(&args.app.playbook)?;
-    let tags = vec![SWITCH.to_owned()];
-    let checked = load(&args.app, &file, &tags, &[("release".into(), UNKNOWN.into())])?;
+    let mut tags = vec![SWITCH.to_owned()];
+    let unknown = [("release".to_owned(), UNKNOWN.to_owned())];
+    let mut checked = load(&args.app, &file, &tags, &unknown)?;
+    let serving = checked.project.hosts.iter().map(|host| host.name.clone()).collect();
+    if args.restore_backup {
+        tags.push(RESTORE.to_owned());
+        checked = load(&args.app, &file, &tags, &unknown)?;
+    }
     let how = How { app: args.app.clone(), tags, output: args.output, plan: args.plan };
-    run(how, &file, checked, Aim::Back(args.to.clone())).await
+    run(how, &file, checked, Aim::Back { to: args.to.clone(), serving, data: args.restore_backup }).await
+}
+
+/// The data of a backup, named by the variable `restore`, in the place of what is there.
+pub async fn restore(app: &Application, output: Output) -> Ended {
+    let file = playbook::find(&app.playbook)?;
+    let tags = vec![RESTORE.to_owned()];
+    let checked = load(app, &file, &tags, &[("release".into(), UNKNOWN.into())])?;
+    run(How { app: app.clone(), tags, output, plan: false }, &file, checked, Aim::Stay).await
 }
 
 /// How the playbook is to be run.
@@ -89,7 +105,7 @@ async fn run(how: How, file: &Path, checked: Ready, aim: Aim) -> Ended {
 }
 
 /// Reads and checks everything, with further variables above those of the command line.
-fn load(
+pub fn load(
     app: &Application,
     file: &Path,
     tags: &[String],
@@ -98,12 +114,12 @@ fn load(
     playbook::load_with(&app.target, file, [tags, &[]], &[app.set.as_slice(), set].concat())
 }
 
-fn first(project: &Project) -> Result<&Host> {
+pub fn first(project: &Project) -> Result<&Host> {
     project.hosts.first().ok_or_else(|| Error::config("no host takes part"))
 }
 
 /// The application of a host, as its variables name it.
-fn application(host: &Host) -> Result<App> {
+pub fn application(host: &Host) -> Result<App> {
     let text = |path: &str| {
         host.vars.text(path).ok_or_else(|| {
             Error::config(format!("{} has no variable `{path}`", host.name))

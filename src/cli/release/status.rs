@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use crate::cli::Ended;
 use crate::cli::args::Status;
-use crate::cli::release::ask;
+use crate::cli::release::{SWITCH, ask};
 use crate::report::text::neutralise;
 use crate::task::releases::App;
 use crate::task::releases::name::ReleaseName;
@@ -14,7 +14,7 @@ use crate::words::error::Result;
 use crate::words::names::HostName;
 
 pub async fn run(args: &Status) -> Ended {
-    let answers = ask::everywhere(&args.app, &App::state_script).await?;
+    let answers = ask::everywhere(&args.app, SWITCH, &App::state_script).await?;
     let (mut text, mut code) = (String::new(), 0);
     for (host, said) in &answers {
         let state = said.as_ref().map(|said| State::parse(said));
