@@ -1,0 +1,225 @@
+//! Backups on real servers, of real databases: made, proven, taken away, and put back.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use crate::lab::{Lab, text};
+
+const BACKUPS: &str = "/var/backups/notes";
+
+/// An application of its own on the servers, with the shipped playbook.
+struct Notes {
+    lab: Lab,
+    inventory: String,
+    web: &'static str,
+    db: &'static str,
+}
+
+impl Notes {
+    /// `engine` is that of its database, on `db`, which may be `web` itself.
+    fn new(engine: &str, web: &'static str, db: &'static str) -> Notes {
+        let lab = Lab::enter();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+        for host in [web, db] {
+            lab.inside(host, FORGET);
+        }
+        lab.write("playbooks/deploy.toml", &read("playbooks/deploy.toml"));
+        for entry in fs::read_dir(root.join("templates")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            lab.write(&format!("playbooks/templates/{name}"), &read(&format!("templates/{name}")));
+        }
+        lab.write("playbooks/ground.toml", &read("tests/servers/fixtures/data/ground.toml"));
+        for name in ["app.py", "migrate.py"] {
+            lab.write(&format!("src/{name}"), &read(&format!("tests/servers/fixtures/data/{name}")));
+        }
+        let needs = if engine == "sqlite" { "gunicorn\n" } else { "gunicorn\npsycopg2-binary\n" };
+        lab.write("src/requirements.txt", needs);
+        lab.write("src/migrations.sql", "CREATE TABLE posts (id integer, title text)\n");
+        lab.write("password", "correct-horse");
+        let inventory = inventory(&lab, engine, web, db);
+        let notes = Notes { lab, inventory, web, db };
+        must(0, &notes.tow("run", &["ground"]));
+        must(0, &notes.tow("deploy", &[]));
+        notes
+    }
+
+    fn tow(&self, command: &str, more: &[&str]) -> Output {
+        self.lab.tow(&self.inventory, &[&[command], more].concat())
+    }
+
+    /// As the application's account does it.
+    fn tell(&self, sql: &str) {
+        let line = format!(
+            "cd /srv/notes/current/src; set -a; . ../.env; printf %s \"{sql}\" | runuser -u notes -- ../venv/bin/python -c \
+             'import sys; from app import connect; c = connect(); c.cursor().execute(sys.stdin.read()); c.commit()'"
+        );
+        self.lab.inside(self.web, &line);
+    }
+
+    /// What visitors see.
+    fn says(&self) -> String {
+        let line = "curl -sS --max-time 10 -o /run/notes.said -w '%{http_code} ' --unix-socket /run/notes.sock http://localhost/ && cat /run/notes.said";
+        self.lab.inside(self.web, line)
+    }
+
+    fn names(&self, kind: &str) -> Vec<String> {
+        let said = must(0, &self.tow("backups", &["--json"]));
+        let all = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let of_kind = all.filter(|backup| backup["kind"] == kind && backup["host"] == self.db);
+        of_kind.map(|backup| backup["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn restore(&self, name: &str) -> Output {
+        self.tow("restore", &[name, "--yes", "notes"])
+    }
+
+    /// No trace of a restore is left on any host.
+    fn nothing_is_open(&self) {
+        for host in [self.web, self.db] {
+            let left = "ls -d /var/lib/towline/notes/restore* /var/lib/towline/notes/lock /srv/notes/shared/.tow-* /var/backups/notes/*.partial \
+                 /var/backups/notes/.work 2>/dev/null || true";
+            assert_eq!(self.lab.inside(host, left), "", "{host}");
+            let databases = "! command -v psql >/dev/null || runuser -u postgres -- psql -At -c \"SELECT datname FROM pg_database WHERE datname LIKE 'tow%'\"";
+            assert_eq!(self.lab.inside(host, databases), "", "{host}");
+        }
+    }
+}
+
+const FORGET: &str = "systemctl disable -q --now notes.socket notes-backup.timer 'notes@*' 2>/dev/null || true; systemctl stop 'notes@*' 'tow-*-notes*' || true; \
+     rm -rf /etc/systemd/system/notes* /etc/systemd/system/*.wants/notes* /srv/notes /var/lib/towline/notes /var/backups/notes \
+     /usr/local/lib/towline; systemctl daemon-reload; systemctl reset-failed; \
+     ! command -v psql >/dev/null || { runuser -u postgres -- dropdb --if-exists -f notes; runuser -u postgres -- dropuser --if-exists notes; }";
+
+fn inventory(lab: &Lab, engine: &str, web: &str, db: &str) -> String {
+    let given = fs::read_to_string(lab.state.join("deploy.toml")).unwrap();
+    let head = given.split("[groups").next().unwrap();
+    let address = if web == db { "127.0.0.1".to_owned() } else { lab.address(db) };
+    let networks = if web == db { String::new() } else { format!("\"{}/32\"", lab.address(web)) };
+    let url = match engine {
+        "sqlite" => "sqlite:////srv/notes/shared/db/app.db".to_owned(),
+        _ => "postgresql://notes:{{secrets.db_password}}@{{db.host}}:5432/notes".to_owned(),
+    };
+    let mut text = format!(
+        r#"{head}
+[vars]
+root = "/srv/notes"
+release = "1"
+env = {{ DATABASE_URL = "{url}", SHARED = "/srv/notes/shared" }}
+db = {{ engine = "{engine}", name = "notes", user = "notes", host = "{address}", networks = [{networks}] }}
+backup = {{ at = "", folder = "{BACKUPS}" }}
+
+[vars.app]
+name = "notes"
+user = "notes"
+domains = ["notes.lab.test"]
+source = "src"
+repo = ""
+ref = ""
+key = ""
+interface = "wsgi"
+entry = "app:app"
+gunicorn = "--workers 1"
+health = "/"
+processes = []
+timers = []
+supervisor = false
+installer = "pip"
+requirements = "requirements.txt"
+packages = []
+wheelhouse = ""
+migrate = "mkdir -p /srv/notes/shared/db; python migrate.py"
+migrated = "python migrate.py --check"
+collectstatic = ""
+
+[secrets]
+db_password = {{ file = "password" }}
+
+[groups.web]
+[groups.db]
+"#
+    );
+    for (host, groups) in
+        if web == db { vec![(web, "[\"web\", \"db\"]")] } else { vec![(web, "[\"web\"]"), (db, "[\"db\"]")] }
+    {
+        text.push_str(&format!("\n[hosts.{host}]\naddress = \"{}\"\ngroups = {groups}\n", lab.address(host)));
+    }
+    lab.write("inventory.toml", &text);
+    lab.folder.path().join("inventory").display().to_string()
+}
+
+#[track_caller]
+fn must(code: i32, output: &Output) -> String {
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    said
+}
+
+/// Rows and files, backed up, lost, and put back.
+fn lost_and_found(notes: &Notes) {
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    notes.lab.inside(
+        notes.web,
+        "cd /srv/notes/shared; echo upload >file; chown notes: file; echo kept >.env; mkdir -p log; echo line >log/x",
+    );
+    must(0, &notes.tow("backup", &[]));
+    notes.tell("INSERT INTO posts VALUES (2, 'second')");
+    notes.lab.inside(notes.web, "cd /srv/notes/shared; rm file; echo newer >.env; touch later");
+    assert_eq!(notes.says(), "200 first,second");
+
+    let said = must(2, &notes.tow("restore", &["latest"]));
+    assert!(said.contains("--yes notes"), "{said}");
+    must(2, &notes.tow("restore", &["latest", "--yes", "another"]));
+    assert!(must(3, &notes.restore("9-20200101T000000Z")).contains("no host of the run has it"));
+    assert_eq!(notes.says(), "200 first,second");
+
+    must(0, &notes.restore("latest"));
+    assert_eq!(notes.says(), "200 first");
+    let files = "cd /srv/notes/shared; cat file .env log/x; test ! -e later; stat -c %U file";
+    assert_eq!(notes.lab.inside(notes.web, files), "upload\nnewer\nline\nnotes");
+    notes.nothing_is_open();
+    // What was replaced had been backed up.
+    must(0, &notes.restore(&notes.names("restore")[0]));
+    assert_eq!(notes.says(), "200 first,second");
+}
+
+/// Cut short, or changed in the middle: it is not offered, and not restored; the one before it is.
+fn a_damaged_one_is_never_offered(notes: &Notes, file: &str) {
+    must(0, &notes.tow("backup", &[]));
+    let all = notes.names("manual");
+    let newest = all.last().unwrap();
+    notes.lab.inside(notes.db, &format!("truncate -s -1 {BACKUPS}/{newest}/{file}; cp -r {BACKUPS}/{newest} {BACKUPS}/99-20990101T000000Z.partial"));
+    assert_eq!(notes.names("manual"), all[..all.len() - 1]);
+    let said = must(3, &notes.restore(newest));
+    assert!(said.contains("damaged"), "{said}");
+    // Of the right length, and yet not what was verified.
+    notes.lab.inside(notes.db, &format!("printf x >>{BACKUPS}/{newest}/{file}"));
+    let said = must(3, &notes.restore(newest));
+    assert!(said.contains("is damaged"), "{said}");
+    notes.lab.inside(notes.db, &format!("rm -r {BACKUPS}/{newest}"));
+    notes.nothing_is_open_but_partial();
+}
+
+impl Notes {
+    fn nothing_is_open_but_partial(&self) {
+        self.lab.inside(self.db, &format!("rm -r {BACKUPS}/*.partial"));
+        self.nothing_is_open();
+    }
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn postgresql_and_files_come_back() {
+    let notes = Notes::new("postgresql", "srv1", "srv1");
+    lost_and_found(&notes);
+    a_damaged_one_is_never_offered(&notes, "postgresql.dump");
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn sqlite_and_files_come_back() {
+    let notes = Notes::new("sqlite", "srv2", "srv2");
+    lost_and_found(&notes);
+    a_damaged_one_is_never_offered(&notes, "sqlite.tar.gz");
+}
