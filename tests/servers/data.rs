@@ -1,9 +1,11 @@
 //! Backups on real servers, of real databases: made, proven, taken away, and put back.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
+use crate::begun::{signal, until};
 use crate::lab::{Lab, text};
 
 const BACKUPS: &str = "/var/backups/notes";
@@ -64,6 +66,10 @@ impl Notes {
         self.lab.inside(self.web, line)
     }
 
+    fn says_nothing(&self) -> bool {
+        self.lab.inside(self.web, "ls /run/notes.sock 2>/dev/null || true").is_empty()
+    }
+
     fn names(&self, kind: &str) -> Vec<String> {
         let said = must(0, &self.tow("backups", &["--json"]));
         let all = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
@@ -90,7 +96,7 @@ impl Notes {
 const FORGET: &str = "systemctl disable -q --now notes.socket notes-backup.timer 'notes@*' 2>/dev/null || true; systemctl stop 'notes@*' 'tow-*-notes*' || true; \
      rm -rf /etc/systemd/system/notes* /etc/systemd/system/*.wants/notes* /srv/notes /var/lib/towline/notes /var/backups/notes \
      /usr/local/lib/towline; systemctl daemon-reload; systemctl reset-failed; \
-     ! command -v psql >/dev/null || { runuser -u postgres -- dropdb --if-exists -f notes; runuser -u postgres -- dropuser --if-exists notes; }";
+     rm -f /usr/local/bin/pg_restore; ! command -v psql >/dev/null || { runuser -u postgres -- dropdb --if-exists -f notes; runuser -u postgres -- dropuser --if-exists notes; }";
 
 fn inventory(lab: &Lab, engine: &str, web: &str, db: &str) -> String {
     let given = fs::read_to_string(lab.state.join("deploy.toml")).unwrap();
@@ -206,6 +212,158 @@ impl Notes {
         self.lab.inside(self.db, &format!("rm -r {BACKUPS}/*.partial"));
         self.nothing_is_open();
     }
+}
+
+/// A `pg_restore` that does its work in part only when it comes to a restore, and then does this.
+fn break_pg_restore(notes: &Notes, then: &str) {
+    let script = format!(
+        "#!/bin/sh\nreal=$(ls /usr/lib/postgresql/*/bin/pg_restore)\ncase \"$*\" in *tow_restored*) head -c 2000 | $real \"$@\"; {then} ;; \
+         *) exec $real \"$@\" ;; esac\n"
+    );
+    notes.lab.inside(
+        notes.db,
+        &format!("printf %s '{script}' >/usr/local/bin/pg_restore; chmod 755 /usr/local/bin/pg_restore"),
+    );
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn a_restore_that_fails_halfway_leaves_the_data_that_were_there() {
+    let notes = Notes::new("postgresql", "srv1", "srv1");
+    must(0, &notes.tow("backup", &[]));
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    notes.lab.inside(notes.web, "echo upload >/srv/notes/shared/file");
+    let as_before = || {
+        assert_eq!(notes.says(), "200 first");
+        assert_eq!(notes.lab.inside(notes.web, "cat /srv/notes/shared/file"), "upload");
+        notes.nothing_is_open();
+    };
+    break_pg_restore(&notes, "exit 1");
+    let said = must(3, &notes.restore(&notes.names("manual")[0]));
+    assert!(said.contains("pg_restore has failed") && said.contains("with the data before"), "{said}");
+    as_before();
+
+    break_pg_restore(&notes, "sleep 500");
+    let name = notes.names("manual")[0].clone();
+    let begin = || {
+        let arguments = ["restore", &name, "--yes", "notes", "--plain", "-v"];
+        let child = until(notes.lab.begin(&notes.inventory, &arguments), "stage restore: replace");
+        let loaded = "n=0; until runuser -u postgres -- psql -At -l | grep -q tow_restored; do n=$((n + 1)); [ $n -lt 100 ]; sleep 0.1; done";
+        notes.lab.inside(notes.db, loaded);
+        assert!(notes.says_nothing(), "its writers run");
+        child
+    };
+    let mut child = begin();
+    signal(&child, nix::sys::signal::Signal::SIGINT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    as_before();
+
+    let mut child = begin();
+    signal(&child, nix::sys::signal::Signal::SIGKILL);
+    child.wait().unwrap();
+    let undone =
+        "n=0; while [ -e /var/lib/towline/notes/restore ]; do n=$((n + 1)); [ $n -lt 150 ]; sleep 1; done";
+    notes.lab.inside(notes.web, undone);
+    let journal = notes.lab.inside(notes.web, "tail -n 1 /var/lib/towline/notes/journal.jsonl");
+    assert!(journal.contains("restore undone") && journal.contains("nobody confirmed it"), "{journal}");
+    notes.lab.inside(notes.web, "rm -r /var/lib/towline/notes/lock");
+    as_before();
+
+    notes.lab.inside(notes.db, "rm /usr/local/bin/pg_restore");
+    must(0, &notes.restore(&name));
+    assert_eq!(notes.says(), "200 ");
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn what_is_unhealthy_with_the_data_of_a_backup_has_its_own_again() {
+    let notes = Notes::new("sqlite", "srv2", "srv2");
+    notes.lab.inside(notes.web, "touch /srv/notes/shared/sick");
+    must(0, &notes.tow("backup", &["--set", "backup.at=03:30"]));
+    notes.lab.inside(notes.web, "rm /srv/notes/shared/sick");
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    let said = must(3, &notes.restore("latest"));
+    assert!(said.contains("500") && said.contains("with the data before"), "{said}");
+    assert_eq!(notes.says(), "200 first");
+    notes.nothing_is_open();
+    // The timer is set, and what it starts makes a backup as well.
+    let timer = "systemctl is-enabled notes-backup.timer; systemctl start notes-backup.service; systemctl show -p Result --value notes-backup.service";
+    assert_eq!(notes.lab.inside(notes.web, timer), "enabled\nsuccess");
+    assert_eq!(notes.names("timer").len(), 1);
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn a_migration_that_drops_data_is_taken_back_with_them() {
+    let notes = Notes::new("postgresql", "srv1", "srv1");
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    let before = notes.names("deploy");
+    must(0, &notes.tow("deploy", &[]));
+    assert_eq!(notes.names("deploy"), before, "nothing was pending");
+    notes.lab.write(
+        "src/migrations.sql",
+        "CREATE TABLE posts (id integer, title text)\nUPDATE posts SET title = 'gone'\n",
+    );
+    must(0, &notes.tow("deploy", &[]));
+    assert_eq!(notes.says(), "200 gone");
+    assert_eq!(notes.names("deploy").len(), before.len() + 1);
+    let said = must(0, &notes.tow("rollback", &["--restore-backup"]));
+    assert_eq!(notes.says(), "200 first", "{said}");
+    let serves = notes.lab.inside(notes.web, "readlink /srv/notes/current");
+    assert!(serves.starts_with("releases/2-"), "{serves}");
+    notes.nothing_is_open();
+    // There is no backup of when the first one was about to be replaced: nothing was pending then.
+    let said = must(3, &notes.tow("rollback", &["--restore-backup"]));
+    assert!(said.contains("replaced:1-"), "{said}");
+    assert_eq!(notes.says(), "200 first");
+    // Without its verified backup no migration begins.
+    notes.lab.inside(
+        notes.db,
+        "printf '#!/bin/sh\\nexit 1\\n' >/usr/local/bin/pg_restore; chmod 755 /usr/local/bin/pg_restore",
+    );
+    let said = must(3, &notes.tow("deploy", &[]));
+    assert!(said.contains("pg_restore has failed"), "{said}");
+    assert_eq!(notes.says(), "200 first");
+    notes.nothing_is_open();
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn the_database_may_be_on_another_host_and_a_backup_comes_here_encrypted() {
+    let notes = Notes::new("postgresql", "srv2", "srv1");
+    lost_and_found(&notes);
+    must(0, &notes.tow("backup", &["--fetch"]));
+    let fetched = |name: &str| {
+        let entries = fs::read_dir(notes.lab.folder.path().join("backups")).unwrap();
+        entries.map(|entry| entry.unwrap().path()).find(|path| path.display().to_string().contains(name))
+    };
+    let plain = fetched("notes-srv1-").unwrap();
+    let listed = Command::new("tar").arg("-tf").arg(&plain).output().unwrap();
+    assert!(text(&listed.stdout).contains("/postgresql.dump"), "{}", text(&listed.stdout));
+    fs::remove_file(plain).unwrap();
+    let key = age::x25519::Identity::generate();
+    notes.lab.write("keys", &format!("{}\n", key.to_public()));
+    must(0, &notes.tow("backup", &["--limit", "srv1", "--fetch", "backups", "--recipients", "keys"]));
+    let sealed = File::open(fetched("srv1-").unwrap()).unwrap();
+    let mut whole = vec![];
+    let decryptor = age::Decryptor::new(sealed).unwrap();
+    decryptor.decrypt(std::iter::once(&key as &dyn age::Identity)).unwrap().read_to_end(&mut whole).unwrap();
+    assert!(String::from_utf8_lossy(&whole).contains("/manifest.json"));
+    assert_eq!(notes.lab.inside("srv1", "ls /var/tmp | grep tow- || true"), "");
+
+    // A migration waits for the backup on the other host, and does not begin where that one takes no part.
+    notes.lab.write(
+        "src/migrations.sql",
+        "CREATE TABLE posts (id integer, title text)\nUPDATE posts SET title = 'gone'\n",
+    );
+    let said = must(3, &notes.tow("deploy", &["--limit", "srv2"]));
+    assert!(said.contains("--limit"), "{said}");
+    assert_eq!(notes.says(), "200 first,second");
+    must(0, &notes.tow("deploy", &["--parallel", "1"]));
+    assert_eq!(notes.says(), "200 gone");
+    must(0, &notes.tow("rollback", &["--restore-backup"]));
+    assert_eq!(notes.says(), "200 first,second");
+    notes.nothing_is_open();
 }
 
 #[test]

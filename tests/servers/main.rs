@@ -7,6 +7,7 @@
 
 mod accounts;
 mod bare;
+mod begun;
 mod check;
 mod checkouts;
 mod data;

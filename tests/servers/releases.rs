@@ -1,8 +1,8 @@
 //! Releases on real servers: switched under load, rolled back, locked, and put back whatever happens.
 
-use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Output};
 
+use crate::begun::{self, signal};
 use crate::lab::{Lab, PAIR, text};
 
 /// Speaks systemd's protocol: a socket that is handed over, and word when it is ready.
@@ -189,21 +189,7 @@ fn serves(lab: &Lab, host: &str, number: u32) {
 
 /// Begins a deploy and waits until it says `sign`.
 fn until(lab: &Lab, more: &[&str], sign: &str) -> Child {
-    let mut child = lab.begin("deploy", &arguments("deploy", &[&["--plain", "-v"], more].concat()));
-    let output = BufReader::new(child.stderr.take().unwrap());
-    let mut said = vec![];
-    for line in output.lines() {
-        said.push(line.unwrap());
-        if said.last().is_some_and(|line| line.contains(sign)) {
-            return child;
-        }
-    }
-    let ended = child.wait().unwrap();
-    panic!("it never said {sign:?} ({ended}):\n{}", said.join("\n"));
-}
-
-fn signal(child: &Child, signal: nix::sys::signal::Signal) {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+    begun::until(lab.begin("deploy", &arguments("deploy", &[&["--plain", "-v"], more].concat())), sign)
 }
 
 #[test]
