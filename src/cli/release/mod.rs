@@ -65,6 +65,29 @@ pub async fn restore(app: &Application, output: Output) -> Ended {
     run(How { app: app.clone(), tags, output, plan: false }, &file, checked, Aim::Stay).await
 }
 
+/// Whoever shares a database with a host of the run has to stop writing too.
+fn nobody_is_left_out(app: &Application, file: &Path, limited: &Project) -> std::result::Result<(), Stop> {
+    if app.target.limit.is_none() {
+        return Ok(());
+    }
+    let mut all = app.clone();
+    all.target.limit = None;
+    let all = load(&all, file, &[RESTORE.to_owned()], &[("release".into(), UNKNOWN.into())])?.project;
+    let takes_part = |host: &Host| limited.hosts.iter().any(|other| other.name == host.name);
+    let database = |host: &Host| host.vars.text("database").map(str::to_owned);
+    let shared: Vec<String> = limited.hosts.iter().filter_map(database).collect();
+    let is_out =
+        |host: &&Host| !takes_part(host) && database(host).is_some_and(|name| shared.contains(&name));
+    let names: Vec<&str> = all.hosts.iter().filter(is_out).map(|host| host.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Error::config(format!("cannot restore without {}", names.join(", ")))
+        .cause("they have the same database, and would go on writing to what is replaced")
+        .hint("leave --limit out, or select them too")
+        .into())
+}
+
 /// How the playbook is to be run.
 struct How {
     app: Application,
@@ -74,6 +97,9 @@ struct How {
 }
 
 async fn run(how: How, file: &Path, checked: Ready, aim: Aim) -> Ended {
+    if how.tags.iter().any(|tag| tag == RESTORE) {
+        nobody_is_left_out(&how.app, file, &checked.project)?;
+    }
     let Ready { project: checked, keys } = checked;
     let name = run_name();
     let alive = Alive::begin(&name);
