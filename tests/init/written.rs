@@ -97,7 +97,7 @@ fn secrets_are_private_and_ignored_by_git() {
     // Nor does it travel to the server with the source.
     let plan = said(&project.tow(&["plan", "site"]));
     assert!(!plan.contains(password.trim()) && !plan.contains(key.trim()));
-    assert!(project.read("playbooks/site.toml").contains("\".tow\""));
+    assert!(project.read("playbooks/deploy.toml").contains("\".tow\""));
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Notes {
             lab.write(&format!("playbooks/templates/{name}"), &read(&format!("templates/{name}")));
         }
         lab.write("playbooks/ground.toml", &read("tests/servers/fixtures/data/ground.toml"));
-        for name in ["app.py", "migrate.py"] {
+        for name in ["app.py", "steps.py"] {
             lab.write(&format!("src/{name}"), &read(&format!("tests/servers/fixtures/data/{name}")));
         }
         let needs = if engine == "sqlite" { "gunicorn\n" } else { "gunicorn\npsycopg2-binary\n" };
@@ -136,8 +136,8 @@ installer = "pip"
 requirements = "requirements.txt"
 packages = []
 wheelhouse = ""
-migrate = "mkdir -p /srv/notes/shared/db; python migrate.py"
-migrated = "python migrate.py --check"
+migrate = "python steps.py upgrade"
+migrated = "python steps.py check"
 collectstatic = ""
 
 [secrets]
@@ -308,11 +308,17 @@ fn a_migration_that_drops_data_is_taken_back_with_them() {
     must(0, &notes.tow("deploy", &[]));
     assert_eq!(notes.says(), "200 gone");
     assert_eq!(notes.names("deploy").len(), before.len() + 1);
+    let said = must(3, &notes.tow("rollback", &[]));
+    assert!(said.contains("has been migrated since") && said.contains("--restore-backup"), "{said}");
+    assert_eq!(notes.says(), "200 gone");
     let said = must(0, &notes.tow("rollback", &["--restore-backup"]));
     assert_eq!(notes.says(), "200 first", "{said}");
     let serves = notes.lab.inside(notes.web, "readlink /srv/notes/current");
     assert!(serves.starts_with("releases/2-"), "{serves}");
     notes.nothing_is_open();
+    // The database stands where the one before left it, too.
+    must(0, &notes.tow("rollback", &[]));
+    must(0, &notes.tow("rollback", &["--to", serves.trim_start_matches("releases/")]));
     // There is no backup of when the first one was about to be replaced: nothing was pending then.
     let said = must(3, &notes.tow("rollback", &["--restore-backup"]));
     assert!(said.contains("replaced:1-"), "{said}");

@@ -16,4 +16,5 @@ mod lab;
 mod mistakes;
 mod offline;
 mod outside;
+mod releases;
 mod site;

@@ -10,6 +10,7 @@ use crate::lab::{Lab, Run, text};
 
 pub struct Site<'a> {
     pub lab: &'a Lab,
+    pub name: &'static str,
     pub domain: &'static str,
     /// Where the application runs, in the order of the inventory's `web1`, `web2`, …
     pub servers: Vec<&'static str>,
@@ -18,7 +19,8 @@ pub struct Site<'a> {
 }
 
 /// Tasks of the playbook that run each time, and mostly without a change.
-const LOOKS: [&str; 3] = ["the application can be imported", "migrations", "static files"];
+const LOOKS: [&str; 4] =
+    ["dependencies fit together", "the application can be imported", "migrations", "static files"];
 
 /// What an operator says to `tow init`.
 pub struct Wish {
@@ -50,7 +52,8 @@ impl<'a> Site<'a> {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(wish.example);
         copy(&example, &folder);
         assert!(Command::new("git").args(["init", "-q"]).current_dir(&folder).status().unwrap().success());
-        let site = Site { lab, domain: wish.domain, servers: wish.servers.to_vec(), folder, _parent: parent };
+        let (name, domain, servers) = (wish.name, wish.domain, wish.servers.to_vec());
+        let site = Site { lab, name, domain, servers, folder, _parent: parent };
 
         let addresses: Vec<String> = wish.servers.iter().map(|server| lab.address(server)).collect();
         let mut flags = vec!["init", "--user", "deploy", "--email", "admin@example.com"];
@@ -126,7 +129,12 @@ impl<'a> Site<'a> {
 
     /// `tow run site`, with `--set` for each of `set`.
     pub fn run(&self, set: &[&str]) -> Run {
-        let mut arguments = vec!["run", "site", "--json"];
+        self.told(&["run", "site"], set)
+    }
+
+    /// `tow deploy`, or another command about releases.
+    pub fn told(&self, command: &[&str], set: &[&str]) -> Run {
+        let mut arguments = [command, &["--json"]].concat();
         arguments.extend(set.iter().flat_map(|set| ["--set", set]));
         Run::of(&self.command(&arguments).output().unwrap())
     }

@@ -8,10 +8,10 @@ use std::io::Write as _;
 
 use crate::cli::args::{Application, Backup, Backups, Restore};
 use crate::cli::conduct::Conduct;
-use crate::cli::playbook::{self, Ready};
+use crate::cli::playbook::Ready;
 use crate::cli::prompt::Prompt;
 use crate::cli::release::ask::{self, Answers};
-use crate::cli::release::{self, UNKNOWN, application, first};
+use crate::cli::release::{self, Reader, application, first};
 use crate::cli::{Ended, Stop};
 use crate::report::text::neutralise;
 use crate::task::releases::backup::{self, Backups as Found};
@@ -25,11 +25,10 @@ const BACKUP: &str = "backup";
 const TAKE: &str = "take";
 
 pub async fn backup(args: &Backup) -> Ended {
-    let file = playbook::find(&args.app.playbook)?;
     // Before anything is done: whether it could be encrypted at all.
     let fetch = args.fetch.as_deref().map(|folder| fetch::Fetch::new(args, folder)).transpose()?;
-    let tags = [BACKUP.to_owned(), TAKE.to_owned()];
-    let Ready { project, keys } = release::load(&args.app, &file, &tags, &unknown())?;
+    let tags = vec![BACKUP.to_owned(), TAKE.to_owned()];
+    let Ready { project, keys } = Reader::new(args.app.clone(), tags)?.read(&[])?;
     let conduct = Conduct {
         mode: Mode::Run,
         diffs: false,
@@ -48,12 +47,8 @@ pub async fn backup(args: &Backup) -> Ended {
     }
 }
 
-fn unknown() -> [(String, String); 1] {
-    [("release".into(), UNKNOWN.into())]
-}
-
 async fn everywhere(app: &Application) -> std::result::Result<BTreeMap<HostName, Result<Found>>, Stop> {
-    let answers: Answers = ask::everywhere(app, BACKUP, &|app| app.saver(&["list"])).await?;
+    let answers: Answers = ask::everywhere(app, Some(BACKUP), &|app| app.saver(&["list"])).await?;
     Ok(answers.into_iter().map(|(host, said)| (host, said.map(|said| Found::parse(&said)))).collect())
 }
 
@@ -130,8 +125,7 @@ pub async fn restore(args: &Restore) -> Ended {
     if meant.is_empty() {
         return Err(refused(args).cause("no host of the run has it").into());
     }
-    let file = playbook::find(&app.playbook)?;
-    let checked = release::load(&app, &file, &[BACKUP.to_owned()], &unknown())?.project;
+    let checked = Reader::new(app.clone(), vec![BACKUP.to_owned()])?.read(&[])?.project;
     agree(args, &application(first(&checked)?)?.name, &meant.concat())?;
     release::restore(&app, args.output).await
 }

@@ -132,11 +132,11 @@ pub fn written(planned: &[Planned], were: &[Was]) {
     let mut text = "Written:\n\n".to_owned();
     for (file, was) in changed.iter().filter(|(file, _)| !file.path.contains("/templates/")) {
         let replaced = if **was == Was::Different && file.path != ".gitignore" { " (replaced)" } else { "" };
-        let line = format!("  {:21} {}{replaced}", file.path, about(&file.path));
+        let line = format!("  {:22} {}{replaced}", file.path, about(&file.path));
         let _ = writeln!(text, "{}", line.trim_end());
     }
     if templates > 0 {
-        let _ = writeln!(text, "  {:21} {}", "playbooks/templates/", count(templates, "file"));
+        let _ = writeln!(text, "  {:22} {}", "playbooks/templates/", count(templates, "file"));
     }
     out(&text);
 }

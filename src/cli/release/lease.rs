@@ -1,9 +1,10 @@
 //! The lock of an application on every host of a run, and which release the run is about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::cli::Stop;
+use crate::cli::release::back::{Back, Schema};
 use crate::cli::release::{UNKNOWN, application, revision::Revision};
 use crate::engine::Hold;
 use crate::spec::model::Project;
@@ -20,9 +21,8 @@ use crate::words::names::HostName;
 pub enum Aim {
     /// A new one, of this.
     Next(Revision),
-    /// One that is there: the one named, or the finished one before. `serving` are the hosts that have releases; `data`:
-    /// the database goes back as well.
-    Back { to: Option<String>, serving: BTreeSet<HostName>, data: bool },
+    /// One that is there.
+    Back(Back),
     /// What serves stays.
     Stay,
 }
@@ -65,53 +65,19 @@ impl Lease {
                 Ok((Some(ReleaseName::next(states.values(), &revision.short)), set))
             }
             Aim::Stay => Ok((None, vec![])),
-            Aim::Back { to, serving, data } => {
-                let states = states.iter().filter(|(host, _)| serving.contains(*host));
-                let states: BTreeMap<_, _> = states.collect();
-                let target = back(&states, to.as_deref())?;
+            Aim::Back(back) => {
+                let target = back.target(&states)?;
                 let revision =
                     states.values().find_map(|state| state.find(&target.to_string())?.finished.clone());
                 let revision = revision.map_or_else(String::new, |mark| mark.revision);
                 let mut set = vec![("revision".to_owned(), revision)];
-                if *data {
+                if back.schema == Schema::Restored {
                     set.push(("restore".to_owned(), format!("replaced:{target}")));
                 }
                 Ok((Some(target), set))
             }
         }
     }
-}
-
-/// The release to go back to: every host must have it, and finished.
-fn back(states: &BTreeMap<&HostName, &State>, to: Option<&str>) -> Result<ReleaseName> {
-    let finished = |state: &State, name: &ReleaseName| {
-        state.releases.iter().any(|release| release.name == *name && release.finished.is_some())
-    };
-    let lacking = |name: &ReleaseName| {
-        let hosts = states.iter().filter(|(_, state)| !finished(state, name));
-        hosts.map(|(host, _)| host.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    let hint = "see what there is: tow status";
-    if let Some(to) = to {
-        let no_name = || Error::config(format!("{to:?} is not the name of a release")).hint(hint);
-        let name = ReleaseName::parse(to).ok_or_else(no_name)?;
-        let without = lacking(&name);
-        if without.is_empty() {
-            return Ok(name);
-        }
-        return Err(Error::failed(format!("cannot go back to {name}"))
-            .cause(format!("it is not there, or was never finished, on {without}"))
-            .hint(hint));
-    }
-    let serves = states.values().filter_map(|state| ReleaseName::parse(&state.current)).max();
-    let names = states.values().flat_map(|state| state.names());
-    let earlier = names.filter(|name| serves.as_ref().is_some_and(|serves| *name < serves));
-    earlier.filter(|name| lacking(name).is_empty()).max().cloned().ok_or_else(|| {
-        let serves = serves.map_or_else(|| "what serves".to_owned(), |name| name.to_string());
-        Error::failed("there is nothing to go back to")
-            .cause(format!("no release before {serves} was finished on every host of the run"))
-            .hint(hint)
-    })
 }
 
 impl Hold for Lease {

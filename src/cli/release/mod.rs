@@ -3,12 +3,13 @@
 
 mod alive;
 pub mod ask;
+mod back;
 mod lease;
 mod revision;
 pub mod status;
 pub mod unlock;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::args::{Application, Deploy, Output, Rollback};
@@ -16,7 +17,9 @@ use crate::cli::conduct::{Conduct, run_name};
 use crate::cli::files::DiskFiles;
 use crate::cli::playbook::Ready;
 use crate::cli::release::alive::Alive;
+use crate::cli::release::back::{Back, Schema};
 use crate::cli::release::lease::{Aim, Lease};
+use crate::cli::secrets::Edge;
 use crate::cli::{Ended, Stop, playbook};
 use crate::engine::Hold;
 use crate::spec::model::{Host, Project};
@@ -31,48 +34,48 @@ pub const SWITCH: &str = "switch";
 /// Tasks with this tag put data back.
 const RESTORE: &str = "restore";
 /// Stands for the name of a release until the hosts have said what they have.
-pub const UNKNOWN: &str = "0";
+const UNKNOWN: &str = "0";
 
 pub async fn deploy(args: &Deploy) -> Ended {
-    let file = playbook::find(&args.app.playbook)?;
     let mut app = args.app.clone();
     app.set.extend(args.reference.iter().map(|name| ("app.ref".to_owned(), name.clone())));
-    let checked = load(&app, &file, &[], &[("release".into(), UNKNOWN.into())])?;
-    let revision = revision::of(first(&checked.project)?, &DiskFiles::beside(&file)).await?;
-    let how = How { app, tags: vec![], output: args.output, plan: args.plan };
-    run(how, &file, checked, Aim::Next(revision)).await
+    let reader = Reader::new(app, vec![])?;
+    let checked = reader.read(&[])?;
+    let revision = revision::of(first(&checked.project)?, &DiskFiles::beside(&reader.file)).await?;
+    run(reader, (args.output, args.plan), checked, Aim::Next(revision)).await
 }
 
 pub async fn rollback(args: &Rollback) -> Ended {
-    let file = playbook::find(&args.app.playbook)?;
-    let mut tags = vec![SWITCH.to_owned()];
-    let unknown = [("release".to_owned(), UNKNOWN.to_owned())];
-    let mut checked = load(&args.app, &file, &tags, &unknown)?;
+    let mut reader = Reader::new(args.app.clone(), vec![SWITCH.to_owned()])?;
+    let mut checked = reader.read(&[])?;
     let serving = checked.project.hosts.iter().map(|host| host.name.clone()).collect();
+    let mut schema = Schema::of(&checked.project.hosts);
     if args.restore_backup {
-        tags.push(RESTORE.to_owned());
-        checked = load(&args.app, &file, &tags, &unknown)?;
+        schema = Schema::Restored;
+        reader.tags.push(RESTORE.to_owned());
+        checked = reader.read(&[])?;
+        nobody_is_left_out(&args.app, &checked.project)?;
     }
-    let how = How { app: args.app.clone(), tags, output: args.output, plan: args.plan };
-    run(how, &file, checked, Aim::Back { to: args.to.clone(), serving, data: args.restore_backup }).await
+    let back = Back { to: args.to.clone(), schema, serving };
+    run(reader, (args.output, args.plan), checked, Aim::Back(back)).await
 }
 
 /// The data of a backup, named by the variable `restore`, in the place of what is there.
 pub async fn restore(app: &Application, output: Output) -> Ended {
-    let file = playbook::find(&app.playbook)?;
-    let tags = vec![RESTORE.to_owned()];
-    let checked = load(app, &file, &tags, &[("release".into(), UNKNOWN.into())])?;
-    run(How { app: app.clone(), tags, output, plan: false }, &file, checked, Aim::Stay).await
+    let reader = Reader::new(app.clone(), vec![RESTORE.to_owned()])?;
+    let checked = reader.read(&[])?;
+    nobody_is_left_out(app, &checked.project)?;
+    run(reader, (output, false), checked, Aim::Stay).await
 }
 
 /// Whoever shares a database with a host of the run has to stop writing too.
-fn nobody_is_left_out(app: &Application, file: &Path, limited: &Project) -> std::result::Result<(), Stop> {
+fn nobody_is_left_out(app: &Application, limited: &Project) -> std::result::Result<(), Stop> {
     if app.target.limit.is_none() {
         return Ok(());
     }
     let mut all = app.clone();
     all.target.limit = None;
-    let all = load(&all, file, &[RESTORE.to_owned()], &[("release".into(), UNKNOWN.into())])?.project;
+    let all = Reader::new(all, vec![RESTORE.to_owned()])?.read(&[])?.project;
     let takes_part = |host: &Host| limited.hosts.iter().any(|other| other.name == host.name);
     let database = |host: &Host| host.vars.text("database").map(str::to_owned);
     let shared: Vec<String> = limited.hosts.iter().filter_map(database).collect();
@@ -88,25 +91,35 @@ fn nobody_is_left_out(app: &Application, file: &Path, limited: &Project) -> std:
         .into())
 }
 
-/// How the playbook is to be run.
-struct How {
+/// Reads and checks everything: before any connection, and again when the release has its name.
+pub struct Reader {
     app: Application,
+    file: PathBuf,
     tags: Vec<String>,
-    output: Output,
-    plan: bool,
+    edge: Edge,
 }
 
-async fn run(how: How, file: &Path, checked: Ready, aim: Aim) -> Ended {
-    if how.tags.iter().any(|tag| tag == RESTORE) {
-        nobody_is_left_out(&how.app, file, &checked.project)?;
+impl Reader {
+    pub fn new(app: Application, tags: Vec<String>) -> Result<Reader> {
+        let (file, edge) = (playbook::find(&app.playbook)?, playbook::edge(&app.target));
+        Ok(Reader { app, file, tags, edge })
     }
+
+    /// With further variables above those of the command line.
+    pub fn read(&self, set: &[(String, String)]) -> std::result::Result<Ready, Stop> {
+        let stand_in = [("release".to_owned(), UNKNOWN.to_owned())];
+        let set = [self.app.set.as_slice(), &stand_in, set].concat();
+        playbook::load_with(&self.app.target, &self.file, [&self.tags, &[]], &set, &self.edge)
+    }
+}
+
+async fn run(reader: Reader, (output, plan): (Output, bool), checked: Ready, aim: Aim) -> Ended {
     let Ready { project: checked, keys } = checked;
     let name = run_name();
     let alive = Alive::begin(&name);
     let claim = Claim { run: name.clone(), holder: alive::operator(), dead: alive.dead() };
-    let How { app, tags, output, plan } = how;
-    let (connection, path) = (app.connection.clone(), file.to_owned());
-    let load = move |set: &[(String, String)]| load(&app, &path, &tags, set).map(|ready| ready.project);
+    let connection = reader.app.connection.clone();
+    let load = move |set: &[(String, String)]| reader.read(set).map(|ready| ready.project);
     let lease = Lease::new(claim, &checked, aim, plan, Box::new(load))?;
     let mode = if plan { Mode::Plan } else { Mode::Run };
     let hold = Some((name.clone(), Arc::new(lease) as Arc<dyn Hold>));
@@ -128,16 +141,6 @@ async fn run(how: How, file: &Path, checked: Ready, aim: Aim) -> Ended {
         alive.end(&name);
     }
     Ok(code)
-}
-
-/// Reads and checks everything, with further variables above those of the command line.
-pub fn load(
-    app: &Application,
-    file: &Path,
-    tags: &[String],
-    set: &[(String, String)],
-) -> std::result::Result<Ready, Stop> {
-    playbook::load_with(&app.target, file, [tags, &[]], &[app.set.as_slice(), set].concat())
 }
 
 pub fn first(project: &Project) -> Result<&Host> {

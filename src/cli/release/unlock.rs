@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use crate::cli::Ended;
 use crate::cli::args::Unlock;
-use crate::cli::release::{SWITCH, alive, ask};
+use crate::cli::release::{alive, ask};
 use crate::task::releases::App;
 use crate::task::releases::lock::{Claim, Holder, settled};
 use crate::words::error::{Error, Kind};
@@ -16,7 +16,7 @@ pub async fn run(args: &Unlock) -> Ended {
             .into());
     }
     let claim = Claim { run: args.run.clone(), holder: alive::operator(), dead: vec![] };
-    let answers = ask::everywhere(&args.app, SWITCH, &|app: &App| claim.unlock(app)).await?;
+    let answers = ask::everywhere(&args.app, None, &|app: &App| claim.unlock(app)).await?;
     let mut code = 0;
     for (host, said) in answers {
         let told = match said {

@@ -9,6 +9,8 @@ switch() {
   printf 'old=%s\nnew=%s\nrun=%s\nat=%s\n' "$old" "$release" "$run" "$(uptime_now)" >"$folder/.pending" &&
     sync "$folder/.pending" && mv "$folder/.pending" "$folder/pending" || exit 1
   note switching "$release" "$old" ""
+  # That of the switch before may still be asleep, and has nothing left to watch.
+  systemctl stop "tow-watchdog-$app.service" 2>/dev/null
   systemctl reset-failed "tow-watchdog-$app.service" 2>/dev/null
   systemd-run --quiet --collect --unit="tow-watchdog-$app" /bin/sh "$folder/switch.sh" watch || exit 1
   if move "$release" "$old"; then
