@@ -63,7 +63,7 @@ impl Once {
             let own = &mut own.to_mut()[share.0];
             match self.carriers.get(&share) {
                 Some(carrier) if self.together || !kept => {
-                    own.skip = Some(format!("it runs once, on {carrier}"))
+                    own.skip = Some(format!("it runs once, on {carrier}"));
                 }
                 _ if kept => own.once = None,
                 _ => {}

@@ -19,8 +19,15 @@ pub struct Site<'a> {
 }
 
 /// Tasks of the playbook that run each time, and mostly without a change.
-const LOOKS: [&str; 4] =
-    ["dependencies fit together", "the application can be imported", "migrations", "static files"];
+const LOOKS: [&str; 7] = [
+    "dependencies fit together",
+    "the application can be imported",
+    "migrations that are pending",
+    "backup before the migrations",
+    "migrations",
+    "where the schema stands",
+    "static files",
+];
 
 /// What an operator says to `tow init`.
 pub struct Wish {

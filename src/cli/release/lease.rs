@@ -29,6 +29,9 @@ pub enum Aim {
 
 type Load = Box<dyn Fn(&[(String, String)]) -> std::result::Result<Project, Stop> + Send + Sync>;
 
+/// Names of variables and their values.
+type Set = Vec<(String, String)>;
+
 pub struct Lease {
     claim: Claim,
     apps: BTreeMap<HostName, App>,
@@ -56,7 +59,7 @@ impl Lease {
     }
 
     /// Its name, where there is one, and further variables.
-    fn release(&self) -> Result<(Option<ReleaseName>, Vec<(String, String)>)> {
+    fn release(&self) -> Result<(Option<ReleaseName>, Set)> {
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         match &self.aim {
             Aim::Next(revision) => {
