@@ -7,6 +7,7 @@
 //! host = { user = "root", family = "debian" }                # any of HostFacts; these are the defaults
 //! vars = { name = "x" }                                      # what template files may mention
 //! secrets = ["hunter2"]                                      # text that holds one of these is secret
+//! ignored = ["dist"]                                         # what git ignores below the folder that is uploaded
 //!
 //! [files]                                                    # the operator's files
 //! "motd.hbs" = "hi {{name}}\n"

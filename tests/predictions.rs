@@ -5,7 +5,7 @@
 #[path = "case/files.rs"]
 mod files;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::watch;
 use towline::spec::model::{Connection, Host};
@@ -53,7 +53,8 @@ const FILES: &str = r##"
 fn tasks(folder: &str) -> Vec<(String, Box<dyn Task>)> {
     let files: BTreeMap<String, files::Entry> = toml::from_str(FILES).unwrap();
     let vars = toml::from_str("n = 1").unwrap();
-    let local = files::Local { files: &files, vars: &vars, secrets: &[] };
+    let ignored = BTreeSet::new();
+    let local = files::Local { files: &files, vars: &vars, secrets: &[], ignored: &ignored };
     let read = |(kind, table): &(&str, &str)| {
         let text = format!("task = {{ {} }}", table.replace('@', folder));
         let table: toml::Table = toml::from_str(&text).unwrap();

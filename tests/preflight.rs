@@ -118,4 +118,16 @@ fn the_guide_needs_no_secret_and_is_the_same_each_time() {
     let written = std::fs::read_to_string(folder.path().join("GUIDE.md")).unwrap();
     assert_eq!(written.replace(" -i inventory.toml", ""), guide);
     assert!(!written.contains("a secret key"));
+
+    for origin in ["{ file = \"no-such-file\" }", "{ command = [\"no-such-program\"] }"] {
+        let inventory = INVENTORY.replace("{ env = \"TOWLINE_TEST_KEY\" }", origin);
+        assert_ne!(inventory, INVENTORY);
+        std::fs::write(folder.path().join("inventory.toml"), inventory).unwrap();
+        let output = tow(&folder, &["guide"], None);
+        assert_eq!(
+            (output.status.code(), text(&output.stdout)),
+            (Some(0), guide.clone()),
+            "{origin}: {output:?}"
+        );
+    }
 }

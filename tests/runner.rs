@@ -108,7 +108,10 @@ async fn writes_files_atomically_with_their_mode_whatever_the_umask() {
     for name in names {
         let path = host.dir.path().join(name);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), name);
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        let about = path.metadata().unwrap();
+        assert_eq!(about.permissions().mode() & 0o777, 0o640);
+        // Python takes its compiled modules for current while size and time of the source are the same.
+        assert!(about.modified().unwrap().elapsed().unwrap().as_secs() < 60, "{about:?}");
     }
     assert_eq!(std::fs::read_dir(host.dir.path()).unwrap().count(), 4, "a temporary file stayed behind");
     host.runner.close().await;
@@ -317,5 +320,52 @@ async fn a_file_with_setuid_keeps_it_although_its_owner_changes() {
         let mode = host.dir.path().join(name).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o4755, "{name}");
     }
+    host.runner.close().await;
+}
+
+#[tokio::test]
+async fn files_of_many_folders_are_there_together_or_not_at_all_and_the_one_to_blame_is_named() {
+    let mut host = Host::start().await;
+    let long = "n".repeat(150);
+    let folders = ["a", "b c", "it's", long.as_str()];
+    let make = |name: &str| Action::MakeDir { path: host.path(name), mode: None, owner: Owner::default() };
+    let file = |folder: &str| install(host.path(&format!("{folder}/file")), folder);
+    let actions: Vec<Action> = folders.iter().map(|name| make(name)).chain(folders.map(file)).collect();
+    let (ending, seen) = host.run(&actions).await;
+    let all: Vec<_> = (0..8).map(|id| (id, 0)).collect();
+    assert_eq!((ending, &seen.ended), (Ending::Done, &all), "{seen:?}");
+    for folder in folders {
+        let path = host.dir.path().join(folder).join("file");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), folder);
+        let about = path.metadata().unwrap();
+        assert_eq!(about.permissions().mode() & 0o7777, 0o640);
+        assert!(about.modified().unwrap().elapsed().unwrap().as_secs() < 60, "{about:?}");
+    }
+
+    let new = |name: &str| install(host.path(name), "new");
+    let (ending, seen) = host.run(&["a/file", "b c/file", "no/file", "it's/file"].map(new)).await;
+    assert!(matches!(ending, Ending::Failed { action: 2, code: 1, .. }), "{ending:?}");
+    assert!(String::from_utf8_lossy(&seen.err).contains("there is no folder"), "{seen:?}");
+    assert_eq!(seen.ended, [(2, 1)]);
+    assert!(!host.dir.path().join("no").exists(), "a folder that nobody asked for");
+    for folder in folders {
+        let inside: Vec<_> = std::fs::read_dir(host.dir.path().join(folder)).unwrap().collect();
+        assert_eq!(inside.len(), 1, "a temporary file stayed behind: {inside:?}");
+        assert_eq!(std::fs::read_to_string(host.dir.path().join(folder).join("file")).unwrap(), folder);
+    }
+    host.runner.close().await;
+}
+
+#[tokio::test]
+async fn of_folders_made_together_the_one_that_fails_is_named() {
+    let mut host = Host::start().await;
+    let make = |name: &str| Action::MakeDir { path: host.path(name), mode: None, owner: Owner::default() };
+    let actions = ["a", "a/b", "no/c", "d"].map(make);
+    let (ending, seen) = host.run(&actions).await;
+    assert!(matches!(ending, Ending::Failed { action: 2, code: 1, .. }), "{ending:?}");
+    assert_eq!(seen.ended, [(0, 0), (1, 0), (2, 1)]);
+    assert!(String::from_utf8_lossy(&seen.err).contains("no/c"), "{seen:?}");
+    let (ending, seen) = host.run(&actions[..2]).await;
+    assert!(matches!(ending, Ending::Failed { action: 0, .. }), "{ending:?}, {seen:?}");
     host.runner.close().await;
 }

@@ -252,3 +252,21 @@ fn the_variants_say_what_they_mean() {
         "{programs}"
     );
 }
+
+/// Supervisor splits a command as a shell does, once it has made one of two percent signs.
+#[test]
+fn supervisor_hands_on_commands_with_quotes() {
+    let worker = "app.processes=[{ name = \"worker\", command = \"run 'a b' --below 5% \\\"c d\\\"\" }]";
+    let folder = written(&["app.supervisor=true", "app.entry=shop:create_app('x y')", worker]);
+    let programs = read(&folder, "supervisor.conf").replace("%%", "%");
+    let mut commands = programs.lines().filter_map(|line| line.strip_prefix("command="));
+    for end in [
+        "exec gunicorn --bind fd://0 --workers 2 --threads 4 'shop:create_app('\\''x y'\\'')'",
+        "exec run 'a b' --below 5% \"c d\"",
+    ] {
+        let script = format!("set -- {}; printf '%s\n' \"$#\" \"$3\"", commands.next().unwrap());
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        let said = said(&output);
+        assert!(said.starts_with("3\nset -a;") && said.ends_with(&format!(" {end}\n")), "{said}");
+    }
+}

@@ -46,7 +46,9 @@ pub enum Command {
     /// Run a playbook
     Run(Playbook),
     /// Show what `run` would do, and write nothing on any host
-    Plan(Playbook),
+    Plan(Plan),
+    /// Do what a saved plan says, exactly that, or refuse and say what moved
+    Apply(Apply),
     /// Deploy a new release: prepare it, switch to it in waves, go back if it does not do well
     Deploy(Deploy),
     /// Go back to a release before
@@ -109,6 +111,26 @@ pub struct Playbook {
     /// Show how the content of files changes while running (`plan` always does)
     #[arg(long)]
     pub diff: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Group)]
+pub struct Plan {
+    #[command(flatten)]
+    pub playbook: Playbook,
+    /// Save the plan: `tow apply FILE` does it later, or somewhere else
+    #[arg(short, long = "out", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Group)]
+pub struct Apply {
+    /// What `tow plan -o FILE` has written; the playbook and all it uses must be there too
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
     #[command(flatten)]
     pub connection: Connection,
     #[command(flatten)]

@@ -11,15 +11,8 @@ pub async fn run(args: &Check) -> Ended {
     let Ready { project, keys } = load_whole(&args.wanted)?;
     say_where(&args.wanted.target, args.output);
     Conduct {
-        mode: Mode::Check,
-        diffs: false,
-        connection: &args.connection,
-        output: args.output,
-        pending: None,
-        hold: None,
-        recorded: false,
-        keys,
         strictness: Some(if args.strict { Strictness::Warnings } else { Strictness::Problems }),
+        ..Conduct::new(Mode::Check, &args.connection, args.output, keys)
     }
     .run(&project)
     .await

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::cli::args::{Colour, Connection, Output};
 use crate::cli::prompt::Prompt;
 use crate::cli::{Ended, history, stop};
-use crate::engine::{self, Emitter, Hold, Options, Pending, Run, Strictness};
+use crate::engine::{self, Emitter, Hold, Ledger, Options, Pending, Run, Strictness};
 use crate::report;
 use crate::report::history::Recorder;
 use crate::spec::model::Project;
@@ -25,6 +25,10 @@ pub struct Conduct<'a> {
     pub pending: Option<Arc<dyn Pending>>,
     /// What the run holds on its hosts, and the name that it has there.
     pub hold: Option<(String, Arc<dyn Hold>)>,
+    /// Hears of every step of a plan.
+    pub ledger: Option<Arc<dyn Ledger>>,
+    /// Says nothing but failures.
+    pub silent: bool,
     /// Only looks at the hosts.
     pub strictness: Option<Strictness>,
     /// Whether it goes into the history: not a plan, which changes nothing, nor the demo, whose hosts vanish.
@@ -33,14 +37,32 @@ pub struct Conduct<'a> {
     pub keys: Unlocked,
 }
 
-impl Conduct<'_> {
+impl<'a> Conduct<'a> {
+    /// As most are.
+    pub fn new(mode: Mode, connection: &'a Connection, output: Output, keys: Unlocked) -> Conduct<'a> {
+        Conduct {
+            mode,
+            diffs: mode == Mode::Plan,
+            connection,
+            output,
+            pending: None,
+            hold: None,
+            ledger: None,
+            silent: false,
+            strictness: None,
+            recorded: matches!(mode, Mode::Run | Mode::Exec),
+            keys,
+        }
+    }
+
     /// Runs `project` until it ends or Ctrl-C.
     pub async fn run(self, project: &Project) -> Ended {
         self.run_until(project, stop::listen()).await
     }
 
     pub async fn run_until(self, project: &Project, cancel: watch::Receiver<bool>) -> Ended {
-        let reporters = report::choose(report_options(self.mode, self.output));
+        let options = report_options(self.mode, self.output);
+        let reporters = if self.silent { report::failures(options) } else { report::choose(options) };
         let prompt = Prompt::new(reporters.pause(), project.mask.clone());
         let connector = Arc::new(self.connection.connector(&prompt, &self.keys)?);
         let listener: Box<dyn Listener> = match history::place().filter(|_| self.recorded) {
@@ -56,6 +78,7 @@ impl Conduct<'_> {
         };
         let mut run = Run::new(connector, emitter, options, cancel);
         run.pending = self.pending;
+        run.ledger = self.ledger;
         run.hold = self.hold.map(|(_, hold)| hold);
         if Prompt::possible() {
             run.review = Some(Arc::new(prompt));

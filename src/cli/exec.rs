@@ -12,17 +12,5 @@ pub async fn run(args: &Exec) -> Ended {
     let inventory = inventory(&args.target)?;
     let project = spec::exec_project(inventory.as_ref(), args.target.limit.as_deref(), &args.command)
         .map_err(|mistakes| stop(&mistakes))?;
-    Conduct {
-        mode: Mode::Exec,
-        diffs: false,
-        connection: &args.connection,
-        output: args.output,
-        pending: None,
-        hold: None,
-        recorded: true,
-        keys: Unlocked::default(),
-        strictness: None,
-    }
-    .run(&project)
-    .await
+    Conduct::new(Mode::Exec, &args.connection, args.output, Unlocked::default()).run(&project).await
 }

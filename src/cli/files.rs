@@ -1,22 +1,28 @@
 //! The operator's files as tasks see them: relative to the playbook, each read and hashed once.
 
-use std::collections::HashMap;
+mod git;
+
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::words::content::{Content, Digest, Files, LocalFile, Node, Source, TreeEntry};
+use crate::words::content::{Content, Digest, Files, LocalFile, Node, TreeEntry};
 
 /// Files up to this size are kept in memory; larger ones are read when they are sent.
 const IN_MEMORY: u64 = 64 << 10;
+/// Larger ones are hashed while hosts are being connected to.
+const HASHED_AT_ONCE: u64 = 32 << 20;
 
 #[derive(Debug)]
 pub struct DiskFiles {
     /// Where relative paths are looked for, in this order.
     folders: Vec<PathBuf>,
     contents: Mutex<HashMap<PathBuf, Content>>,
+    hasher: Hasher,
 }
 
 impl DiskFiles {
@@ -32,7 +38,7 @@ impl DiskFiles {
             project.join("files"),
             project,
         ];
-        DiskFiles { folders, contents: Mutex::new(HashMap::new()) }
+        DiskFiles { folders, contents: Mutex::default(), hasher: Hasher::default() }
     }
 
     pub fn find(&self, path: &str) -> Result<PathBuf, String> {
@@ -66,19 +72,9 @@ impl DiskFiles {
             file.read_to_end(&mut bytes)?;
             Content::bytes(bytes)
         } else {
-            let mut hasher = Sha256::new();
-            let mut buffer = vec![0; 256 << 10];
-            let mut total = 0;
-            loop {
-                let n = file.read(&mut buffer)?;
-                if n == 0 {
-                    break;
-                }
-                hasher.update(&buffer[..n]);
-                total += n as u64;
-            }
-            let source = Source::Local(LocalFile { path: path.to_owned(), modified });
-            Content { source, len: total, digest: Digest::finish(hasher) }
+            let (file, digest) = (LocalFile { path: path.to_owned(), modified }, Arc::default());
+            self.hasher.hash(path, len, &digest)?;
+            Content::local(file, len, digest)
         };
         if let Ok(mut known) = self.contents.lock() {
             known.insert(path.to_owned(), content.clone());
@@ -145,6 +141,56 @@ impl Files for DiskFiles {
         let mut entries = vec![];
         self.walk(&found, "", &mut entries).map_err(failed)?;
         Ok(entries)
+    }
+
+    fn ignored(&self, path: &str) -> Result<BTreeSet<String>, String> {
+        git::ignored(&self.find(path)?)
+    }
+}
+
+type Wanted = (PathBuf, Arc<OnceLock<Digest>>);
+
+/// One thread that hashes the large files, one after the other.
+#[derive(Debug, Default)]
+struct Hasher(Mutex<Option<Sender<Wanted>>>);
+
+impl Hasher {
+    fn hash(&self, path: &Path, len: u64, digest: &Arc<OnceLock<Digest>>) -> std::io::Result<()> {
+        let later = len > HASHED_AT_ONCE && self.send((path.to_owned(), digest.clone())).is_some();
+        if !later {
+            let _ = digest.set(digest_of(path)?);
+        }
+        Ok(())
+    }
+
+    /// `None`: there is no such thread, and no more room for one.
+    fn send(&self, wanted: Wanted) -> Option<()> {
+        let mut sender = self.0.lock().ok()?;
+        if sender.is_none() {
+            let (to, from) = std::sync::mpsc::channel::<Wanted>();
+            let work = move || {
+                for (path, digest) in from {
+                    // What cannot be read to its end equals nothing: sending it will say why.
+                    let unread = |error| Digest::of(format!("{}: {error}", path.display()).as_bytes());
+                    let _ = digest.set(digest_of(&path).unwrap_or_else(unread));
+                }
+            };
+            std::thread::Builder::new().name("hasher".into()).spawn(work).ok()?;
+            *sender = Some(to);
+        }
+        sender.as_ref()?.send(wanted).ok()
+    }
+}
+
+fn digest_of(path: &Path) -> std::io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut file = std::fs::File::open(path)?;
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(Digest::finish(hasher)),
+            n => hasher.update(&buffer[..n]),
+        }
     }
 }
 

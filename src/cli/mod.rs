@@ -15,6 +15,7 @@ mod pending;
 mod playbook;
 mod prompt;
 mod release;
+mod saved;
 mod secrets;
 mod shipped;
 mod state;
@@ -72,7 +73,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
     let commands = [
-        "init", "check", "run", "plan", "deploy", "rollback", "status", "unlock", "backup", "backups",
+        "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "unlock", "backup", "backups",
         "restore", "guide", "exec", "hosts", "secrets", "history", "show", "demo",
     ];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
@@ -113,7 +114,8 @@ fn dispatch(args: Args) -> Ended {
         Command::Init(init) => init::run(&init),
         Command::Hosts(hosts) => hosts::run(&hosts),
         Command::Run(run) => runtime()?.block_on(playbook::run(&run)),
-        Command::Plan(plan) => runtime()?.block_on(playbook::plan(&plan)),
+        Command::Plan(plan) => runtime()?.block_on(saved::plan(&plan)),
+        Command::Apply(apply) => runtime()?.block_on(saved::apply(&apply)),
         Command::Deploy(deploy) => runtime()?.block_on(release::deploy(&deploy)),
         Command::Rollback(rollback) => runtime()?.block_on(release::rollback(&rollback)),
         Command::Status(status) => runtime()?.block_on(release::status::run(&status)),

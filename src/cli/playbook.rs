@@ -34,15 +34,9 @@ async fn begin(args: &Playbook, mode: Mode) -> Ended {
     let pending = pending(&playbook, &args.target);
     say_where(&args.target, args.output);
     Conduct {
-        mode,
         diffs: args.diff || mode == Mode::Plan,
-        connection: &args.connection,
-        output: args.output,
         pending,
-        hold: None,
-        strictness: None,
-        recorded: mode == Mode::Run,
-        keys,
+        ..Conduct::new(mode, &args.connection, args.output, keys)
     }
     .run(&project)
     .await
@@ -90,7 +84,7 @@ pub fn load_whole(wanted: &Wanted) -> Result<Ready, Stop> {
     load_wanted(wanted, |edge| edge)
 }
 
-/// The same where nobody will see a secret: those of the environment and of programs may be missing.
+/// The same where nobody will see a secret: no variable, file or program has to give one.
 pub fn load_without_secrets(wanted: &Wanted) -> Result<Project, Stop> {
     load_wanted(wanted, Edge::with_placeholders).map(|ready| ready.project)
 }
@@ -133,7 +127,7 @@ pub fn find(named: &Path) -> Result<PathBuf> {
         .hint("name a file, such as `tow run playbooks/site.toml`; `tow init` writes one for an application"))
 }
 
-fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {
+pub fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {
     PendingFile::of(playbook, inventory_path(target.inventory.as_deref()))
         .map(|file| Arc::new(file) as Arc<dyn Pending>)
 }

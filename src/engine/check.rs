@@ -10,9 +10,10 @@ use crate::engine::connect::{First, connect_all};
 use crate::engine::fleet::{Fleet, finish};
 use crate::engine::host::{HostRun, Shared, interrupted};
 use crate::engine::{Run, exit_code};
+use crate::preflight::caa::{self, Records};
 use crate::preflight::{self, Around, Resolved, Subject};
 use crate::spec::model::Project;
-use crate::transport::resolve;
+use crate::transport::{self, resolve};
 use crate::words::error::Error;
 use crate::words::event::{Event, SCHEMA_VERSION};
 use crate::words::fact::Probe;
@@ -52,10 +53,11 @@ pub async fn check(project: &Project, run: &Run, strictness: Strictness) -> u8 {
         .filter_map(|(name, probes)| Some((fleet.get(*name)?.clone(), First::Probes(probes))))
         .collect();
     let before = now();
-    let names = preflight::names(&subjects);
-    let ((), resolved) = tokio::join!(connect_all(run, &hosts), resolved(run, names));
+    let names = (preflight::names(&subjects), caa::names(&subjects));
+    let ((), resolved, caa) =
+        tokio::join!(connect_all(run, &hosts), resolved(run, names.0), records(run, names.1));
     drop(hosts);
-    let around = Around { asked: (before, now()), resolved: &resolved };
+    let around = Around { asked: (before, now()), resolved: &resolved, caa: &caa };
     let mut written = preflight::written(&subjects);
     for subject in &subjects {
         let Some(host) = fleet.get(&subject.name) else { continue };
@@ -121,6 +123,20 @@ async fn resolved(run: &Run, names: BTreeSet<String>) -> Resolved {
     tokio::select! {
         all = all => all.into_iter().collect(),
         () = crate::engine::host::cancelled(&mut cancel) => Resolved::new(),
+    }
+}
+
+/// Of whom nothing can be found out, nothing is said.
+async fn records(run: &Run, names: BTreeSet<String>) -> Records {
+    let one = |name: String| async move {
+        let found = tokio::time::timeout(PATIENCE, transport::caa(&name)).await;
+        Some((name, found.ok()?.ok()?))
+    };
+    let all = join_all(names.into_iter().map(one));
+    let mut cancel = run.cancel.clone();
+    tokio::select! {
+        all = all => all.into_iter().flatten().collect(),
+        () = crate::engine::host::cancelled(&mut cancel) => Records::new(),
     }
 }
 

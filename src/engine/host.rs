@@ -23,7 +23,7 @@ pub struct HostRun {
     pub(super) runner: Option<Runner>,
     pub(super) facts: Facts,
     /// What was known before anything was predicted; diffs compare with it.
-    before: Facts,
+    pub(super) before: Facts,
     pub(super) live: Live,
     pub(super) tally: Tally,
     /// Handlers to run, by stage.
@@ -142,7 +142,7 @@ impl HostRun {
             let (planned, end) = self.plan(part, &window).await?;
             let mut failed = None;
             let next = if self.run.options.mode == Mode::Plan {
-                self.show(part, &planned)?;
+                self.show(part, &window, &planned)?;
                 end
             } else {
                 match self.apply(part, planned, end).await? {

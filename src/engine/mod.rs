@@ -29,9 +29,11 @@ pub use emit::Emitter;
 pub use fleet::run;
 pub use hold::Hold;
 
+use crate::plan::Decision;
 use crate::transport::{Connector, UnknownKey};
 use crate::words::error::Kind;
-use crate::words::event::{HostSummary, Mode, Verdict};
+use crate::words::event::{HostSummary, Mode, TaskRef, Verdict};
+use crate::words::fact::{Fact, Probe};
 use crate::words::names::HostName;
 
 /// How to run.
@@ -58,6 +60,11 @@ pub trait Pending: Send + Sync {
     fn store(&self, host: &HostName, pending: &BTreeMap<String, BTreeSet<String>>);
 }
 
+/// Hears of every step of a plan as it is, with what the host had answered: for a plan that is kept.
+pub trait Ledger: Send + Sync {
+    fn planned(&self, task: &TaskRef, decision: &Decision, seen: &[(&Probe, &Fact)]);
+}
+
 /// What the hosts of a run share.
 #[derive(Clone)]
 pub struct Run {
@@ -68,6 +75,7 @@ pub struct Run {
     pub review: Option<Arc<dyn Review>>,
     pub pending: Option<Arc<dyn Pending>>,
     pub hold: Option<Arc<dyn Hold>>,
+    pub ledger: Option<Arc<dyn Ledger>>,
     /// Hosts at work; connections stay open without one.
     pub(crate) places: Arc<Semaphore>,
 }
@@ -86,7 +94,17 @@ impl Run {
         cancel: watch::Receiver<bool>,
     ) -> Run {
         let places = Arc::new(Semaphore::new(options.parallel.max(1)));
-        Run { connector, emitter, options, cancel, review: None, pending: None, hold: None, places }
+        Run {
+            connector,
+            emitter,
+            options,
+            cancel,
+            review: None,
+            pending: None,
+            hold: None,
+            ledger: None,
+            places,
+        }
     }
 
     pub(crate) fn cancelled(&self) -> bool {

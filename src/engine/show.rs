@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use crate::engine::host::{HostRun, Part};
-use crate::plan::{Decision, Planned};
+use crate::plan::{Decision, Planned, Window};
 use crate::words::error::Result;
 use crate::words::event::{Mode, Outcome};
 use crate::words::step::Step;
 
 impl HostRun {
-    pub(super) fn show(&mut self, part: Part<'_>, planned: &[Planned]) -> Result<()> {
+    pub(super) fn show(&mut self, part: Part<'_>, window: &Window, planned: &[Planned]) -> Result<()> {
         for planned in planned {
+            self.keep(part, window, planned);
             let outcome = match &planned.decision {
                 Decision::Skip { why } => Outcome::Skipped { why: why.clone() },
                 Decision::Step(Step::Already { why }) => Outcome::Already { why: why.clone() },
@@ -31,6 +32,14 @@ impl HostRun {
             }
         }
         Ok(())
+    }
+
+    /// For a plan that is kept: the step, and what the host had answered when it was planned.
+    fn keep(&self, part: Part<'_>, window: &Window, planned: &Planned) {
+        let Some(ledger) = &self.run.ledger else { return };
+        let probes = window.looked_at(part.specs, planned.index);
+        let seen: Vec<_> = probes.iter().filter_map(|probe| Some((probe, self.before.raw(probe)?))).collect();
+        ledger.planned(&self.task_ref(part, planned.index), &planned.decision, &seen);
     }
 
     /// In a plan: it mentions the result of a task that has not run. In a run: of one that never will.

@@ -90,20 +90,29 @@ fn ready(spec: &TaskSpec, live: Option<&Live>) -> Option<Ready> {
     }
 }
 
+impl Item {
+    fn probes(&self, specs: &[TaskSpec]) -> Vec<Probe> {
+        let Ready::Task(task) = &self.ready else { return vec![] };
+        let spec = &specs[self.index];
+        let mut probes: Vec<Probe> = spec.creates.clone().map(Probe::Path).into_iter().collect();
+        probes.extend(spec.unless.as_ref().map(|line| unless_probe(line, spec.user.as_ref())));
+        probes.extend(task.probes().into_iter().map(|probe| as_user(probe, spec.user.as_ref())));
+        probes
+    }
+}
+
 impl Window {
     /// Everything the tasks will look at.
     pub fn probes(&self, specs: &[TaskSpec]) -> Vec<Probe> {
-        let mut probes = vec![];
-        for item in &self.items {
-            let Ready::Task(task) = &item.ready else { continue };
-            let spec = &specs[item.index];
-            probes.extend(spec.creates.clone().map(Probe::Path));
-            probes.extend(spec.unless.as_ref().map(|line| unless_probe(line, spec.user.as_ref())));
-            probes.extend(task.probes().into_iter().map(|probe| as_user(probe, spec.user.as_ref())));
-        }
+        let mut probes: Vec<Probe> = self.items.iter().flat_map(|item| item.probes(specs)).collect();
         probes.sort();
         probes.dedup();
         probes
+    }
+
+    /// What the task at this place looks at.
+    pub fn looked_at(&self, specs: &[TaskSpec], index: usize) -> Vec<Probe> {
+        self.items.iter().filter(|item| item.index == index).flat_map(|item| item.probes(specs)).collect()
     }
 }
 

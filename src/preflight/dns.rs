@@ -1,9 +1,9 @@
-//! Where the names of certificates lead: A and AAAA, seen from this machine and from the host.
+//! Where the names of certificates lead: A and AAAA, seen from this machine and from the host; and who may issue for them.
 
 use core::net::IpAddr;
 use std::collections::BTreeSet;
 
-use crate::preflight::{Seen, Subject, Topic, is_placeholder};
+use crate::preflight::{Seen, Subject, Topic, caa, is_placeholder};
 use crate::words::finding::Finding;
 use crate::words::plural::list;
 use crate::words::shell::join;
@@ -51,6 +51,7 @@ impl Topic for Dns {
             let lead = if good.len() == 1 { "leads" } else { "lead" };
             findings.insert(0, Finding::ok(TOPIC, format!("{} {lead} here", list(&good, "and"))));
         }
+        findings.extend(caa::findings(subject, seen.around.caa));
         findings
     }
 }

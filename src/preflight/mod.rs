@@ -4,6 +4,7 @@
 
 mod access;
 mod apt;
+pub mod caa;
 mod clock;
 mod disk;
 mod dns;
@@ -64,6 +65,8 @@ pub struct Around<'a> {
     /// Seconds of this machine's clock, before the host was asked and after it had answered.
     pub asked: (i64, i64),
     pub resolved: &'a Resolved,
+    /// As this machine's DNS has them.
+    pub caa: &'a caa::Records,
 }
 
 /// What a topic looks at.

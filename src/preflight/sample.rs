@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 use std::collections::BTreeSet;
 
+use crate::preflight::caa::Records;
 use crate::preflight::{Around, Resolved, Seen, Subject, Topic};
 use crate::task::need::{Certificate, Need};
 use crate::words::fact::HostFacts;
@@ -25,6 +26,7 @@ pub fn certificate(domains: &[&str]) -> Certificate {
         domains: domains.iter().map(ToString::to_string).collect(),
         email: None,
         is_public: true,
+        authority: Some("letsencrypt.org"),
     }
 }
 
@@ -71,7 +73,8 @@ impl<'a> Sample<'a> {
     }
 
     pub fn findings(&self, answer: &str) -> Vec<Finding> {
-        let around = Around { asked: self.asked, resolved: &self.resolved };
+        let caa = Records::new();
+        let around = Around { asked: self.asked, resolved: &self.resolved, caa: &caa };
         assert!(self.topic.script(&self.subject).is_some(), "nothing would be asked");
         self.topic.findings(&self.subject, &Seen { os: &self.os, answer, around })
     }

@@ -138,6 +138,19 @@ pub fn choose(options: Options) -> Reporters {
     assemble(options, Surroundings::here(), &Outlets::standard())
 }
 
+/// For what happens before that which was asked for: failures, on stderr.
+pub fn failures(options: Options) -> Reporters {
+    let (around, outlets) = (Surroundings::here(), Outlets::standard());
+    let terminal = around.stderr_terminal;
+    let look = Look {
+        colour: around.colour(options.colour, terminal),
+        utf8: around.utf8,
+        width: terminal.then(|| size().0),
+    };
+    let plain = Plain::new(Sink::new((outlets.stderr)(), around.ci), look, Detail::Failures);
+    Reporters { list: vec![Box::new(plain)], pause: Pause::default() }
+}
+
 /// The same with everything given, for tests.
 pub fn assemble(options: Options, around: Surroundings, outlets: &Outlets) -> Reporters {
     let out = || Sink::new((outlets.stdout)(), around.ci);

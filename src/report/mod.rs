@@ -25,7 +25,7 @@ pub mod tell;
 pub mod terminal;
 pub mod text;
 
-pub use crate::report::choose::{Colour, Options, Reporters, choose};
+pub use crate::report::choose::{Colour, Options, Reporters, choose, failures};
 pub use crate::report::terminal::Pause;
 
 #[cfg(test)]

@@ -114,6 +114,9 @@ impl Files for HostInputs<'_> {
     fn tree(&self, path: &str) -> Result<Vec<TreeEntry>, String> {
         self.sources.files.tree(path)
     }
+    fn ignored(&self, path: &str) -> Result<BTreeSet<String>, String> {
+        self.sources.files.ignored(path)
+    }
 }
 
 impl Inputs for HostInputs<'_> {

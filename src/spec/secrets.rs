@@ -24,6 +24,10 @@ pub trait Providers {
     /// The name of the project's secrets file, when there is one.
     fn vault_name(&self) -> Option<String>;
     fn open_vault(&self) -> Result<Vault, Error>;
+    /// What stands for every value of the inventory's, where nobody will see one; nothing is read or run then.
+    fn placeholder(&self) -> Option<Secret> {
+        None
+    }
 }
 
 /// Only the environment.
@@ -97,14 +101,15 @@ impl Secrets {
                 secrets.json.insert(entry.key.clone(), Json::Null);
                 continue;
             };
-            let value = match origin {
-                Origin::Env(name) => {
+            let value = match (origin, providers.placeholder()) {
+                (_, Some(placeholder)) => Ok(placeholder),
+                (Origin::Env(name), _) => {
                     let value = providers.env(&name).map(Secret::new);
                     value
                         .ok_or_else(|| Failed::because(format!("the environment variable {name} is not set")))
                 }
-                Origin::File(path) => read(files, &file.beside(&path)).map_err(Failed::because),
-                Origin::Command(argv) => match fetched.commands.get(&argv) {
+                (Origin::File(path), _) => read(files, &file.beside(&path)).map_err(Failed::because),
+                (Origin::Command(argv), _) => match fetched.commands.get(&argv) {
                     Some(said) => said.clone().map_err(Failed::from),
                     None => Err(Failed::not_yet(Wanted::Command { argv, folder: file.beside("") })),
                 },

@@ -218,6 +218,7 @@ impl Task for Certificate {
             domains: self.domains.clone(),
             email: self.email.clone(),
             is_public: self.server() == LETS_ENCRYPT,
+            authority: [LETS_ENCRYPT, STAGING].contains(&self.server()).then_some("letsencrypt.org"),
         };
         let authority = Need::server(self.server(), "the certificate authority");
         [Need::Certificate(certificate), Need::Root].into_iter().chain(authority).collect()

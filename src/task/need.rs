@@ -48,6 +48,8 @@ pub struct Certificate {
     pub email: Option<String>,
     /// Anybody's browser trusts it: neither staging nor an authority of one's own.
     pub is_public: bool,
+    /// What the authority is called in CAA records, where that is known.
+    pub authority: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

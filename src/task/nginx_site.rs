@@ -137,7 +137,7 @@ impl NginxSite {
             _ if self.absent => file.is_some(),
             Some(wanted) => {
                 let is_file = file.is_some_and(|stat| stat.node == NodeKind::File);
-                !is_file || facts.digest(&places.file)? != Some(&wanted.content.digest)
+                !is_file || facts.digest(&places.file)? != Some(wanted.content.digest())
             }
             None => false,
         };

@@ -68,7 +68,7 @@ impl Change {
     #[must_use]
     pub fn predict_file(self, path: &RemotePath, stat: Stat, content: &Content, facts: &Facts) -> Change {
         let change = self
-            .predict(Probe::Digest(path.clone()), Fact::Digest(Some(content.digest.clone())))
+            .predict(Probe::Digest(path.clone()), Fact::Digest(Some(content.digest().clone())))
             .predict_attributes(path, Stat { size: content.len, ..stat });
         let probe = Probe::Content(path.clone());
         // All probes of a stage travel together: what nobody has asked for by now, nobody will.

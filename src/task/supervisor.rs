@@ -214,7 +214,7 @@ impl Supervisor {
         for Wanted { path, text, mode, secret } in self.wanted()? {
             let content = Content::text(text);
             let stat = facts.path(&path)?;
-            let same = stat.is_some() && facts.digest(&path)? == Some(&content.digest);
+            let same = stat.is_some() && facts.digest(&path)? == Some(content.digest());
             if same && stat.is_some_and(|stat| stat.mode == mode) {
                 continue;
             }

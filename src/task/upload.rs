@@ -3,6 +3,8 @@
 mod glob;
 mod tree;
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use crate::task::upload::glob::excluded;
@@ -47,6 +49,12 @@ pub struct Upload {
     /// without `/`, `?` one character. In place of `[".git", "__pycache__", "*.pyc"]`.
     #[serde(default = "not_sources")]
     exclude: Vec<String>,
+    /// Leaves out, on both sides, what git ignores too, where `src` is in a checkout and this machine has git.
+    #[serde(default)]
+    gitignore: bool,
+    /// Below `src`; a folder stands for all that is in it.
+    #[serde(skip)]
+    ignored: BTreeSet<String>,
     #[serde(skip)]
     loaded: Option<Loaded>,
 }
@@ -65,6 +73,12 @@ fn not_sources() -> Vec<String> {
 impl Upload {
     fn owner(&self) -> Owner {
         Owner { user: self.owner.clone(), group: self.group.clone() }
+    }
+
+    /// Whether a path below `src` is left as it is, on both sides.
+    fn leaves_out(&self, path: &str) -> bool {
+        let mut ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        excluded(&self.exclude, path) || !self.ignored.is_empty() && ends.any(|end| self.ignored.contains(&path[..end]))
     }
 
     /// Whether mode and owner of every entry must be looked at; the tree itself tells only who may execute.
@@ -102,7 +116,11 @@ impl Task for Upload {
             // The file itself, where there is no folder.
             Ok(entries) if entries.iter().any(|entry| entry.path.is_empty()) => String::new(),
             Ok(entries) => {
-                let wanted = entries.into_iter().filter(|entry| !excluded(&self.exclude, &entry.path));
+                if self.gitignore {
+                    let hint = "mend that, or set `gitignore = false`: then only `exclude` leaves something out";
+                    self.ignored = inputs.ignored(&self.src).map_err(|why| Mistake::new("gitignore", why).hint(hint))?;
+                }
+                let wanted = entries.into_iter().filter(|entry| !self.leaves_out(&entry.path));
                 let items = wanted.map(|entry| self.item(entry.path, entry.node, inputs));
                 self.loaded = Some(Loaded::Tree(items.collect::<Result<_, _>>()?));
                 return Ok(());

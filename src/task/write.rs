@@ -42,7 +42,7 @@ pub fn plan_content(target: &Target, wanted: &Wanted, facts: &Facts) -> Result<S
         needs_parent("write", path, facts)?;
         return Ok(written(target, None, wanted, facts));
     };
-    if facts.digest(path)? != Some(&wanted.content.digest) {
+    if facts.digest(path)? != Some(wanted.content.digest()) {
         return Ok(written(target, Some(file), wanted, facts));
     }
     Ok(attributes(target, file).map_or_else(|| Step::already(format!("{path} is as wanted")), Step::Change))

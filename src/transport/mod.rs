@@ -1,5 +1,6 @@
 //! Ways to a host. Everything above sees [`Link`] and never whether it is SSH or the operator's own machine.
 
+mod caa;
 pub mod local;
 mod names;
 pub mod runner;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::words::content::Content;
 use crate::words::error::Result;
 
+pub use caa::caa;
 pub use names::resolve;
 pub use ssh::{Ask, Connector, Keyring, Loaded, Options, UnknownKey, Unlocked, explain_sudo};
 

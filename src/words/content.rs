@@ -1,8 +1,9 @@
 //! What a file on a host shall hold: bytes that we rendered, or a file of the operator's that is read when sent.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
@@ -54,7 +55,7 @@ pub enum Source {
     Local(LocalFile),
 }
 
-/// A file on the operator's machine: hashed once when loaded, read again when sent.
+/// A file on the operator's machine: hashed once, from when it is loaded on, and read again when sent.
 #[derive(Clone)]
 pub struct LocalFile {
     pub path: PathBuf,
@@ -67,13 +68,22 @@ pub struct LocalFile {
 pub struct Content {
     pub source: Source,
     pub len: u64,
-    pub digest: Digest,
+    digest: Arc<OnceLock<Digest>>,
 }
 
 impl Content {
     pub fn bytes(bytes: impl Into<Arc<[u8]>>) -> Content {
         let bytes = bytes.into();
-        Content { len: bytes.len() as u64, digest: Digest::of(&bytes), source: Source::Bytes(bytes) }
+        let digest = Arc::new(OnceLock::from(Digest::of(&bytes)));
+        Content { len: bytes.len() as u64, digest, source: Source::Bytes(bytes) }
+    }
+    /// A file whose digest somebody else finds out meanwhile, and must set.
+    pub fn local(file: LocalFile, len: u64, digest: Arc<OnceLock<Digest>>) -> Content {
+        Content { source: Source::Local(file), len, digest }
+    }
+    /// Waits for it where it is not known yet.
+    pub fn digest(&self) -> &Digest {
+        self.digest.wait()
     }
     pub fn text(text: impl AsRef<str>) -> Content {
         Content::bytes(text.as_ref().as_bytes())
@@ -89,7 +99,7 @@ impl Content {
 
 impl PartialEq for Content {
     fn eq(&self, other: &Content) -> bool {
-        self.digest == other.digest
+        self.digest() == other.digest()
     }
 }
 impl Eq for Content {}
@@ -97,7 +107,7 @@ impl Eq for Content {}
 /// Never prints the bytes: they may hold secrets.
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Content({} bytes, {})", self.len, self.digest.short())
+        write!(f, "Content({} bytes, {})", self.len, self.digest().short())
     }
 }
 
@@ -109,6 +119,11 @@ pub trait Files: Sync {
     fn content(&self, path: &str) -> Result<Content, String>;
     /// Every entry below a folder, parents before children, in the order of their names.
     fn tree(&self, path: &str) -> Result<Vec<TreeEntry>, String>;
+    /// What git ignores below a folder, by paths relative to it; a folder stands for all that is in it. Nothing where
+    /// the folder is in no checkout.
+    fn ignored(&self, _path: &str) -> Result<BTreeSet<String>, String> {
+        Ok(BTreeSet::new())
+    }
 }
 
 /// One entry of a folder on the operator's machine, by its path relative to that folder.

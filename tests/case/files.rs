@@ -1,6 +1,6 @@
 //! The operator's files of a case, in memory, and real strict rendering with the case's variables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use towline::task::Inputs;
@@ -49,6 +49,7 @@ pub struct Local<'a> {
     pub files: &'a BTreeMap<String, Entry>,
     pub vars: &'a toml::Table,
     pub secrets: &'a [String],
+    pub ignored: &'a BTreeSet<String>,
 }
 
 impl Files for Local<'_> {
@@ -74,6 +75,10 @@ impl Files for Local<'_> {
             return Err(format!("cannot read {path}: no such folder"));
         }
         Ok(found.into_iter().map(|(path, node)| TreeEntry { path, node }).collect())
+    }
+
+    fn ignored(&self, _path: &str) -> Result<BTreeSet<String>, String> {
+        Ok(self.ignored.clone())
     }
 }
 

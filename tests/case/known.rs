@@ -175,7 +175,9 @@ impl Entry {
     fn tree(&self) -> BTreeMap<String, TreeFact> {
         let fact = |node: Node| match node {
             Node::Dir => TreeFact::Dir,
-            Node::File { content, executable } => TreeFact::File { digest: content.digest, executable },
+            Node::File { content, executable } => {
+                TreeFact::File { digest: content.digest().clone(), executable }
+            }
             Node::Link { target } => TreeFact::Link { target },
         };
         self.entries.iter().map(|(path, entry)| (path.clone(), fact(entry.node()))).collect()

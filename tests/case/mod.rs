@@ -4,7 +4,7 @@ mod files;
 mod known;
 mod show;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use files::Local;
@@ -31,6 +31,8 @@ pub struct Case {
     secrets: Vec<String>,
     #[serde(default)]
     files: BTreeMap<String, files::Entry>,
+    #[serde(default)]
+    ignored: BTreeSet<String>,
     #[serde(default)]
     facts: Vec<known::Entry>,
     expect: Expect,
@@ -88,7 +90,8 @@ impl Case {
     }
 
     pub fn check(&self, kind: &str) -> Result<Seen, String> {
-        let local = Local { files: &self.files, vars: &self.vars, secrets: &self.secrets };
+        let Case { files, vars, secrets, ignored, .. } = self;
+        let local = Local { files, vars, secrets, ignored };
         let mut tasks = vec![];
         for (kind, table) in self.before.iter().flatten() {
             tasks.push(load(kind, table, &local).map_err(|mistake| format!("before: {mistake:?}"))?);

@@ -58,3 +58,10 @@ acme_dns() {
   curl --silent --show-error --fail --data "{\"host\":\"$1.\"}" "http://$net.1:8055/clear-a"
   curl --silent --show-error --fail --data "{\"host\":\"$1.\",\"addresses\":[\"$2\"]}" "http://$net.1:8055/add-a"
 }
+
+acme_caa() {
+  [[ -d $state/acme ]] || die "this lab has no CA (tests/lab/lab up … --acme)"
+  curl --silent --show-error --fail --data "{\"host\":\"$1.\"}" "http://$net.1:8055/clear-caa"
+  [[ -z $2 ]] || curl --silent --show-error --fail \
+    --data "{\"host\":\"$1.\",\"policies\":[{\"tag\":\"issue\",\"value\":\"$2\"}]}" "http://$net.1:8055/add-caa"
+}

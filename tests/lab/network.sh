@@ -20,6 +20,15 @@ table ip $table {
     type nat hook postrouting priority 100; policy accept;
     ip saddr $net.0/24 oifname != "$bridge" masquerade
   }
+  # The DNS of the test CA also where name servers are looked for; nothing else needs to leave that port for it.
+  chain prerouting {
+    type nat hook prerouting priority -100; policy accept;
+    ip daddr $net.1 udp dport 53 dnat to $net.1:8053
+  }
+  chain output {
+    type nat hook output priority -100; policy accept;
+    ip daddr $net.1 udp dport 53 dnat to $net.1:8053
+  }
 }
 RULES
 }

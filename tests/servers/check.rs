@@ -1,5 +1,7 @@
 //! `tow check` on real servers: each finding provoked for real, and nothing changed by looking.
 
+use std::io::ErrorKind;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::lab::{ALONE, Lab, PAIR, Run};
@@ -150,4 +152,109 @@ fn no_route_no_sudo_no_trust() {
     let run = lab.check("stranger", PAIR[0], PLAYBOOK);
     assert_eq!(run.code, 7, "{}", run.story());
     says(&run, PAIR[0], "problem host_key: the host key of", "connect once at a terminal");
+}
+
+/// Whether a visitor is left waiting there: who is not shut out is answered at once, if only by a refusal.
+fn is_silent(lab: &Lab, host: &str, port: u16) -> bool {
+    let address = format!("{}:{port}", lab.address(host)).parse().unwrap();
+    let answer = TcpStream::connect_timeout(&address, Duration::from_millis(500));
+    answer.is_err_and(|error| error.kind() == ErrorKind::TimedOut)
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn a_firewall_that_lets_nobody_through() {
+    let lab = Lab::enter();
+    known(&lab);
+    let install =
+        "export DEBIAN_FRONTEND=noninteractive; apt-get -q update; apt-get -q -y install nftables ufw";
+    lab.both(&format!("{{ {install}; }} >/dev/null 2>&1"));
+    let drop = "nft -f - <<END\ntable inet lab {\nchain input {\ntype filter hook input priority 0; policy drop;\niif lo accept\nct state established,related accept\ntcp dport 22 accept\n}\n}\nEND";
+    let look = || lab.check("deploy", &PAIR.join(":"), PLAYBOOK);
+    lab.both(drop);
+    let shut = look();
+    assert!(is_silent(&lab, PAIR[0], 80) && is_silent(&lab, PAIR[0], 443));
+    lab.both("nft add rule inet lab input tcp dport 80 accept");
+    let half = look();
+    assert!(!is_silent(&lab, PAIR[0], 80) && is_silent(&lab, PAIR[0], 443));
+    lab.both("nft add rule inet lab input tcp dport '{ 80, 443 }' accept");
+    let open = look();
+    lab.both(
+        "nft delete table inet lab; { ufw allow 22/tcp; ufw allow 80/tcp; ufw --force enable; } >/dev/null",
+    );
+    let ufw = look();
+    assert!(is_silent(&lab, PAIR[0], 443));
+    lab.both("{ ufw --force disable; ufw --force reset; } >/dev/null");
+    for run in [&shut, &half, &ufw] {
+        assert_eq!(run.code, 3, "{}", run.story());
+    }
+    assert_eq!(open.code, 0, "{}", open.story());
+    for host in PAIR {
+        let nftables = "problem firewall: nftables drops what comes in, and no rule speaks of port";
+        says(&shut, host, &format!("{nftables}s 80 and 443"), "`tcp dport { 80, 443 } accept`");
+        says(&half, host, &format!("{nftables} 443"), "`tcp dport { 443 } accept`");
+        says(&ufw, host, "problem firewall: ufw lets nobody through to port 443", "→ ufw allow 443/tcp");
+    }
+}
+
+/// A certificate of `shop.lab.test` where certbot would have it, which ends so many days from now, of 90.
+fn certificate(lab: &Lab, days: i32) {
+    let config = "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nrand_serial=yes\nnew_certs_dir=.\npolicy=p\ndefault_md=sha256\ncopy_extensions=copy\n[p]\ncommonName=supplied\n";
+    lab.both(&format!(
+        "rm -rf /root/issue; mkdir -p /root/issue /etc/letsencrypt/live/shop; cd /root/issue; touch index.txt
+        cat >conf <<'END'\n{config}END
+        openssl req -new -newkey rsa:2048 -nodes -keyout key -subj /CN=shop.lab.test -addext subjectAltName=DNS:shop.lab.test -out request 2>/dev/null
+        at() {{ date -u -d \"$1 days\" +%Y%m%d%H%M%SZ; }}
+        openssl ca -batch -notext -selfsign -config conf -keyfile key -in request -out cert -startdate $(at {}) -enddate $(at {days}) 2>/dev/null
+        cp cert /etc/letsencrypt/live/shop/fullchain.pem",
+        days - 90
+    ));
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn certificates_near_their_end_and_past_it() {
+    let lab = Lab::enter();
+    known(&lab);
+    let look = |days: i32| {
+        certificate(&lab, days);
+        lab.check("deploy", &PAIR.join(":"), PLAYBOOK)
+    };
+    let (fine, near, past) = (look(60), look(5), look(-3));
+    lab.both("rm -rf /etc/letsencrypt/live/shop /root/issue");
+    assert_eq!([fine.code, near.code, past.code], [0, 0, 3], "{}", near.story());
+    for host in PAIR {
+        says(&fine, host, "ok tls: the certificate shop by", "66 % of its lifetime is left (59 days)");
+        says(
+            &near,
+            host,
+            "warning tls: the certificate shop ends in 4 days",
+            "systemctl list-timers certbot.timer",
+        );
+        says(
+            &past,
+            host,
+            "problem tls: the certificate shop has expired 3 days ago",
+            "certbot renew --dry-run",
+        );
+    }
+}
+
+/// Containers share this machine's clock, so the C library of one login is told another: whatever asks it for the
+/// time there, gets it two days late.
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn a_clock_that_is_wrong() {
+    let lab = Lab::enter();
+    let [host, _] = PAIR;
+    let late = "export DEBIAN_FRONTEND=noninteractive; { apt-get -q update; apt-get -q -y install libfaketime; } >/dev/null 2>&1
+        library=$(dpkg -L libfaketime | grep '/libfaketime.so.1$')
+        echo \"SetEnv LD_PRELOAD=$library FAKETIME=-2d\" >/etc/ssh/sshd_config.d/late.conf; systemctl restart ssh";
+    lab.inside(host, late);
+    let run = lab.check("inventory", host, PLAYBOOK);
+    lab.inside(host, "rm /etc/ssh/sshd_config.d/late.conf; systemctl restart ssh");
+    let right = lab.check("inventory", host, PLAYBOOK);
+    says(&run, host, "warning clock: the clock is 2 days behind this machine's", "timedatectl set-ntp true");
+    says(&right, host, "ok clock: the clock is right", "");
+    assert_eq!((run.code, right.code), (0, 0), "{}", run.story());
 }

@@ -39,6 +39,8 @@ fn django_with_postgresql_and_fastapi_with_sqlite() {
     let lab = Lab::enter();
     let django = Site::init(&lab, &Wish::new("django", "postgresql", &["srv3"]).at("django.lab.test"));
     let fastapi = Site::init(&lab, &Wish::new("fastapi", "sqlite", &["srv4"]).at("fastapi.lab.test"));
+    // Git ignores it, as the application's .gitignore says.
+    fastapi.write("development.db", "of this machine");
     thread::scope(|scope| {
         for site in [&django, &fastapi] {
             scope.spawn(|| {
@@ -49,6 +51,13 @@ fn django_with_postgresql_and_fastapi_with_sqlite() {
     });
     assert_eq!(django.browser().get("/static/posts/style.css").status, 200);
     assert_eq!(fastapi.browser().get("/static/style.css").status, 200);
+    assert_eq!(
+        lab.inside(
+            "srv4",
+            "cd /srv/fastapi/releases/1/src; ls -A development.db .gitignore 2>/dev/null || :"
+        ),
+        ".gitignore"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 mod bare;
 mod browser;
+mod checked;
 mod fleet;
 #[expect(dead_code, reason = "the tests of single kinds use the rest of it")]
 #[path = "../servers/lab.rs"]
@@ -18,3 +19,5 @@ mod offline;
 mod outside;
 mod releases;
 mod site;
+mod supervised;
+mod websockets;

@@ -84,22 +84,13 @@ impl<'a> Site<'a> {
             "[defaults]\n",
             &format!("[defaults]\nkey = \"{state}/key\"\nknown_hosts = \"{state}/known_hosts\"\n"),
         );
-        let address = self.lab.address("srv1");
-        let gateway = format!("{}.1", address.rsplit_once('.').unwrap().0);
+        let gateway = self.gateway();
         self.edit(
             "inventory.toml",
             "\nserver = \"\"",
             &format!("\nserver = \"https://{gateway}:14000/dir\""),
         );
         self.edit("inventory.toml", "\nca = \"\"", &format!("\nca = \"{state}/acme/ca.pem\""));
-    }
-
-    /// A host of the inventory serves another domain than its neighbours.
-    pub fn has_its_own_domain(&self, host: &str, domain: &str) {
-        let header = format!("[hosts.{host}]\n");
-        let domains = format!("{{ domains = [\"{domain}\"] }}");
-        let vars = format!("{header}vars = {{ app = {domains}, acme = {domains} }}\n");
-        self.edit("inventory.toml", &header, &vars);
     }
 
     /// What the authority's DNS says of a name.
@@ -132,6 +123,28 @@ impl<'a> Site<'a> {
 
     pub fn check(&self) -> Run {
         Run::of(&self.command(&["check", "--json"]).output().unwrap())
+    }
+
+    /// The same where this machine asks the lab's DNS, as if it were the public one.
+    pub fn check_with_the_labs_dns(&self) -> Run {
+        let resolv = self.folder.with_file_name("resolv.conf");
+        fs::write(&resolv, format!("nameserver {}\n", self.gateway())).unwrap();
+        let check = self.command(&["check", "--json"]);
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "sh", "-ec", "mount --bind \"$0\" /etc/resolv.conf; exec \"$@\""])
+            .arg(&resolv);
+        command
+            .arg(check.get_program())
+            .args(check.get_args())
+            .current_dir(&self.folder)
+            .stdin(Stdio::null());
+        Run::of(&command.output().unwrap())
+    }
+
+    /// The lab's side of the bridge.
+    fn gateway(&self) -> String {
+        format!("{}.1", self.lab.address("srv1").rsplit_once('.').unwrap().0)
     }
 
     /// `tow run site`, with `--set` for each of `set`.

@@ -1,8 +1,9 @@
 //! Shells and files.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use towline::words::content::{Content, LocalFile, Source};
+use towline::words::content::{Content, LocalFile};
 
 use crate::common::{connect, connector, run, ssh, upload};
 use crate::support::sshd::Sshd;
@@ -23,13 +24,10 @@ async fn files_arrive_whole() {
     let big: Vec<u8> = (0..20_000_003_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
     let source = sshd.path("big");
     std::fs::write(&source, &big).unwrap();
-    let digest = Content::bytes(big.clone()).digest;
+    let digest = Content::bytes(big.clone()).digest().clone();
     let modified = std::fs::metadata(&source).unwrap().modified().ok();
-    let local = Content {
-        source: Source::Local(LocalFile { path: source, modified }),
-        len: big.len() as u64,
-        digest: digest.clone(),
-    };
+    let file = LocalFile { path: source, modified };
+    let local = Content::local(file, big.len() as u64, Arc::new(digest.clone().into()));
     let mut files = vec![
         upload("big", local),
         upload("memory", Content::bytes(big.clone())),
@@ -44,14 +42,14 @@ async fn files_arrive_whole() {
     link.upload(dir.to_str().unwrap(), &files, &count).await.unwrap();
     for file in &files {
         let bytes = std::fs::read(dir.join(&file.name)).unwrap();
-        assert_eq!(Content::bytes(bytes).digest, file.content.digest, "{}", file.name);
+        assert_eq!(Content::bytes(bytes).digest(), file.content.digest(), "{}", file.name);
     }
     assert_eq!(sent.into_inner(), files.iter().map(|file| file.content.len).sum::<u64>());
     assert_eq!(mode(&dir), 0o700);
     assert_eq!(mode(&dir.join("small-1")), 0o600);
     let back = sshd.path("back");
     link.download(dir.join("big").to_str().unwrap(), &back).await.unwrap();
-    assert_eq!(Content::bytes(std::fs::read(back).unwrap()).digest, digest);
+    assert_eq!(Content::bytes(std::fs::read(back).unwrap()).digest(), &digest);
     let error = link.upload(dir.to_str().unwrap(), &files[2..3], &|_| {}).await.unwrap_err();
     assert!(error.to_string().contains("cannot make the folder"), "{error}");
 }

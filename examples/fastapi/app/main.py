@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, WebSocket
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
@@ -96,3 +96,11 @@ def create_post(new: NewPost, db: DB) -> PostOut:
     db.add(post)
     db.commit()
     return PostOut.model_validate(post)
+
+
+@app.websocket("/ws")
+async def echo(socket: WebSocket):
+    """Says back what it hears, for as long as the visitor stays."""
+    await socket.accept()
+    async for text in socket.iter_text():
+        await socket.send_text(text)

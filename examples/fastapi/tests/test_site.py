@@ -64,6 +64,13 @@ def test_migrations_make_what_the_models_say(alembic):
     command.check(alembic)
 
 
+def test_the_websocket_says_back_what_it_hears(client):
+    with client.websocket_connect("/ws") as socket:
+        for text in ("first", "zweites ✓"):
+            socket.send_text(text)
+            assert socket.receive_text() == text
+
+
 def test_static_files(client):
     assert client.get("/static/style.css").headers["content-type"].startswith("text/css")
 

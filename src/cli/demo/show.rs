@@ -69,17 +69,7 @@ async fn deploy(output: Output, demo: &Demo, cancel: watch::Receiver<bool>) -> E
         output,
     };
     let playbook::Ready { project, keys } = playbook::load(&args, &demo.playbook)?;
-    let conduct = Conduct {
-        mode: Mode::Run,
-        diffs: false,
-        connection: &args.connection,
-        output,
-        pending: None,
-        hold: None,
-        recorded: false,
-        keys,
-        strictness: None,
-    };
+    let conduct = Conduct { recorded: false, ..Conduct::new(Mode::Run, &args.connection, output, keys) };
     let code = conduct.run_until(&project, cancel.clone()).await?;
     // Also when the Ctrl-C came too late for the run itself.
     if *cancel.borrow() {

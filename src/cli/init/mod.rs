@@ -5,6 +5,7 @@ mod detect;
 mod disk;
 mod inventory;
 mod local;
+mod name;
 mod settings;
 mod store;
 mod tell;
@@ -42,8 +43,10 @@ pub fn run(args: &Init) -> Ended {
     if let Some(entry) = &answers.entry {
         app = detect(&tree, Some(entry));
     }
+    let wanted = name::wanted(args, &tree, &project);
+    tell::called(&wanted);
     let about = About {
-        name: name(args, &tree, &project),
+        name: name::fitting(&wanted),
         source: if folder.is_empty() { "..".to_owned() } else { format!("../{folder}") },
         repo: args
             .repo
@@ -94,60 +97,6 @@ fn application_folder(tree: &Tree, args: &Init) -> Result<String> {
         [only] => Ok((*only).to_owned()),
         several => Err(Error::config(format!("there are several applications here: {}", several.join(", ")))
             .hint("run `tow init` in the folder of one of them")),
-    }
-}
-
-/// What units, accounts and folders are called: short, lower case, and nobody else's.
-fn name(args: &Init, tree: &Tree, project: &Path) -> String {
-    let of_repo = || {
-        args.repo.as_deref().map(|repo| {
-            repo.trim_end_matches('/')
-                .trim_end_matches(".git")
-                .rsplit(['/', ':'])
-                .next()
-                .unwrap_or("")
-                .to_owned()
-        })
-    };
-    let of_folder = || project.file_name().map(|name| name.to_string_lossy().into_owned());
-    let wanted = args
-        .name
-        .clone()
-        .or_else(|| detect::project_name(tree))
-        .or_else(of_repo)
-        .or_else(of_folder)
-        .unwrap_or_default();
-    let mut name = String::new();
-    for c in wanted.chars().flat_map(char::to_lowercase) {
-        match c {
-            'a'..='z' => name.push(c),
-            '0'..='9' if !name.is_empty() => name.push(c),
-            _ if !name.is_empty() && !name.ends_with('-') => name.push('-'),
-            _ => {}
-        }
-    }
-    name.truncate(24);
-    let name = name.trim_end_matches('-');
-    let taken = [
-        "",
-        "root",
-        "postgres",
-        "www-data",
-        "nginx",
-        "nobody",
-        "backup",
-        "mail",
-        "daemon",
-        "supervisor",
-        "redis",
-        "default",
-        "django",
-        "flask",
-    ];
-    if taken.contains(&name) {
-        format!("{name}-app").trim_start_matches('-').to_owned()
-    } else {
-        name.to_owned()
     }
 }
 

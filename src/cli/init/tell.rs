@@ -7,9 +7,13 @@ use crate::cli::args::{Engine, Init};
 use crate::cli::init::answers::Answers;
 use crate::cli::init::detect::{App, Framework, Installer, Place};
 use crate::cli::init::inventory::{list, packages};
+use crate::cli::init::name;
 use crate::cli::init::settings::wants_redis;
 use crate::cli::init::store::{Planned, Was};
 use crate::words::plural::count;
+
+/// Columns behind a label, so that a line has 80 at most.
+const ROOM: usize = 80 - 16;
 
 /// What detection gives, with places; then the traps.
 pub fn found(app: &App, folder: &str) {
@@ -33,6 +37,13 @@ pub fn found(app: &App, folder: &str) {
     }
     text.push('\n');
     out(&text);
+}
+
+/// Another name than the wanted one.
+pub fn called(wanted: &str) {
+    if let Some(told) = name::told(wanted) {
+        out(&format!("{told}\n\n"));
+    }
 }
 
 fn facts(app: &App) -> Vec<(&'static str, String)> {
@@ -86,12 +97,21 @@ fn facts(app: &App) -> Vec<(&'static str, String)> {
         facts.push(("redis", format!("comes besides, for {} ({})", queue.name, queue.place)));
     }
     if !app.environment.is_empty() {
-        let names: Vec<&str> = app.environment.iter().map(|variable| variable.name.as_str()).collect();
-        let shown = names.iter().take(6).copied().collect::<Vec<_>>().join(", ");
-        let more = names.len().saturating_sub(6);
-        facts.push(("environment", if more > 0 { format!("{shown} and {more} more") } else { shown }));
+        facts.push(("environment", environment(app)));
     }
     facts
+}
+
+/// As many names as the line has room for.
+fn environment(app: &App) -> String {
+    let names: Vec<&str> = app.environment.iter().map(|variable| variable.name.as_str()).collect();
+    let text = |shown: usize| {
+        let more = names.len() - shown;
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        names[..shown].join(", ") + &rest
+    };
+    let fits = |shown: &usize| text(*shown).chars().count() <= ROOM;
+    text((1..=names.len()).rev().find(fits).unwrap_or(1))
 }
 
 fn dependencies(app: &App) -> String {

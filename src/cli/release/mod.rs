@@ -123,17 +123,7 @@ async fn run(reader: Reader, (output, plan): (Output, bool), checked: Ready, aim
     let lease = Lease::new(claim, &checked, aim, plan, Box::new(load))?;
     let mode = if plan { Mode::Plan } else { Mode::Run };
     let hold = Some((name.clone(), Arc::new(lease) as Arc<dyn Hold>));
-    let conduct = Conduct {
-        mode,
-        diffs: plan,
-        connection: &connection,
-        output,
-        pending: None,
-        hold,
-        strictness: None,
-        recorded: !plan,
-        keys,
-    };
+    let conduct = Conduct { hold, ..Conduct::new(mode, &connection, output, keys) };
     let code = conduct.run(&checked).await?;
     // A host that was lost may still have our lock: the next run shall know that nobody stands behind it.
     let lost = [Kind::Unreachable, Kind::Unknown, Kind::Interrupted].map(Kind::exit_code);

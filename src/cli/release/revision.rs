@@ -102,7 +102,7 @@ fn digest(source: &str, files: &DiskFiles) -> Result<String> {
         let what = match &entry.node {
             Node::Dir => String::new(),
             Node::Link { target } => target.clone(),
-            Node::File { content, executable } => format!("{} {executable}", content.digest.short()),
+            Node::File { content, executable } => format!("{} {executable}", content.digest().short()),
         };
         let _ = writeln!(text, "{}\0{what}", entry.path);
     }

@@ -35,7 +35,7 @@ pub struct Edge {
     keyring: Keyring,
     /// Knows what was typed and which key the environment holds.
     mask: Mask,
-    /// In place of what is not there, where nobody will see it.
+    /// In place of every value, where nobody will see one.
     placeholder: Option<&'static str>,
 }
 
@@ -76,13 +76,10 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 
 impl Providers for Edge {
     fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().or_else(|| self.placeholder.map(str::to_owned))
+        std::env::var(name).ok()
     }
 
     fn command(&self, argv: &[String], folder: &str) -> Result<Secret> {
-        if let Some(placeholder) = self.placeholder {
-            return Ok(Secret::new(placeholder.to_owned()));
-        }
         let [program, arguments @ ..] = argv else { return Err(Error::bug("a secret's command is empty")) };
         trust::ask(argv, folder)?;
         run(program, arguments, folder).map_err(|error| Error {
@@ -92,6 +89,10 @@ impl Providers for Edge {
                 .or_else(|| Some(format!("run it yourself: `{}`", crate::words::shell::join(argv)))),
             ..error
         })
+    }
+
+    fn placeholder(&self) -> Option<Secret> {
+        self.placeholder.map(|text| Secret::new(text.to_owned()))
     }
 
     fn vault_name(&self) -> Option<String> {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::task::common::with_attributes;
 use crate::task::place::{fresh, is_asked_for_unread, needs_parent};
 use crate::task::upload::Upload;
-use crate::task::upload::glob::excluded;
 use crate::task::write::{Target, Wanted, attributes, install};
 use crate::words::action::{Action, Owner};
 use crate::words::content::Node;
@@ -146,7 +145,7 @@ impl Tree<'_> {
             Node::File { content, .. } => {
                 let wanted = Wanted { content: content.clone(), secret: item.secret };
                 self.file(path, item, there.as_ref(), &wanted, work)?;
-                TreeFact::File { digest: content.digest.clone(), executable: item.executable() }
+                TreeFact::File { digest: content.digest().clone(), executable: item.executable() }
             }
         };
         work.after.insert(item.name.clone(), after);
@@ -175,10 +174,10 @@ impl Tree<'_> {
         let target = Target { path, mode: Some(item.mode), owner: self.owner.clone() };
         let closely = self.upload.looks_closely();
         match there {
-            Some(TreeFact::File { digest, .. }) if *digest == wanted.content.digest && closely => {
+            Some(TreeFact::File { digest, .. }) if digest == wanted.content.digest() && closely => {
                 return self.owned(path, Some(item.mode), work);
             }
-            Some(TreeFact::File { digest, executable }) if *digest == wanted.content.digest => {
+            Some(TreeFact::File { digest, executable }) if digest == wanted.content.digest() => {
                 if *executable != item.executable() {
                     work.add(self.set_mode(path, item.mode)?);
                 }
@@ -221,7 +220,7 @@ impl Tree<'_> {
 
     fn remove_folder(&self, path: &RemotePath, name: &str, work: &mut Work) -> Result<()> {
         let below = format!("{name}/");
-        let kept = work.after.keys().any(|at| at.starts_with(&below) && excluded(&self.upload.exclude, at));
+        let kept = work.after.keys().any(|at| at.starts_with(&below) && self.upload.leaves_out(at));
         if !self.upload.delete || kept {
             let why = if kept { "a folder with excluded files is in its place" } else { "a folder is in its place" };
             return Err(Error::failed(format!("cannot write {path}"))
@@ -236,7 +235,7 @@ impl Tree<'_> {
     /// Removes what is on the host only. Folders that hold something excluded stay, for that must stay.
     fn remove_others(&self, work: &mut Work) -> Result<()> {
         let ours: BTreeSet<&str> = self.items.iter().map(|(_, item)| item.name.as_str()).collect();
-        let is_excluded = |name: &str| excluded(&self.upload.exclude, name);
+        let is_excluded = |name: &str| self.upload.leaves_out(name);
         let mut kept: BTreeSet<&str> = BTreeSet::new();
         let names: Vec<String> = work.after.keys().cloned().collect();
         for name in names.iter().filter(|name| is_excluded(name)) {

@@ -1,6 +1,10 @@
 //! How the files of a batch are put in place: one by one, or a whole folder's at once, so that five hundred
 //! small files cost a few processes and not a thousand. Pure.
 
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use crate::transport::runner::PATHS_AT_ONCE;
 use crate::transport::runner::blobs::SMALL;
 use crate::words::action::{Action, Owner};
 use crate::words::content::Content;
@@ -30,15 +34,41 @@ pub struct File<'a> {
     pub mode: FileMode,
 }
 
+/// Files that are alone, or nearly so, in their folders.
+#[derive(Debug)]
+pub struct Together<'a> {
+    /// Names it among the archives of the batch.
+    pub key: usize,
+    pub files: Vec<Placed<'a>>,
+}
+
+#[derive(Debug)]
+pub struct Placed<'a> {
+    pub id: usize,
+    pub path: &'a RemotePath,
+    pub content: &'a Content,
+    pub mode: FileMode,
+    pub owner: &'a Owner,
+}
+
 /// Consecutive installs, and how each is done.
 #[derive(Debug, Default)]
 pub struct Group<'a> {
     pub folders: Vec<Folder<'a>>,
+    pub together: Option<Together<'a>>,
     /// The others, by their places.
     pub single: Vec<usize>,
     pub first: usize,
     /// One behind the last.
     pub end: usize,
+}
+
+impl Group<'_> {
+    /// The places of the files that travel in an archive of their own, not by their digests.
+    pub fn in_archives(&self) -> impl Iterator<Item = usize> {
+        let of_folders = self.folders.iter().flat_map(|folder| &folder.files).map(|file| file.id);
+        of_folders.chain(self.together.iter().flat_map(|together| &together.files).map(|file| file.id))
+    }
 }
 
 /// The groups of consecutive installs among `actions`.
@@ -57,14 +87,9 @@ pub fn groups(actions: &[Action]) -> Vec<Group<'_>> {
     groups
 }
 
-fn group<'a>(
-    actions: &'a [Action],
-    places: std::ops::Range<usize>,
-    room: &mut u64,
-    key: &mut usize,
-) -> Group<'a> {
+fn group<'a>(actions: &'a [Action], places: Range<usize>, room: &mut u64, key: &mut usize) -> Group<'a> {
     let mut folders: Vec<Folder<'a>> = vec![];
-    let mut by_place = std::collections::HashMap::new();
+    let (mut by_place, mut names) = (HashMap::new(), HashSet::new());
     for id in places.clone() {
         let Action::Install { path, content, mode, owner } = &actions[id] else { continue };
         let Some(parent) =
@@ -73,14 +98,16 @@ fn group<'a>(
             continue;
         };
         let file = File { id, name: path.file_name(), content, mode: mode.unwrap_or(FileMode(0o644)) };
-        let at = *by_place.entry((parent.clone(), owner_key(owner))).or_insert_with(|| {
-            folders.push(Folder { key: 0, parent, owner, files: vec![] });
-            folders.len() - 1
-        });
         // Twice the same name: the second goes by itself, after the first.
-        if folders[at].files.iter().any(|known| known.name == file.name) {
+        if !names.insert(path) {
             continue;
         }
+        let at = by_place.entry((parent.clone(), owner_key(owner))).or_insert(usize::MAX);
+        if folders.get(*at).is_none_or(|folder: &Folder<'_>| folder.files.len() >= PATHS_AT_ONCE) {
+            *at = folders.len();
+            folders.push(Folder { key: 0, parent, owner, files: vec![] });
+        }
+        let at = *at;
         *room -= content.len;
         folders[at].files.push(file);
     }
@@ -89,10 +116,51 @@ fn group<'a>(
         folder.key = *key;
         *key += 1;
     }
-    let together: std::collections::HashSet<usize> =
+    let of_folders: HashSet<usize> =
         folders.iter().flat_map(|folder| &folder.files).map(|file| file.id).collect();
-    let single = places.clone().filter(|id| !together.contains(id)).collect();
-    Group { folders, single, first: places.start, end: places.end }
+    let (first, end) = (places.start, places.end);
+    let (together, single) = together(actions, places.filter(|id| !of_folders.contains(id)), room, key);
+    Group { folders, together, single, first, end }
+}
+
+/// Those that go into one archive, and the places of the others.
+fn together<'a>(
+    actions: &'a [Action],
+    places: impl Iterator<Item = usize>,
+    room: &mut u64,
+    key: &mut usize,
+) -> (Option<Together<'a>>, Vec<usize>) {
+    let (mut files, mut single) = (vec![], vec![]);
+    for id in places {
+        match &actions[id] {
+            Action::Install { path, content, mode, owner }
+                if plain(*mode) && content.len <= SMALL && content.len <= *room =>
+            {
+                *room -= content.len;
+                let mode = mode.unwrap_or(FileMode(0o644));
+                files.push(Placed { id, path, content, mode, owner });
+            }
+            _ => single.push(id),
+        }
+    }
+    if files.len() < WORTH_IT {
+        *room += files.iter().map(|file| file.content.len).sum::<u64>();
+        single.extend(files.iter().map(|file| file.id));
+        return (None, single);
+    }
+    *key += 1;
+    (Some(Together { key: *key - 1, files }), single)
+}
+
+/// How many folders from this place on are alike, so that one process can make them.
+pub fn alike(actions: &[Action], from: usize) -> usize {
+    let about = |action: &'_ Action| match action {
+        Action::MakeDir { mode, owner, .. } => Some((*mode, owner_key(owner))),
+        _ => None,
+    };
+    let first = about(&actions[from]);
+    let same = |action: &&Action| first.is_some() && about(action) == first;
+    actions[from..].iter().take(PATHS_AT_ONCE).take_while(same).count()
 }
 
 /// Without setuid and its like, which a change of owner takes away.
@@ -106,10 +174,10 @@ fn owner_key(owner: &Owner) -> (Option<String>, Option<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::groups;
+    use super::{alike, groups};
     use crate::words::action::{Action, Owner};
     use crate::words::content::Content;
-    use crate::words::names::RemotePath;
+    use crate::words::names::{FileMode, RemotePath};
 
     fn install(path: &str) -> Action {
         Action::Install {
@@ -127,6 +195,29 @@ mod tests {
         let [group] = &groups[..] else { panic!("{groups:?}") };
         assert_eq!(group.folders[0].files.iter().map(|file| file.id).collect::<Vec<_>>(), [0, 2, 3]);
         assert_eq!((group.single.as_slice(), group.end), (&[1, 4][..], 5));
+    }
+
+    #[test]
+    fn files_of_many_folders_travel_together_and_large_ones_or_those_with_setuid_by_themselves() {
+        let mut actions: Vec<Action> = ["/a/1", "/b/1", "/c/1", "/d/1"].map(install).into();
+        if let Action::Install { mode, .. } = &mut actions[3] {
+            *mode = Some(FileMode(0o4755));
+        }
+        let groups = groups(&actions);
+        let [group] = &groups[..] else { panic!("{groups:?}") };
+        assert_eq!(group.in_archives().collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(group.single, [3]);
+    }
+
+    #[test]
+    fn folders_that_are_alike_are_made_by_one_process() {
+        let make = |mode| Action::MakeDir {
+            path: RemotePath::new("/x").unwrap(),
+            mode: Some(FileMode(mode)),
+            owner: Owner::default(),
+        };
+        let actions = [make(0o755), make(0o755), make(0o700), install("/a/1")];
+        assert_eq!([0, 2, 3].map(|from| alike(&actions, from)), [2, 1, 0]);
     }
 
     #[test]

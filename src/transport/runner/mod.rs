@@ -9,6 +9,7 @@ mod blobs;
 mod course;
 mod frames;
 mod layout;
+mod places;
 mod script;
 
 pub use batch::{Batch, Ending, Progress};
@@ -25,6 +26,8 @@ use crate::words::event::Stream;
 use crate::words::fact::{Fact, Facts, Probe};
 use crate::words::secret::Mask;
 
+/// Arguments of one process stay far below ARG_MAX.
+const PATHS_AT_ONCE: usize = 500;
 /// A host must say hello within this; probes may take longer (hashing large files).
 const HELLO: Duration = Duration::from_secs(60);
 const PROBES: Duration = Duration::from_secs(300);

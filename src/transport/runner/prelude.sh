@@ -1,6 +1,8 @@
 # Read by /bin/sh on the host before anything else. Markers go out as RS, token, words, newline: whatever
 # a program prints cannot be mistaken for one. `_F` is 1 once an action has failed; what follows is left out.
 _F=0 _D= _B= _G=
+# Whoever hardened the server may have given logins another; what is to be private has its mode.
+umask 022
 cd 2>/dev/null || cd /
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 [ -n "$LANG$LC_ALL" ] || { LANG=C.UTF-8; export LANG; }
@@ -10,12 +12,12 @@ if command -v setsid >/dev/null 2>&1; then _S=setsid; else _S='perl -MPOSIX -e P
 if command -v sha256sum >/dev/null 2>&1; then _H=sha256sum; else _H='shasum -a 256'; fi
 # Several paths in one process where find can print what stat knows; one by one elsewhere.
 if find / -maxdepth 0 -printf '' 2>/dev/null; then
-  _V=-fT
+  _V=-fT _N=-snT
   _st() { LC_ALL=C find "$@" -maxdepth 0 -printf '%y %m %u %g %s %p\0%l\0'; }
   _tree() { find "$1/" -mindepth 1 -printf '%y %m %P\0%l\0'; }
 else
-  _V=-f
-  if mv --help 2>&1 | grep -q -e '-T'; then _V=-fT; fi
+  _V=-f _N=-sn
+  if mv --help 2>&1 | grep -q -e '-T'; then _V=-fT _N=-snT; fi
   _at() { stat -c "$1" -- "$3" 2>/dev/null || stat -f "$2" -- "$3"; }
   _ty() { if [ -L "$1" ]; then echo l; elif [ -d "$1" ]; then echo d; elif [ -f "$1" ]; then echo f; else echo o; fi; }
   _st() { for _p; do
@@ -69,7 +71,7 @@ _c() { cd -P "$2" && _p=$(pwd -P) && { [ -z "$3" ] || mkdir -m 700 ".$1"; } && c
 _g() { # id key parent owner name...: several at once, because a disk takes many files together in the time of one
   [ $_F = 0 ] || return 0
   ( _k=$2 _d=$3 _u=$4 _b=$_D/$2; shift 4
-    _c "$_k" "$_d" new && cp -Rp "$_b/." . && chmod 700 . && { [ -z "$_u" ] || chown -h "$_u" "$@"; } &&
+    _c "$_k" "$_d" new && tar xopmf "$_b" && { [ -z "$_u" ] || chown -h "$_u" "$@"; } &&
     { sync "$@" 2>/dev/null || :; } ) </dev/null &
   _G="$_G $!,$1"
 }
@@ -82,6 +84,31 @@ _h() { # id key parent name...
     ( _k=$2 _d=$3; shift 3; _c "$_k" "$_d" '' && mv -f "$@" .. && cd .. && rmdir ".$_k" ) </dev/null || _f $? "$1"
   fi
   [ $_F = 0 ] || rm -rf "$3/.$2"
+}
+_x() { # key, then id and temporary name of each: files of many folders by one process; by several to see which fails
+  [ $_F = 0 ] || return 0
+  _k=$_D/$1 _q=; shift
+  for _p; do case $_p in /*) [ -d "${_p%/*}/" ] || { _f 1 "$_q"; echo "there is no folder ${_p%/*}" >&2; return 0; } ;; *) _q=$_p ;; esac; done
+  ! tar xopmf "$_k" -C / </dev/null 2>/dev/null || return 0
+  while [ $# != 0 ] && [ $_F = 0 ]; do tar xopmf "$_k" -C / "${2#/}" </dev/null || _f $? "$1"; shift 2; done
+}
+_d() { # first end mode owner folder...: alike, by one process
+  [ $_F = 0 ] || return 0
+  _i1=$1 _q=$2 _p=$3 _u=$4; shift 4
+  { mkdir -m "$_p" -- "$@" && { [ -z "$_u" ] || chown -h "$_u" -- "$@"; }; } </dev/null; _r=$?
+  [ $_r != 0 ] || { _m s "$_i1" "$_q"; return 0; }
+  # The first that is not there is to blame, or else the first. Those before it are made, so they get their owner.
+  _F=1 _q=$_i1 _b1=$_i1
+  for _p; do
+    [ -d "$_p" ] && { [ -z "$_u" ] || chown -h "$_u" -- "$_p" </dev/null; } || { _b1=$_q; break; }
+    _q=$((_q+1))
+  done
+  [ "$_b1" = "$_i1" ] || _m s "$_i1" "$_b1"
+  _o b "$_b1"; _m e "$_b1" $_r
+}
+_k() { # target temporary path: what is there is replaced in one step
+  if [ -e "$3" ] || [ -L "$3" ]; then ln -sn -- "$1" "$2" && { mv $_V "$2" "$3" || { rm -f "$2"; false; }; }
+  else ln $_N -- "$1" "$3"; fi
 }
 _n() { # first end: tells what became of them
   if [ $_F = 0 ]; then

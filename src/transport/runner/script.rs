@@ -2,16 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::transport::runner::blobs::SMALL;
-use crate::transport::runner::layout::{self, Group};
-use crate::words::action::{Action, Command, Owner, Program};
-use crate::words::content::{Content, Digest};
+use crate::transport::runner::{PATHS_AT_ONCE, layout, places};
+use crate::words::action::{Action, Command, Program};
 use crate::words::fact::Probe;
-use crate::words::names::{FileMode, RemotePath};
 use crate::words::shell::{join, quote};
-
-/// Arguments of one process stay far below ARG_MAX.
-const PATHS_AT_ONCE: usize = 500;
 
 /// The start of every conversation. Markers carry `token`, which no program can guess.
 pub fn prelude(token: &str) -> String {
@@ -102,136 +96,29 @@ pub fn actions(first: &str, actions: &[Action], tag: &str) -> String {
     let mut groups = layout::groups(actions).into_iter().peekable();
     let mut id = 0;
     while id < actions.len() {
+        let folders = layout::alike(actions, id);
         if let Some(group) = groups.next_if(|group| group.first == id) {
-            install_group(&mut out, actions, &group, tag);
+            places::install_group(&mut out, actions, &group, tag);
             id = group.end;
-            continue;
-        }
-        match &actions[id] {
-            Action::Run(command) => run(&mut out, id, command, tag),
-            action => {
-                let small = small(action, tag, id);
-                let _ = writeln!(
-                    out,
-                    "[ $_F != 0 ] || {{ _o b {id}; {{ {small}; }} </dev/null; _r=$?; [ $_r = 0 ] || _F=1; _m e {id} $_r; }}"
-                );
+        } else if folders > 1 {
+            places::make_folders(&mut out, actions, id..id + folders);
+            id += folders;
+        } else {
+            match &actions[id] {
+                Action::Run(command) => run(&mut out, id, command, tag),
+                action => {
+                    let small = places::small(action, tag, id);
+                    let _ = writeln!(
+                        out,
+                        "[ $_F != 0 ] || {{ _o b {id}; {{ {small}; }} </dev/null; _r=$?; [ $_r = 0 ] || _F=1; _m e {id} $_r; }}"
+                    );
+                }
             }
+            id += 1;
         }
-        id += 1;
     }
     out.push_str("_m z $_F\n");
     out
-}
-
-/// Folders that are filled at the same time.
-const AT_ONCE: usize = 16;
-
-/// Consecutive installs: everything is prepared under temporary names, made durable, and only then renamed.
-fn install_group(out: &mut String, actions: &[Action], group: &Group<'_>, tag: &str) {
-    for (number, folder) in group.folders.iter().enumerate() {
-        let names = join(folder.files.iter().map(|file| format!("./{}", file.name)));
-        let (parent, owner) = (quote(folder.parent.as_str()), quote(&owner_words(folder.owner)));
-        let _ = writeln!(
-            out,
-            "_g {} {} {parent} {owner} {names}",
-            folder.files[0].id,
-            folder_name(tag, folder.key)
-        );
-        if (number + 1) % AT_ONCE == 0 || number + 1 == group.folders.len() {
-            out.push_str("_y\n");
-        }
-    }
-    let mut singles = vec![];
-    for &id in &group.single {
-        let Action::Install { path, content, mode, owner } = &actions[id] else { continue };
-        let temporary = quote(&temporary(path, tag, id));
-        let (mode, owner) = (mode.unwrap_or(FileMode(0o644)), quote(&owner_words(owner)));
-        let how = if moves(actions, content) { "_l" } else { "_i" };
-        let _ = writeln!(out, "{how} {id} {} {temporary} {mode} {owner}", content.digest.as_str());
-        singles.push((id, temporary, quote(path.as_str())));
-    }
-    if !singles.is_empty() {
-        let all = singles.iter().map(|(_, temporary, _)| temporary.as_str()).collect::<Vec<_>>().join(" ");
-        let _ = writeln!(out, "[ $_F != 0 ] || sync {all} 2>/dev/null </dev/null");
-    }
-    for folder in &group.folders {
-        let names = join(folder.files.iter().map(|file| format!("./{}", file.name)));
-        let _ = writeln!(
-            out,
-            "_h {} {} {} {names}",
-            folder.files[0].id,
-            folder_name(tag, folder.key),
-            quote(folder.parent.as_str())
-        );
-    }
-    for (id, temporary, path) in &singles {
-        let _ = writeln!(out, "_j {id} {temporary} {path}");
-    }
-    let _ = writeln!(out, "_n {} {}", group.first, group.end);
-}
-
-/// Of a folder of the batch, in the archive and, with a dot, beside the files that it will replace.
-pub fn folder_name(tag: &str, key: usize) -> String {
-    format!("tow-{}", unguessable(tag, &format!("folder-{key}")))
-}
-
-/// Who has seen one temporary name must not know the next: it could be taken before us.
-fn unguessable(tag: &str, what: &str) -> String {
-    Digest::of(format!("{tag} {what}").as_bytes()).as_str()[..32].to_owned()
-}
-
-/// A large file that only one action of the batch needs is moved out of the private folder, not copied.
-pub fn moves(actions: &[Action], content: &Content) -> bool {
-    let users = actions.iter().flat_map(Action::contents).filter(|other| *other == content).take(2).count();
-    content.len > SMALL && users == 1
-}
-
-/// In the folder of `path`, so that the rename stays on one file system.
-fn temporary(path: &RemotePath, tag: &str, id: usize) -> String {
-    let parent =
-        path.parent().map_or_else(String::new, |parent| parent.as_str().trim_end_matches('/').to_owned());
-    format!("{parent}/.tow-{}", unguessable(tag, &id.to_string()))
-}
-
-fn owner_words(owner: &Owner) -> String {
-    let user = owner.user.as_ref().map_or("", AsRef::as_ref);
-    match &owner.group {
-        Some(group) => format!("{user}:{group}"),
-        None => user.to_owned(),
-    }
-}
-
-/// An action that is over in a moment and needs no process group of its own.
-fn small(action: &Action, tag: &str, id: usize) -> String {
-    match action {
-        Action::MakeDir { path, mode, owner } => {
-            let mode = mode.unwrap_or(FileMode(0o755));
-            let mkdir = format!("mkdir -m {mode} -- {}", quote(path.as_str()));
-            chown(owner, path).map_or(mkdir.clone(), |chown| format!("{mkdir} && {chown}"))
-        }
-        Action::Link { path, target } => {
-            let temporary = quote(&temporary(path, tag, id));
-            format!(
-                "ln -sn -- {} {temporary} && {{ mv $_V {temporary} {} || {{ rm -f {temporary}; false; }}; }}",
-                quote(target),
-                quote(path.as_str())
-            )
-        }
-        Action::SetAttributes { path, mode, owner } => {
-            let quoted = quote(path.as_str());
-            let chmod = mode.map(|mode| format!("[ ! -L {quoted} ] && chmod {mode} -- {quoted}"));
-            let parts: Vec<String> = chown(owner, path).into_iter().chain(chmod).collect();
-            if parts.is_empty() { "true".to_owned() } else { parts.join(" && ") }
-        }
-        Action::Remove { path, recursive } => {
-            format!("rm {} -- {}", if *recursive { "-rf" } else { "-f" }, quote(path.as_str()))
-        }
-        Action::Install { .. } | Action::Run(_) => "true".to_owned(),
-    }
-}
-
-fn chown(owner: &Owner, path: &RemotePath) -> Option<String> {
-    (!owner.is_none()).then(|| format!("chown -h {} -- {}", quote(&owner_words(owner)), quote(path.as_str())))
 }
 
 /// A process group of its own, whose script comes in a here-document: nothing of it is ever in an argv.
@@ -250,7 +137,7 @@ fn run(out: &mut String, id: usize, command: &Command, tag: &str) {
         let _ = writeln!(body, "export {name}={}", quote(value));
     }
     let (line, script) = program(&command.program);
-    let stdin = script.or(command.stdin.as_ref().map(|content| content.digest.as_str()));
+    let stdin = script.or(command.stdin.as_ref().map(|content| content.digest().as_str()));
     let (from, fd) = match stdin {
         // Opened by us, because another account could not.
         Some(blob) => ("<&3 3<&-".to_owned(), format!(" 3<\"$_D/{blob}\"")),
@@ -278,7 +165,7 @@ fn program(program: &Program) -> (String, Option<&str>) {
             let from_stdin =
                 if matches!(name, "sh" | "bash" | "dash" | "ash" | "ksh" | "zsh") { "-s --" } else { "-" };
             let line = format!("exec {} {from_stdin} {}", join(interpreter), join(args));
-            (line.trim_end().to_owned(), Some(content.digest.as_str()))
+            (line.trim_end().to_owned(), Some(content.digest().as_str()))
         }
     }
 }

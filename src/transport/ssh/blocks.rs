@@ -109,11 +109,12 @@ pub async fn stalled(moved: &AtomicU64, limit: Duration) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
     use super::{Reader, stalled};
-    use crate::words::content::{Content, Digest, LocalFile, Source};
+    use crate::words::content::{Content, Digest, LocalFile};
 
     async fn read(now: &str, hashed: &str) -> Result<Vec<u8>, String> {
         let dir = tempfile::tempdir().unwrap();
@@ -126,8 +127,8 @@ mod tests {
             let later = modified.unwrap() + Duration::from_millis(10);
             std::fs::File::options().append(true).open(&path).unwrap().set_modified(later).unwrap();
         }
-        let (len, digest) = (hashed.len() as u64, Digest::of(hashed.as_bytes()));
-        let content = Content { source: Source::Local(LocalFile { path, modified }), len, digest };
+        let (len, digest) = (hashed.len() as u64, Arc::new(Digest::of(hashed.as_bytes()).into()));
+        let content = Content::local(LocalFile { path, modified }, len, digest);
         let mut reader = Reader::of(&content, 4).await?;
         let mut all = vec![];
         loop {

