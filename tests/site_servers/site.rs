@@ -19,8 +19,13 @@ pub struct Site<'a> {
 }
 
 /// Tasks of the playbook that run each time, and mostly without a change.
-const LOOKS: [&str; 4] =
-    ["dependencies fit together", "the application can be imported", "migrations", "static files"];
+const LOOKS: [&str; 5] = [
+    "where the schema stands",
+    "dependencies fit together",
+    "the application can be imported",
+    "migrations",
+    "static files",
+];
 
 /// What an operator says to `tow init`.
 pub struct Wish {
