@@ -73,8 +73,8 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
     let commands = [
-        "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "unlock", "backup", "backups",
-        "restore", "guide", "exec", "hosts", "secrets", "history", "show", "demo",
+        "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "unlock", "backup",
+        "backups", "restore", "guide", "exec", "hosts", "secrets", "history", "show", "demo",
     ];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {

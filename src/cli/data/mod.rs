@@ -29,17 +29,7 @@ pub async fn backup(args: &Backup) -> Ended {
     let fetch = args.fetch.as_deref().map(|folder| fetch::Fetch::new(args, folder)).transpose()?;
     let tags = vec![BACKUP.to_owned(), TAKE.to_owned()];
     let Ready { project, keys } = Reader::new(args.app.clone(), tags)?.read(&[])?;
-    let conduct = Conduct {
-        mode: Mode::Run,
-        diffs: false,
-        connection: &args.app.connection,
-        output: args.output,
-        pending: None,
-        hold: None,
-        strictness: None,
-        recorded: true,
-        keys: keys.clone(),
-    };
+    let conduct = Conduct::new(Mode::Run, &args.app.connection, args.output, keys.clone());
     let code = conduct.run(&project).await?;
     match fetch {
         Some(fetch) if code == 0 => fetch.run(&args.app, &Ready { project, keys }).await,
