@@ -11,6 +11,7 @@ mod begun;
 mod check;
 mod checkouts;
 mod data;
+mod detached;
 mod files;
 mod lab;
 mod packages;

@@ -37,7 +37,8 @@ end_left_behind() {
   # One that has nothing under way is left alone. It has a folder to remove when its link ends, and dash does not do
   # that when it was told to end while it read.
   [ -n "$groups" ] || return 0
-  kill -s TERM -- "$shell" $groups 2>/dev/null
+  # HUP, as a link that is lost: what goes on by itself is let go on.
+  kill -s HUP -- "$shell" $groups 2>/dev/null
   left=50
   while any_alive $groups && [ "$left" -gt 0 ]; do left=$((left - 1)); sleep 0.1; done
   for pid in $groups; do kill -s KILL -- "$pid" 2>/dev/null; done
