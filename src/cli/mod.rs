@@ -4,6 +4,7 @@ mod applied;
 mod args;
 mod check;
 mod conduct;
+mod data;
 pub mod demo;
 mod drift;
 mod exec;
@@ -75,7 +76,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     let wrong = text(ContextKind::InvalidSubcommand);
     let commands = [
         "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "update", "drift", "unlock",
-        "guide", "exec", "hosts", "secrets", "history", "show", "demo",
+        "backup", "backups", "restore", "guide", "exec", "hosts", "secrets", "history", "show", "demo",
     ];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
@@ -123,6 +124,9 @@ fn dispatch(args: Args) -> Ended {
         Command::Update(update) => runtime()?.block_on(release::update::run(&update)),
         Command::Drift(drift) => runtime()?.block_on(drift::run(&drift)),
         Command::Unlock(unlock) => runtime()?.block_on(release::unlock::run(&unlock)),
+        Command::Backup(backup) => runtime()?.block_on(data::backup(&backup)),
+        Command::Backups(backups) => runtime()?.block_on(data::list(&backups)),
+        Command::Restore(restore) => runtime()?.block_on(data::restore(&restore)),
         Command::Check(check) => runtime()?.block_on(check::run(&check)),
         Command::Guide(guide) => runtime()?.block_on(async { guide::run(&guide) }),
         Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),

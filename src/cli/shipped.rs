@@ -22,6 +22,7 @@ pub const SITE: &[Shipped] = shipped![
     "templates/app-probe@.socket.hbs" => "playbooks/templates/app-probe@.socket.hbs",
     "templates/app.socket.hbs" => "playbooks/templates/app.socket.hbs",
     "templates/app@.service.hbs" => "playbooks/templates/app@.service.hbs",
+    "templates/backup.sh.hbs" => "playbooks/templates/backup.sh.hbs",
     "templates/hardening.conf.hbs" => "playbooks/templates/hardening.conf.hbs",
     "templates/logrotate.hbs" => "playbooks/templates/logrotate.hbs",
     "templates/nginx-default.conf.hbs" => "playbooks/templates/nginx-default.conf.hbs",

@@ -7,8 +7,10 @@
 
 mod accounts;
 mod bare;
+mod begun;
 mod check;
 mod checkouts;
+mod data;
 mod detached;
 mod files;
 mod lab;

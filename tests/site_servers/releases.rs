@@ -50,7 +50,7 @@ struct Load<'a>(&'a Site<'a>);
 impl<'a> Load<'a> {
     fn begin(site: &'a Site<'a>) -> Load<'a> {
         let line = format!(
-            "rm -f /run/load.stop /run/load.said; cat >/run/load.py <<'END'\n{LOAD}\nEND\n\
+            "rm -f /run/load.*; cat >/run/load.py <<'END'\n{LOAD}\nEND\n\
              systemd-run -q --collect --unit=load -p StandardOutput=file:/run/load.said -p StandardError=file:/run/load.wrong \
              python3 /run/load.py {} /run/load.stop",
             site.domain

@@ -19,10 +19,13 @@ pub struct Site<'a> {
 }
 
 /// Tasks of the playbook that run each time, and mostly without a change.
-const LOOKS: [&str; 5] = [
+const LOOKS: [&str; 8] = [
     "dependencies fit together",
     "the application can be imported",
+    "migrations that are pending",
+    "backup before the migrations",
     "migrations",
+    "where the schema stands",
     "migrations are heard of",
     "static files",
 ];

@@ -9,7 +9,7 @@ use crate::cli::Stop;
 use crate::cli::args::{Application, Connection};
 use crate::cli::playbook::Ready;
 use crate::cli::prompt::Prompt;
-use crate::cli::release::{Reader, SWITCH, application};
+use crate::cli::release::{Reader, application};
 use crate::report::Pause;
 use crate::spec::model::{Host, Project};
 use crate::task::releases::App;
@@ -22,12 +22,14 @@ use crate::words::secret::Mask;
 
 pub type Answers = BTreeMap<HostName, Result<String>>;
 
-/// Runs what `script` gives for the application of each host.
+/// Runs what `script` gives for the application of each host that has tasks, or tasks with this tag.
 pub async fn everywhere(
     args: &Application,
+    tag: Option<&str>,
     script: &dyn Fn(&App) -> String,
 ) -> std::result::Result<Answers, Stop> {
-    let Ready { project, keys } = Reader::new(args.clone(), vec![SWITCH.to_owned()])?.read(&[])?;
+    let Ready { project, keys } =
+        Reader::new(args.clone(), tag.map(str::to_owned).into_iter().collect())?.read(&[])?;
     let mut scripts = Scripts::new();
     for host in &project.hosts {
         scripts.insert(host.name.clone(), script(&application(host)?));

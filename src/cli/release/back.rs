@@ -1,6 +1,6 @@
 //! Where a rollback leads to, and whether what is in the database lets it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::spec::model::Host;
 use crate::task::releases::name::ReleaseName;
@@ -18,6 +18,8 @@ pub struct Back {
     /// The release that was named; else it is the finished one before the one that serves.
     pub to: Option<String>,
     pub schema: Schema,
+    /// The hosts that have releases; others, such as one with the database alone, only take part.
+    pub serving: BTreeSet<HostName>,
 }
 
 /// What a release has to know of the database that is there.
@@ -28,6 +30,8 @@ pub enum Schema {
     Same,
     /// It gets along with a later one: `app.migrations_compatible` says so.
     Compatible,
+    /// The data go back with it.
+    Restored,
 }
 
 impl Schema {
@@ -41,13 +45,15 @@ impl Schema {
 impl Back {
     /// Every host must have it, and finished, and know the schema.
     pub fn target(&self, states: &States) -> Result<ReleaseName> {
+        let serving = states.iter().filter(|(host, _)| self.serving.contains(*host));
+        let states: States = serving.map(|(host, state)| (host.clone(), state.clone())).collect();
         let target = match &self.to {
-            Some(to) => named(states, to)?,
-            None => before(states)?,
+            Some(to) => named(&states, to)?,
+            None => before(&states)?,
         };
         match self.schema {
-            Schema::Compatible => {}
-            Schema::Same => known(states, &target)?,
+            Schema::Compatible | Schema::Restored => {}
+            Schema::Same => known(&states, &target)?,
         }
         Ok(target)
     }
@@ -97,7 +103,7 @@ fn known(states: &States, target: &ReleaseName) -> Result<()> {
             "the database has been migrated since: on {host} its schema is at {is}, and {target} was made for {was}"
         ))
         .hint(format!(
-            "if {target} gets along with it, say so: --set app.migrations_compatible=true; else deploy a release that mends what is wrong"
+            "if {target} gets along with it, say so: --set app.migrations_compatible=true; to have the data back that it left, and lose what was written since: --restore-backup; else deploy a release that mends what is wrong"
         )))
 }
 
@@ -111,19 +117,31 @@ mod tests {
         [(HostName::new("web1").unwrap(), State::parse(text))].into()
     }
 
+    fn back(to: Option<&str>) -> Back {
+        let serving = [HostName::new("web1").unwrap()].into();
+        Back { to: to.map(str::to_owned), schema: Schema::Same, serving }
+    }
+
+    #[test]
+    fn a_host_with_the_database_alone_has_no_say() {
+        let mut all = states(HOST);
+        all.insert(HostName::new("db1").unwrap(), State::parse("current=\n"));
+        assert_eq!(back(None).target(&all).unwrap().to_string(), "2-b");
+    }
+
     const HOST: &str = "current=3-c\nrelease=1-a {}\nschema=1-a x\nrelease=2-b {}\nschema=2-b x y\nrelease=3-c {}\nschema=3-c x y\n";
 
     #[test]
     fn a_release_of_the_same_schema_is_gone_back_to() {
-        assert_eq!(Back::default().target(&states(HOST)).unwrap().to_string(), "2-b");
+        assert_eq!(back(None).target(&states(HOST)).unwrap().to_string(), "2-b");
         // Nobody has ever asked the database.
         let silent = "current=2-b\nrelease=1-a {}\nrelease=2-b {}\n";
-        assert_eq!(Back::default().target(&states(silent)).unwrap().to_string(), "1-a");
+        assert_eq!(back(None).target(&states(silent)).unwrap().to_string(), "1-a");
     }
 
     #[test]
     fn one_of_another_schema_is_refused_unless_it_gets_along() {
-        let mut back = Back { to: Some("1-a".into()), schema: Schema::Same };
+        let mut back = back(Some("1-a"));
         let error = back.target(&states(HOST)).unwrap_err();
         let said = format!("{error} {}", error.hint.clone().unwrap_or_default());
         assert_eq!(error.kind.exit_code(), 3);
@@ -135,6 +153,6 @@ mod tests {
     #[test]
     fn a_deploy_that_failed_behind_its_migrations_counts() {
         let failed = format!("{HOST}release=4-d\nschema=4-d z\n");
-        assert!(Back::default().target(&states(&failed)).is_err());
+        assert!(back(None).target(&states(&failed)).is_err());
     }
 }

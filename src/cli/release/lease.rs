@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::cli::Stop;
-use crate::cli::release::back::Back;
-use crate::cli::release::{application, revision::Revision};
+use crate::cli::release::back::{Back, Schema};
+use crate::cli::release::{UNKNOWN, application, revision::Revision};
 use crate::engine::Hold;
 use crate::spec::model::Project;
 use crate::task::releases::App;
@@ -23,9 +23,14 @@ pub enum Aim {
     Next(Revision),
     /// One that is there.
     Back(Back),
+    /// What serves stays.
+    Stay,
 }
 
 type Load = Box<dyn Fn(&[(String, String)]) -> std::result::Result<Project, Stop> + Send + Sync>;
+
+/// Names of variables and their values.
+type Set = Vec<(String, String)>;
 
 pub struct Lease {
     claim: Claim,
@@ -53,20 +58,26 @@ impl Lease {
         self.apps.get(host).map_or("the application", |app| app.name.as_str())
     }
 
-    fn release(&self) -> Result<(ReleaseName, Vec<(String, String)>)> {
+    /// Its name, where there is one, and further variables.
+    fn release(&self) -> Result<(Option<ReleaseName>, Set)> {
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         match &self.aim {
             Aim::Next(revision) => {
                 let mut set = vec![("revision".to_owned(), revision.whole.clone())];
                 set.extend(revision.reference.iter().map(|commit| ("app.ref".to_owned(), commit.clone())));
-                Ok((ReleaseName::next(states.values(), &revision.short), set))
+                Ok((Some(ReleaseName::next(states.values(), &revision.short)), set))
             }
+            Aim::Stay => Ok((None, vec![])),
             Aim::Back(back) => {
                 let target = back.target(&states)?;
                 let revision =
                     states.values().find_map(|state| state.find(&target.to_string())?.finished.clone());
                 let revision = revision.map_or_else(String::new, |mark| mark.revision);
-                Ok((target, vec![("revision".to_owned(), revision)]))
+                let mut set = vec![("revision".to_owned(), revision)];
+                if back.schema == Schema::Restored {
+                    set.push(("restore".to_owned(), format!("replaced:{target}")));
+                }
+                Ok((Some(target), set))
             }
         }
     }
@@ -124,8 +135,9 @@ impl Hold for Lease {
 
     fn project(&self) -> Result<Project> {
         let (release, mut set) = self.release()?;
-        set.push(("release".to_owned(), release.to_string()));
-        *self.release.lock().unwrap_or_else(PoisonError::into_inner) = Some(release.to_string());
+        let name = release.map(|name| name.to_string());
+        set.push(("release".to_owned(), name.clone().unwrap_or_else(|| UNKNOWN.to_owned())));
+        *self.release.lock().unwrap_or_else(PoisonError::into_inner) = name;
         (self.load)(&set).map_err(|stop| match stop {
             Stop::Error(error) => error,
             Stop::Mistakes(text) => Error::config(text.trim().to_owned()),

@@ -36,7 +36,9 @@ use crate::words::event::Mode;
 use crate::words::names::RemotePath;
 
 /// Tasks with this tag are what a rollback needs.
-const SWITCH: &str = "switch";
+pub const SWITCH: &str = "switch";
+/// Tasks with this tag put data back.
+const RESTORE: &str = "restore";
 /// Stands for the name of a release until the hosts have said what they have.
 pub const UNKNOWN: &str = "0";
 
@@ -50,14 +52,53 @@ pub async fn deploy(args: &Deploy) -> Ended {
 }
 
 pub async fn rollback(args: &Rollback) -> Ended {
-    let reader = Reader::new(args.app.clone(), vec![SWITCH.to_owned()])?;
-    let checked = reader.read(&[])?;
-    let back = Back { to: args.to.clone(), schema: Schema::of(&checked.project.hosts) };
+    let mut reader = Reader::new(args.app.clone(), vec![SWITCH.to_owned()])?;
+    let mut checked = reader.read(&[])?;
+    let serving = checked.project.hosts.iter().map(|host| host.name.clone()).collect();
+    let mut schema = Schema::of(&checked.project.hosts);
+    if args.restore_backup {
+        schema = Schema::Restored;
+        reader.tags.push(RESTORE.to_owned());
+        checked = reader.read(&[])?;
+        nobody_is_left_out(&args.app, &checked.project)?;
+    }
+    let back = Back { to: args.to.clone(), schema, serving };
     run(reader, (args.output, args.plan), checked, Aim::Back(back)).await
 }
 
+/// The data of a backup, named by the variable `restore`, in the place of what is there.
+pub async fn restore(app: &Application, output: Output) -> Ended {
+    let reader = Reader::new(app.clone(), vec![RESTORE.to_owned()])?;
+    let checked = reader.read(&[])?;
+    nobody_is_left_out(app, &checked.project)?;
+    run(reader, (output, false), checked, Aim::Stay).await
+}
+
+/// Whoever shares a database with a host of the run has to stop writing too.
+fn nobody_is_left_out(app: &Application, limited: &Project) -> std::result::Result<(), Stop> {
+    if app.target.limit.is_none() {
+        return Ok(());
+    }
+    let mut all = app.clone();
+    all.target.limit = None;
+    let all = Reader::new(all, vec![RESTORE.to_owned()])?.read(&[])?.project;
+    let takes_part = |host: &Host| limited.hosts.iter().any(|other| other.name == host.name);
+    let database = |host: &Host| host.vars.text("database").map(str::to_owned);
+    let shared: Vec<String> = limited.hosts.iter().filter_map(database).collect();
+    let is_out =
+        |host: &&Host| !takes_part(host) && database(host).is_some_and(|name| shared.contains(&name));
+    let names: Vec<&str> = all.hosts.iter().filter(is_out).map(|host| host.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Error::config(format!("cannot restore without {}", names.join(", ")))
+        .cause("they have the same database, and would go on writing to what is replaced")
+        .hint("leave --limit out, or select them too")
+        .into())
+}
+
 /// Reads and checks everything: before any connection, and again when the release has its name.
-struct Reader {
+pub struct Reader {
     app: Application,
     file: PathBuf,
     tags: Vec<String>,
@@ -65,13 +106,13 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(app: Application, tags: Vec<String>) -> Result<Reader> {
+    pub fn new(app: Application, tags: Vec<String>) -> Result<Reader> {
         let (file, edge) = (playbook::find(&app.playbook)?, playbook::edge(&app.target));
         Ok(Reader { app, file, tags, edge })
     }
 
     /// With further variables above those of the command line.
-    fn read(&self, set: &[(String, String)]) -> std::result::Result<Ready, Stop> {
+    pub fn read(&self, set: &[(String, String)]) -> std::result::Result<Ready, Stop> {
         let stand_in = [("release".to_owned(), UNKNOWN.to_owned())];
         let set = [self.app.set.as_slice(), &stand_in, set].concat();
         playbook::load_with(&self.app.target, &self.file, [&self.tags, &[]], &set, &self.edge)
@@ -98,7 +139,7 @@ async fn run(reader: Reader, (output, plan): (Output, bool), checked: Ready, aim
     Ok(code)
 }
 
-fn first(project: &Project) -> Result<&Host> {
+pub fn first(project: &Project) -> Result<&Host> {
     project.hosts.first().ok_or_else(|| Error::config("no host takes part"))
 }
 

@@ -16,7 +16,11 @@ held() {
   printf 'age=%s\n' "$(($(uptime_now) - ${at:-0}))"
 }
 
+# Data that were replaced and not confirmed are put back first: it says so itself.
+settle_restore() { [ ! -e "$folder/restore" ] || "/usr/local/lib/towline/$app/backup" undo "$1"; }
+
 settle_dead() {
+  settle_restore "$1"
   [ -e "$folder/pending" ] || return 0
   new=$(field "$folder/pending" new) old=$(field "$folder/pending" old)
   if revert "$1"; then printf 'reverted=%s\nserves=%s\n' "$new" "${old:-nothing}"; else printf 'bad=%s\n' "$new"; fi
@@ -50,6 +54,7 @@ renew() {
 give_back() {
   exclusive || { echo "error=somebody else is at work in $folder"; return; }
   [ "$(field "$folder/lock/info" run)" != "$run" ] || end_left_behind
+  if [ "$(field "$folder/restore" run)" = "$run" ]; then settle_restore "its run did not end well"; fi
   if [ "$(field "$folder/pending" run)" = "$run" ]; then
     if [ "$1" = keep ]; then
       note confirmed "$(field "$folder/pending" new)" "$(field "$folder/pending" old)" ""

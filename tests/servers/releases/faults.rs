@@ -87,8 +87,12 @@ fn killed_behind_any_task_the_next_deploy_does_well() {
         let done = "n=0; while systemctl is-active -q tow-switch-shop; do n=$((n + 1)); [ $n -lt 100 ]; sleep 0.1; done";
         lab.inside("srv1", done);
         serving(&lab, "srv1");
-        recovers(&lab);
+        // Else the next one that is killed finds what this one has left.
+        if boundaries % 3 == 0 {
+            recovers(&lab);
+        }
     }
+    recovers(&lab);
     unload(&lab, "srv1");
     assert!(boundaries > 12, "only {boundaries} tasks");
 }

@@ -4,9 +4,9 @@ mod faults;
 mod locks;
 mod turns;
 
-use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Output};
 
+use crate::begun::{self, signal};
 use crate::lab::{Lab, PAIR, text};
 
 /// Speaks systemd's protocol: a socket that is handed over, and word when it is ready.
@@ -165,7 +165,7 @@ pub fn shop() -> Lab {
     for host in PAIR {
         lab.inside(
             host,
-            "systemctl disable -q --now shop.socket 'shop@*' 2>/dev/null || true; systemctl stop 'shop@*' 'tow-*-shop' || true; \
+            "systemctl disable -q --now shop.socket 'shop@*' 2>/dev/null || true; systemctl stop 'shop@*' 'tow-*-shop' load || true; \
              rm -rf /etc/systemd/system/shop* /etc/systemd/system/*.wants/shop* /srv/shop /var/lib/towline/shop /run/load.*; systemctl daemon-reload; systemctl reset-failed",
         );
     }
@@ -205,20 +205,26 @@ pub fn serves(lab: &Lab, host: &str, number: u32) {
 /// Number of the release that answers, which is what `current` and the units say as well.
 #[track_caller]
 fn serving(lab: &Lab, host: &str) -> u32 {
-    let answer = "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"/run/shop.sock\"); \
-         s.send(b\"GET / HTTP/1.0\\r\\n\\r\\n\"); print(s.makefile().read().split()[-1])'";
-    let answer = lab.inside(host, answer);
-    assert_eq!(lab.inside(host, "readlink /srv/shop/current"), format!("releases/{answer}"));
-    let running = "systemctl list-units --plain --no-legend --state=active 'shop@*' | cut -d' ' -f1";
-    assert_eq!(lab.inside(host, running), format!("shop@{answer}.service"), "{host}");
-    let enabled = "cd /etc/systemd/system/multi-user.target.wants; ls -d shop@*";
-    assert_eq!(lab.inside(host, enabled), format!("shop@{answer}.service"), "{host}");
+    let looks =
+        "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"/run/shop.sock\"); \
+         s.send(b\"GET / HTTP/1.0\\r\\n\\r\\n\"); print(s.makefile().read().split()[-1])'
+         readlink /srv/shop/current
+         systemctl list-units --plain --no-legend --state=active 'shop@*' | cut -d' ' -f1
+         cd /etc/systemd/system/multi-user.target.wants; ls -d shop@*";
+    let said = lab.inside(host, looks);
+    let answer = said.lines().next().unwrap();
+    let unit = format!("shop@{answer}.service");
+    assert_eq!(
+        said,
+        format!("{answer}\nreleases/{answer}\n{unit}\n{unit}"),
+        "answers, current, runs, at boot"
+    );
     answer.split('-').next().unwrap().parse().unwrap()
 }
 
 /// Visitors come, until `unload`.
 fn load(lab: &Lab, host: &str) {
-    lab.inside(host, &format!("rm -f /run/load.*; cat >/run/load.py <<'X'\n{LOAD}\nX\nsystemd-run -q --collect -p StandardOutput=file:/run/load.said python3 /run/load.py"));
+    lab.inside(host, &format!("rm -f /run/load.*; cat >/run/load.py <<'X'\n{LOAD}\nX\nsystemd-run -q --collect --unit=load -p StandardOutput=file:/run/load.said python3 /run/load.py"));
 }
 
 /// All of them were answered, and soon.
@@ -234,19 +240,5 @@ fn unload(lab: &Lab, host: &str) {
 
 /// Begins a deploy and waits until it says `sign`.
 fn until(lab: &Lab, more: &[&str], sign: &str) -> Child {
-    let mut child = lab.begin("shop", &arguments("deploy", &[&["--plain", "-v"], more].concat()));
-    let output = BufReader::new(child.stderr.take().unwrap());
-    let mut said = vec![];
-    for line in output.lines() {
-        said.push(line.unwrap());
-        if said.last().is_some_and(|line| line.contains(sign)) {
-            return child;
-        }
-    }
-    let ended = child.wait().unwrap();
-    panic!("it never said {sign:?} ({ended}):\n{}", said.join("\n"));
-}
-
-fn signal(child: &Child, signal: nix::sys::signal::Signal) {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+    begun::until(lab.begin("shop", &arguments("deploy", &[&["--plain", "-v"], more].concat())), sign)
 }
