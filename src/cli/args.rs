@@ -12,7 +12,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 pub use crate::cli::args::data::{Backup, Backups, Restore};
 pub use crate::cli::args::init::{Engine, Init};
 pub use crate::cli::args::kept::{History, SecretCommand, Secrets, Show};
-pub use release::{Application, Deploy, Rollback, Status, Unlock};
+pub use release::{Application, Deploy, Rollback, Status, Unlock, Update};
 
 /// Takes Python web applications to servers over plain SSH.
 ///
@@ -31,7 +31,7 @@ Exit codes:
   1  a bug in tow                  5  somebody else holds the lock
   2  arguments or files are wrong  6  state unknown: look at the host
   3  a task failed, problems       7  host key not trusted
-                                 130  interrupted
+ 10  there are updates           130  interrupted
 
 New here? `tow demo` shows everything on this machine, and leaves nothing behind;
 `tow init`, in the checkout of your application, prepares its deployment.";
@@ -53,8 +53,14 @@ pub enum Command {
     Deploy(Deploy),
     /// Go back to a release before
     Rollback(Rollback),
-    /// Show the releases of each host, what it serves, and who is at work on it
+    /// Show what each host serves and how it does, what is to come, and who is at work on it
     Status(Status),
+    /// See whether there is something new, show what changes, and deploy it
+    Update(Update),
+    /// Say what differs on the hosts from what the last run left, and whether the hosts or the playbook have changed
+    ///
+    /// Changes nothing. Exit code 0: nothing differs; 3: something does.
+    Drift(Drift),
     /// Take the lock away from a run that has ended
     Unlock(Unlock),
     /// Back up database and shared files on the hosts, and prove that the backup can be restored
@@ -151,6 +157,17 @@ pub struct Check {
 }
 
 #[derive(Debug, Group)]
+pub struct Drift {
+    #[command(flatten)]
+    pub wanted: Wanted,
+    #[command(flatten)]
+    pub connection: Connection,
+    /// One JSON object a host
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Group)]
 pub struct Guide {
     #[command(flatten)]
     pub wanted: Wanted,
@@ -160,7 +177,7 @@ pub struct Guide {
 }
 
 /// Of which playbook and which hosts something is to be said.
-#[derive(Debug, Group)]
+#[derive(Clone, Debug, Group)]
 pub struct Wanted {
     /// The playbook: a file, or the name of one in `playbooks/`
     #[arg(value_name = "PLAYBOOK", default_value = "site")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::cli::applied::Applied;
 use crate::cli::args::{Colour, Connection, Output};
 use crate::cli::prompt::Prompt;
 use crate::cli::{Ended, history, stop};
@@ -76,9 +77,10 @@ impl<'a> Conduct<'a> {
             diffs: self.diffs,
             run: self.hold.as_ref().map_or_else(run_name, |(name, _)| name.clone()),
         };
+        let applied = self.recorded.then(|| Arc::new(Applied::new(&options.run, &project.hosts)));
         let mut run = Run::new(connector, emitter, options, cancel);
         run.pending = self.pending;
-        run.ledger = self.ledger;
+        run.ledger = self.ledger.or(applied.clone().map(|applied| applied as Arc<dyn Ledger>));
         run.hold = self.hold.map(|(_, hold)| hold);
         if Prompt::possible() {
             run.review = Some(Arc::new(prompt));
@@ -87,6 +89,9 @@ impl<'a> Conduct<'a> {
             Some(strictness) => engine::check(project, &run, strictness).await,
             None => engine::run(project, &run).await,
         };
+        if let Some(applied) = applied {
+            applied.write();
+        }
         // The reporters end when nobody can tell them anything any more.
         drop(run);
         let joined = tokio::task::spawn_blocking(move || listening.join()).await;

@@ -1,10 +1,12 @@
 //! Arguments, wiring, exit codes.
 
+mod applied;
 mod args;
 mod check;
 mod conduct;
 mod data;
 pub mod demo;
+mod drift;
 mod exec;
 mod files;
 mod guide;
@@ -73,8 +75,8 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
     let commands = [
-        "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "unlock", "backup",
-        "backups", "restore", "guide", "exec", "hosts", "secrets", "history", "show", "demo",
+        "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "update", "drift", "unlock",
+        "backup", "backups", "restore", "guide", "exec", "hosts", "secrets", "history", "show", "demo",
     ];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
@@ -119,6 +121,8 @@ fn dispatch(args: Args) -> Ended {
         Command::Deploy(deploy) => runtime()?.block_on(release::deploy(&deploy)),
         Command::Rollback(rollback) => runtime()?.block_on(release::rollback(&rollback)),
         Command::Status(status) => runtime()?.block_on(release::status::run(&status)),
+        Command::Update(update) => runtime()?.block_on(release::update::run(&update)),
+        Command::Drift(drift) => runtime()?.block_on(drift::run(&drift)),
         Command::Unlock(unlock) => runtime()?.block_on(release::unlock::run(&unlock)),
         Command::Backup(backup) => runtime()?.block_on(data::backup(&backup)),
         Command::Backups(backups) => runtime()?.block_on(data::list(&backups)),

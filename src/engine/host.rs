@@ -140,6 +140,7 @@ impl HostRun {
                 continue;
             }
             let (planned, end) = self.plan(part, &window).await?;
+            self.tell_wanted(part, &window, &planned);
             let mut failed = None;
             let next = if self.run.options.mode == Mode::Plan {
                 self.show(part, &window, &planned)?;
@@ -234,6 +235,9 @@ impl HostRun {
             self.live.registered.insert(name.clone(), skipped);
         }
         let task = self.task_ref(part, index);
+        if let Some(ledger) = &self.run.ledger {
+            ledger.ended(&task, &outcome);
+        }
         self.run.emitter.send(Event::TaskFinished { task, outcome, elapsed });
     }
 

@@ -32,7 +32,7 @@ pub use hold::Hold;
 use crate::plan::Decision;
 use crate::transport::{Connector, UnknownKey};
 use crate::words::error::Kind;
-use crate::words::event::{HostSummary, Mode, TaskRef, Verdict};
+use crate::words::event::{HostSummary, Mode, Outcome, TaskRef, Verdict};
 use crate::words::fact::{Fact, Probe};
 use crate::words::names::HostName;
 
@@ -60,9 +60,14 @@ pub trait Pending: Send + Sync {
     fn store(&self, host: &HostName, pending: &BTreeMap<String, BTreeSet<String>>);
 }
 
-/// Hears of every step of a plan as it is, with what the host had answered: for a plan that is kept.
+/// Hears of every task as it is: for a plan that is kept, and to know later what was applied.
 pub trait Ledger: Send + Sync {
-    fn planned(&self, task: &TaskRef, decision: &Decision, seen: &[(&Probe, &Fact)]);
+    /// All that the task asks for on its host, rendered, secrets too.
+    fn wanted(&self, _task: &TaskRef, _wanted: &str) {}
+    /// In a plan: its step, with what the host had answered.
+    fn planned(&self, _task: &TaskRef, _decision: &Decision, _seen: &[(&Probe, &Fact)]) {}
+    /// What became of it, or in a plan: would become.
+    fn ended(&self, _task: &TaskRef, _outcome: &Outcome) {}
 }
 
 /// What the hosts of a run share.

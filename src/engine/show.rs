@@ -42,6 +42,15 @@ impl HostRun {
         ledger.planned(&self.task_ref(part, planned.index), &planned.decision, &seen);
     }
 
+    pub(super) fn tell_wanted(&self, part: Part<'_>, window: &Window, planned: &[Planned]) {
+        let Some(ledger) = &self.run.ledger else { return };
+        for Planned { index, .. } in planned {
+            if let Some(wanted) = window.wanted(part.specs, *index) {
+                ledger.wanted(&self.task_ref(part, *index), &wanted);
+            }
+        }
+    }
+
     /// In a plan: it mentions the result of a task that has not run. In a run: of one that never will.
     pub(super) fn unknowable(&mut self, part: Part<'_>, index: usize) {
         let outcome = if self.run.options.mode == Mode::Plan {

@@ -110,6 +110,13 @@ impl Window {
         probes
     }
 
+    /// All that the task at this place asks for, in the form for programmers: the same text is the same wish.
+    pub fn wanted(&self, specs: &[TaskSpec], index: usize) -> Option<String> {
+        let item = self.items.iter().find(|item| item.index == index)?;
+        let (Ready::Task(task), spec) = (&item.ready, &specs[index]) else { return None };
+        Some(format!("{task:?} {:?} {:?} {:?}", spec.user, spec.creates, spec.unless))
+    }
+
     /// What the task at this place looks at.
     pub fn looked_at(&self, specs: &[TaskSpec], index: usize) -> Vec<Probe> {
         self.items.iter().filter(|item| item.index == index).flat_map(|item| item.probes(specs)).collect()

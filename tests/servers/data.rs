@@ -150,7 +150,7 @@ db_password = {{ file = "password" }}
     for (host, groups) in
         if web == db { vec![(web, "[\"web\", \"db\"]")] } else { vec![(web, "[\"web\"]"), (db, "[\"db\"]")] }
     {
-        text.push_str(&format!("\n[hosts.{host}]\naddress = \"{}\"\ngroups = {groups}\n", lab.address(host)));
+        text += &format!("\n[hosts.{host}]\naddress = \"{}\"\ngroups = {groups}\n", lab.address(host));
     }
     lab.write("inventory.toml", &text);
     lab.folder.path().join("inventory").display().to_string()

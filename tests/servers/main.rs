@@ -19,3 +19,4 @@ mod python;
 mod reboot;
 mod releases;
 mod services;
+mod updates;

@@ -62,6 +62,26 @@ pub struct Status {
 }
 
 #[derive(Debug, Group)]
+pub struct Update {
+    #[command(flatten)]
+    pub app: Application,
+    /// The branch, tag or commit of `app.repo` to deploy, instead of `app.ref`
+    #[arg(long = "ref", value_name = "REF")]
+    pub reference: Option<String>,
+    /// Only say what there is, for cron and CI: exit code 0 when nothing, 10 when there are updates
+    #[arg(long, conflicts_with_all = ["plan", "yes"])]
+    pub check: bool,
+    /// Show what deploying it would do, and write nothing on any host
+    #[arg(long)]
+    pub plan: bool,
+    /// Deploy without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Group)]
 pub struct Unlock {
     /// The run that holds the lock, as the refusal and `tow status` name it
     pub run: String,

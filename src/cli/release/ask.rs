@@ -6,15 +6,15 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 
 use crate::cli::Stop;
-use crate::cli::args::Application;
+use crate::cli::args::{Application, Connection};
 use crate::cli::playbook::Ready;
 use crate::cli::prompt::Prompt;
 use crate::cli::release::{Reader, application};
 use crate::report::Pause;
-use crate::spec::model::Host;
+use crate::spec::model::{Host, Project};
 use crate::task::releases::App;
-use crate::transport::Connector;
 use crate::transport::runner::Runner;
+use crate::transport::{Connector, Unlocked};
 use crate::words::error::Result;
 use crate::words::fact::Probe;
 use crate::words::names::HostName;
@@ -30,14 +30,29 @@ pub async fn everywhere(
 ) -> std::result::Result<Answers, Stop> {
     let Ready { project, keys } =
         Reader::new(args.clone(), tag.map(str::to_owned).into_iter().collect())?.read(&[])?;
-    let connector =
-        Arc::new(args.connection.connector(&Prompt::new(Pause::default(), project.mask.clone()), &keys)?);
-    let mut asking = vec![];
+    let mut scripts = Scripts::new();
     for host in &project.hosts {
-        let app = application(host)?;
-        asking.push(one(connector.clone(), host, script(&app), &project.mask));
+        scripts.insert(host.name.clone(), script(&application(host)?));
     }
-    let parallel = usize::from(args.connection.parallel);
+    Ok(hosts(&project, &args.connection, &keys, scripts).await?)
+}
+
+/// What is to be asked of each host.
+pub type Scripts = BTreeMap<HostName, String>;
+
+/// Asks each of these hosts its own, one round trip each.
+pub async fn hosts(
+    project: &Project,
+    connection: &Connection,
+    keys: &Unlocked,
+    mut scripts: Scripts,
+) -> Result<Answers> {
+    let connector =
+        Arc::new(connection.connector(&Prompt::new(Pause::default(), project.mask.clone()), keys)?);
+    let asked = project.hosts.iter().filter_map(|host| Some((host, scripts.remove(&host.name)?)));
+    let asking: Vec<_> =
+        asked.map(|(host, script)| one(connector.clone(), host, script, &project.mask)).collect();
+    let parallel = usize::from(connection.parallel);
     Ok(futures::stream::iter(asking).buffer_unordered(parallel).collect().await)
 }
 

@@ -4,10 +4,16 @@
 mod alive;
 pub mod ask;
 mod back;
+mod changes;
+mod git;
 mod lease;
+pub mod pending;
 mod revision;
+mod sight;
 pub mod status;
+mod told;
 pub mod unlock;
+pub mod update;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +40,7 @@ pub const SWITCH: &str = "switch";
 /// Tasks with this tag put data back.
 const RESTORE: &str = "restore";
 /// Stands for the name of a release until the hosts have said what they have.
-const UNKNOWN: &str = "0";
+pub const UNKNOWN: &str = "0";
 
 pub async fn deploy(args: &Deploy) -> Ended {
     let mut app = args.app.clone();

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::cli::files::DiskFiles;
+use crate::cli::release::git::git;
 use crate::spec::model::Host;
+use crate::task::releases::look::is_commit;
 use crate::words::content::{Digest, Files as _, Node};
 use crate::words::error::{Error, Result};
 
@@ -34,18 +36,6 @@ pub async fn of(host: &Host, files: &DiskFiles) -> Result<Revision> {
     local(&folder, source, files).await
 }
 
-async fn git(args: &[&str]) -> std::result::Result<String, String> {
-    let mut command = tokio::process::Command::new("git");
-    // Nobody is there to answer a question.
-    command.args(args).env("GIT_TERMINAL_PROMPT", "0").env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
-    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
-    let output = command.output().await.map_err(|error| format!("cannot run git: {error}"))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(String::from_utf8_lossy(&output.stderr).trim().lines().last().unwrap_or("git failed").to_owned())
-}
-
 async fn remote(repo: &str, reference: &str) -> Result<Revision> {
     let cannot = || Error::failed(format!("cannot find out what {reference} is in {repo}"));
     let listed = git(&["ls-remote", "--", repo]).await.map_err(|why| {
@@ -60,10 +50,6 @@ async fn remote(repo: &str, reference: &str) -> Result<Revision> {
             .hint(format!("see what there is: git ls-remote {repo}"))
     })?;
     Ok(Revision { short: commit.chars().take(8).collect(), whole: commit.clone(), reference: Some(commit) })
-}
-
-fn is_commit(text: &str) -> bool {
-    (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// What `git ls-remote` says of a branch, a tag (the commit behind it) or a whole name, in this order.
@@ -111,7 +97,8 @@ fn digest(source: &str, files: &DiskFiles) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_commit, pointed};
+    use super::pointed;
+    use crate::task::releases::look::is_commit;
 
     #[test]
     fn a_ref_is_a_branch_then_a_tag_then_a_whole_name() {

@@ -1,86 +1,68 @@
-//! `tow status`: what each host serves, what it could go back to, and who is at work on it.
+//! `tow status`: what each host serves and how it does, what is to come, and who is at work on it.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
+
+use serde_json::{Value as Json, json};
 
 use crate::cli::Ended;
 use crate::cli::args::Status;
-use crate::cli::release::{SWITCH, ask};
-use crate::report::text::neutralise;
-use crate::task::releases::App;
-use crate::task::releases::name::ReleaseName;
-use crate::task::releases::state::State;
+use crate::cli::release::pending::Sources;
+use crate::cli::release::sight::{self, Seen};
+use crate::cli::release::told::told;
+use crate::task::releases::look::{Certificate, moment};
 use crate::words::error::Result;
 use crate::words::names::HostName;
 
 pub async fn run(args: &Status) -> Ended {
-    let answers = ask::everywhere(&args.app, Some(SWITCH), &App::state_script).await?;
+    let files = sight::files(&args.app)?;
+    let sight = sight::sight(&args.app, &mut Sources::new(&files)).await?;
     let (mut text, mut code) = (String::new(), 0);
-    for (host, said) in &answers {
-        let state = said.as_ref().map(|said| State::parse(said));
-        let line = if args.json {
-            json(host, &state.map_err(Clone::clone))
-        } else {
-            told(host, state.as_ref().ok())
-        };
+    for (host, seen) in &sight {
+        let line = if args.json { line(host, seen).to_string() + "\n" } else { told(host, seen) };
         text.push_str(&line);
-        if let Err(error) = said {
-            code = error.kind.exit_code().max(code);
-            if !args.json {
-                let _ = writeln!(text, "  {error}");
-            }
-        }
+        code = seen.as_ref().err().map_or(0, |error| error.kind.exit_code()).max(code);
     }
     // A closed pipe (`| head`) is no failure of ours.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(code)
 }
 
-fn told(host: &HostName, state: Option<&State>) -> String {
-    let mut text = format!("{host}\n");
-    let Some(state) = state else { return text };
-    let mut line = |label: &str, value: String| {
-        let _ = writeln!(text, "  {label:9} {}", neutralise(&value));
-    };
-    if state.current.is_empty() {
-        line("serves", "nothing: no release was deployed".to_owned());
-    } else {
-        line("serves", format!("{}, {} since {}", state.current, state.unit, state.since));
-        if let Some(mark) = state.find(&state.current).and_then(|release| release.finished.as_ref()) {
-            line("deployed", format!("{} by {}", mark.finished, mark.by));
-        }
+/// Days until the certificate ends; negative behind it.
+pub fn days_left(seen: &Seen) -> Option<i64> {
+    match seen.look.certificate {
+        Certificate::Until(end) => Some((end - seen.look.now).div_euclid(86_400)),
+        _ => None,
     }
-    if !state.schema().is_empty() {
-        line("schema", state.schema().to_owned());
-    }
-    if let Some(pending) = &state.pending {
-        line("switching", format!("to {pending}, not confirmed"));
-    }
-    let finished = state.releases.iter().filter(|release| release.finished.is_some());
-    let names: Vec<String> = finished.map(|release| release.name.to_string()).collect();
-    if !names.is_empty() {
-        line("finished", names.join("  "));
-    }
-    if let Some(lock) = &state.lock {
-        line("locked", format!("by {} since {} s (run {})", lock.holder, lock.age, lock.run));
-    }
-    text
 }
 
-fn json(host: &HostName, state: &Result<State>) -> String {
-    let value = match state {
-        Err(error) => serde_json::json!({ "host": host, "error": error }),
-        Ok(state) => {
-            let releases = state.releases.iter().map(|release| {
-                serde_json::json!({ "release": release.name.to_string(), "finished": release.finished })
-            });
-            serde_json::json!({
-                "host": host, "release": state.current,
-                "revision": ReleaseName::parse(&state.current).map(|name| name.revision().to_owned()),
-                "unit": state.unit, "since": state.since, "pending": state.pending, "lock": state.lock,
-                "schema": state.schema(), "releases": releases.collect::<Vec<_>>(),
-            })
-        }
+/// How long ago something was written down on the host, in seconds of its own clock.
+pub fn ago(seen: &Seen, at: &str) -> Option<i64> {
+    moment(at).map(|at| seen.look.now - at)
+}
+
+fn line(host: &HostName, seen: &Result<Seen>) -> Json {
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(error) => return json!({ "host": host, "error": error }),
     };
-    format!("{value}\n")
+    let state = &seen.state;
+    let releases = state
+        .releases
+        .iter()
+        .map(|release| json!({ "release": release.name.to_string(), "finished": release.finished }));
+    let mark = state.find(&state.current).and_then(|release| release.finished.as_ref());
+    let (update, why) = match &seen.update {
+        Ok(update) => (Some(update), None),
+        Err(why) => (None, Some(why)),
+    };
+    json!({
+        "host": host, "release": state.current, "revision": seen.served.revision, "commit": seen.served.commit,
+        "unit": state.unit, "since": state.since, "up_seconds": seen.look.up.map(|up| seen.look.now - up),
+        "deployed": mark, "deployed_seconds": mark.and_then(|mark| ago(seen, &mark.finished)),
+        "schema": Some(state.schema()).filter(|schema| !schema.is_empty()),
+        "healthy": (!seen.look.health.is_empty()).then(|| seen.look.health.iter().all(|health| health.healthy)),
+        "health": seen.look.health, "certificate_days": days_left(seen), "disk_kib": seen.look.disk,
+        "update": update, "update_unknown": why, "pending": state.pending, "lock": state.lock,
+        "last": seen.look.last, "releases": releases.collect::<Vec<_>>(),
+    })
 }

@@ -10,7 +10,7 @@ use crate::begun::{self, signal};
 use crate::lab::{Lab, PAIR, text};
 
 /// Speaks systemd's protocol: a socket that is handed over, and word when it is ready.
-const SERVER: &str = r#"
+pub const SERVER: &str = r#"
 import http.server, os, signal, socket, socketserver, sys, threading
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -65,7 +65,7 @@ while not os.path.exists("/run/load.stop"):
 print(failed, round(slowest * 1000), sent)
 "#;
 
-const PLAYBOOK: &str = r#"
+pub const PLAYBOOK: &str = r#"
 [vars]
 root = "/srv/shop"
 app = { name = "shop", source = "shop", repo = "" }
@@ -160,7 +160,7 @@ name = "finish"
 const TOKEN: &str = "t0ken-of-the-shop-7f3a";
 
 /// The shop, on servers that have nothing of it.
-fn shop() -> Lab {
+pub fn shop() -> Lab {
     let lab = Lab::enter();
     for host in PAIR {
         lab.inside(
@@ -184,19 +184,19 @@ fn arguments<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&[command, "--playbook", "playbook.toml"], both, more].concat()
 }
 
-fn tow(lab: &Lab, command: &str, more: &[&str]) -> Output {
+pub fn tow(lab: &Lab, command: &str, more: &[&str]) -> Output {
     lab.tow("shop", &arguments(command, more))
 }
 
 #[track_caller]
-fn must(code: i32, output: &Output) -> String {
+pub fn must(code: i32, output: &Output) -> String {
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(code), "{said}");
     said
 }
 
 #[track_caller]
-fn serves(lab: &Lab, host: &str, number: u32) {
+pub fn serves(lab: &Lab, host: &str, number: u32) {
     assert_eq!(serving(lab, host), number, "{host}");
     let free = "! ls -d /var/lib/towline/shop/lock /var/lib/towline/shop/pending 2>/dev/null";
     assert!(lab.try_inside(host, free).status.success(), "{host}: something is still held");

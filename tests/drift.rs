@@ -1,0 +1,179 @@
+//! `tow drift` on this machine: what differs, and whether the host or the playbook has changed since it was applied.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value as Json;
+
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    all: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn with(self, code: i32, parts: &[&str]) -> Said {
+        assert_eq!(self.code, Some(code), "{}", self.all);
+        for part in parts {
+            assert!(self.all.contains(part), "{part:?} is not in:\n{}", self.all);
+        }
+        self
+    }
+}
+
+const PLAYBOOK: &str = r#"
+[[stages]]
+name = "site"
+  [[stages.tasks]]
+  name = "folder"
+  for_each = ["", "/releases", "/releases/{{release}}"]
+  directory = { path = "{{root}}{{item}}" }
+  [[stages.tasks]]
+  name = "motd"
+  template = { src = "motd.hbs", dest = "{{root}}/motd" }
+  [[stages.tasks]]
+  name = "system"
+  file = { path = "{{root}}/system", content = "{{os.family}} {{word}}\n" }
+  [[stages.tasks]]
+  name = "settings"
+  env = { path = "{{root}}/releases/{{release}}/.env", vars = { TOKEN = "{{secrets.token}}" } }
+  [[stages.tasks]]
+  name = "current"
+  link = { path = "{{root}}/current", target = "releases/{{release}}" }
+  [[stages.tasks]]
+  name = "always"
+  changed_when = "false"
+  command = "true"
+"#;
+
+impl Bench {
+    fn new() -> Bench {
+        let bench = Bench { dir: tempfile::tempdir().unwrap() };
+        let root = bench.dir.path().display().to_string();
+        bench.write(
+            "inventory.toml",
+            &format!(
+                "[vars]\nroot = \"{root}/srv\"\nword = \"one\"\nrelease = \"1\"\napp = {{ name = \"tow-test-drift\" }}\n\
+                 [secrets]\ntoken = {{ env = \"TOKEN\" }}\n[hosts.here]\nconnection = \"local\"\n"
+            ),
+        );
+        bench.write("motd.hbs", "{{word}} {{host.name}}\n");
+        bench.write("site.toml", PLAYBOOK);
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn tow_as(&self, home: &str, token: &str, args: &[&str]) -> Said {
+        fs::create_dir_all(self.path(home)).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_tow"))
+            .args(args)
+            .current_dir(self.dir.path())
+            .env("HOME", self.path(home))
+            .env("TOKEN", token)
+            .env("NO_COLOR", "1")
+            .env_remove("XDG_STATE_HOME")
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let all = text(&output.stdout) + &text(&output.stderr);
+        Said { code: output.status.code(), out: text(&output.stdout), all }
+    }
+
+    fn tow(&self, args: &[&str]) -> Said {
+        self.tow_as("home", "s3cr3t-value", args)
+    }
+
+    fn drift(&self) -> Said {
+        self.tow(&["drift", "site.toml"])
+    }
+}
+
+#[test]
+fn each_side_that_changed_is_named() {
+    let bench = Bench::new();
+    bench.tow(&["run", "site.toml"]).with(0, &[]);
+    bench.drift().with(0, &["here: nothing differs; last run from here", "1 command only a run can tell"]);
+
+    bench.write("srv/motd", "by hand\n");
+    let said = bench
+        .drift()
+        .with(3, &["1 task differs", "changed on the host since run", "by somebody else", "site: motd"]);
+    assert!(!said.all.contains("or by a run below") && !said.all.contains("site: system"), "{}", said.all);
+    assert_eq!(fs::read_to_string(bench.path("srv/motd")).unwrap(), "by hand\n", "it only looks");
+
+    // What is put right is no drift any more; a variable that changes then is the playbook's side.
+    bench.tow(&["run", "site.toml"]).with(0, &[]);
+    let said = bench.tow(&["drift", "site.toml", "--set", "word=two"]);
+    let said =
+        said.with(3, &["2 tasks differ", "the playbook, a template, a file or a variable changed since run"]);
+    assert!(!said.all.contains("on the host"), "{}", said.all);
+    bench.write("motd.hbs", "three\n");
+    bench.write("srv/system", "by hand\n");
+    bench
+        .drift()
+        .with(3, &["changed on the host since run", "site: system", "a template, a file", "site: motd"]);
+}
+
+#[test]
+fn a_changed_secret_is_the_playbooks_side_and_is_nowhere() {
+    let bench = Bench::new();
+    bench.tow(&["run", "site.toml"]).with(0, &[]);
+    let said = bench.tow_as("home", "another-value", &["drift", "site.toml"]);
+    let said = said.with(3, &["the playbook, a template, a file or a variable changed", "site: settings"]);
+    assert!(!said.all.contains("another-value"), "{}", said.all);
+    let folder = bench.path("home/.local/state/towline/applied");
+    for file in fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        assert!(!fs::read_to_string(&path).unwrap().contains("s3cr3t"), "{}", path.display());
+    }
+}
+
+#[test]
+fn who_else_was_at_work_is_told_and_who_never_applied_it_cannot_say() {
+    let bench = Bench::new();
+    bench.tow(&["run", "site.toml"]).with(0, &[]);
+    let motd = bench.path("srv/motd").display().to_string();
+    bench.tow(&["exec", "--", &format!("echo exec >{motd}")]).with(0, &[]);
+    bench
+        .drift()
+        .with(3, &["by somebody else or by a run below", "at work there since then", "tow exec: echo exec"]);
+    bench
+        .tow_as("other", "s3cr3t-value", &["drift", "site.toml"])
+        .with(3, &["never applied from here", "site: motd"]);
+    let said = bench.tow(&["drift", "site.toml", "--json"]).with(3, &[]);
+    let line: Json = serde_json::from_str(said.out.trim()).unwrap();
+    assert_eq!(line["differences"][0]["changed"], "host", "{line}");
+    assert_eq!(
+        (&line["since"][0]["what"], &line["untold"]),
+        (&format!("tow exec: echo exec >{motd}").into(), &1.into())
+    );
+}
+
+#[test]
+fn the_release_that_serves_is_what_is_looked_at() {
+    let bench = Bench::new();
+    bench.tow(&["run", "site.toml", "--set", "release=7-abc"]).with(0, &[]);
+    bench.drift().with(0, &["here: nothing differs"]);
+    bench.write("srv/releases/7-abc/.env", "TOKEN=other\n");
+    bench.drift().with(3, &["site: settings", "changed on the host"]);
+    // Its tasks are known although another release was applied since.
+    bench.tow(&["run", "site.toml", "--set", "release=8-def"]).with(0, &[]);
+    fs::remove_file(bench.path("srv/current")).unwrap();
+    std::os::unix::fs::symlink("releases/7-abc", bench.path("srv/current")).unwrap();
+    let said = bench.drift().with(3, &["site: settings", "changed on the host"]);
+    assert!(!said.all.contains("site: current") && !said.all.contains("playbook"), "{}", said.all);
+}
