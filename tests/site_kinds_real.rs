@@ -448,6 +448,19 @@ fn a_certificate_is_had_kept_and_not_asked_for_in_a_storm() {
         must("cat deployed", authority.folder.path()),
         "shop.example.com\nshop.example.com www.shop.example.com"
     );
+    // A hook that fails is owed until it has done well.
+    let three = two.replace("['shop", "['new.example.com', 'shop").replace("domains = [", "name = 'shop.example.com'\ndomains = [");
+    let broken = three.replace("'echo", "'test -e mended && echo");
+    let at = authority.folder.path().display().to_string();
+    let broken = broken.replace("test -e ", &format!("test -e {at}/"));
+    let said = apply(&plan(&*authority.certificate(&broken)).unwrap()).unwrap_err();
+    assert!(said.contains("but the deploy hook failed"), "{said}");
+    must("touch mended", authority.folder.path());
+    assert_eq!(
+        converge(&*authority.certificate(&broken)),
+        ["run the deploy hook of shop.example.com, which a run before did not come to"]
+    );
+    assert!(must("tail -n 1 deployed", authority.folder.path()).contains("new.example.com"));
     let names = must(
         "openssl x509 -in le/live/shop.example.com/fullchain.pem -noout -ext subjectAltName",
         authority.folder.path(),
@@ -475,7 +488,7 @@ fn a_certificate_is_had_kept_and_not_asked_for_in_a_storm() {
     }
     let error = plan(&*refused).unwrap_err();
     assert_eq!(error.causes, ["the authority refused it 3 times within the last hour"]);
-    already(&*authority.certificate(&two));
+    already(&*authority.certificate(&broken));
     authority.serve();
     converge(&*authority.certificate("domains = 'other.example.com'"));
 }
