@@ -10,6 +10,7 @@ mod bare;
 mod check;
 mod checkouts;
 mod files;
+mod firewall;
 mod lab;
 mod packages;
 mod python;
