@@ -469,7 +469,9 @@ fn a_certificate_is_had_kept_and_not_asked_for_in_a_storm() {
         "shop.example.com\nshop.example.com www.shop.example.com"
     );
     // A hook that fails is owed until it has done well.
-    let three = two.replace("['shop", "['new.example.com', 'shop").replace("domains = [", "name = 'shop.example.com'\ndomains = [");
+    let three = two
+        .replace("['shop", "['new.example.com', 'shop")
+        .replace("domains = [", "name = 'shop.example.com'\ndomains = [");
     let broken = three.replace("'echo", "'test -e mended && echo");
     let at = authority.folder.path().display().to_string();
     let broken = broken.replace("test -e ", &format!("test -e {at}/"));

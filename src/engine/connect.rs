@@ -69,7 +69,9 @@ impl HostRun {
     /// A step that asks for it fails where nobody could connect to the host now: the connection that there is says
     /// nothing about that.
     pub(super) async fn reached_anew(&self, decision: Decision) -> Result<Decision> {
-        let Decision::Step(Step::Change(change) | Step::Unknown(change)) = &decision else { return Ok(decision) };
+        let Decision::Step(Step::Change(change) | Step::Unknown(change)) = &decision else {
+            return Ok(decision);
+        };
         let Some(failed) = &change.reached_anew else { return Ok(decision) };
         let mut cancel = self.run.cancel.clone();
         let link = tokio::select! {

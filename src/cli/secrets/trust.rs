@@ -62,7 +62,8 @@ fn own_files<'a>(argv: &'a [String], folder: &Path) -> Vec<(&'a str, String)> {
         let path = folder.join(word);
         // What is installed elsewhere is the operator's own business.
         let is_own = path.starts_with(folder) && path.is_file();
-        let held = || std::fs::read(&path).map_or_else(|e| e.to_string(), |b| Digest::of(&b).as_str().to_owned());
+        let held =
+            || std::fs::read(&path).map_or_else(|e| e.to_string(), |b| Digest::of(&b).as_str().to_owned());
         is_own.then(|| (word.as_str(), held()))
     };
     argv.iter().filter_map(digest).collect()
