@@ -1,5 +1,6 @@
 //! The command line. The texts here are the help.
 
+mod data;
 mod init;
 mod kept;
 mod release;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+pub use crate::cli::args::data::{Backup, Backups, Restore};
 pub use crate::cli::args::init::{Engine, Init};
 pub use crate::cli::args::kept::{History, SecretCommand, Secrets, Show};
 pub use release::{Application, Deploy, Rollback, Status, Unlock};
@@ -55,6 +57,14 @@ pub enum Command {
     Status(Status),
     /// Take the lock away from a run that has ended
     Unlock(Unlock),
+    /// Back up database and shared files on the hosts, and prove that the backup can be restored
+    Backup(Backup),
+    /// List the backups that can be restored
+    Backups(Backups),
+    /// Put the data of a backup in the place of what is there
+    ///
+    /// The application does not answer meanwhile. What is there is backed up first; where anything fails, it is back.
+    Restore(Restore),
     /// Look at the hosts before anything is done: what is wrong, why it matters, what to do
     ///
     /// Changes nothing. Exit code 0: a run may begin (there may be warnings); 3: problems; 4: no access; 7: host key.

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod conduct;
+mod data;
 pub mod demo;
 mod exec;
 mod files;
@@ -72,8 +73,8 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
     let commands = [
-        "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "unlock", "guide", "exec",
-        "hosts", "secrets", "history", "show", "demo",
+        "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "unlock", "backup",
+        "backups", "restore", "guide", "exec", "hosts", "secrets", "history", "show", "demo",
     ];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
@@ -119,6 +120,9 @@ fn dispatch(args: Args) -> Ended {
         Command::Rollback(rollback) => runtime()?.block_on(release::rollback(&rollback)),
         Command::Status(status) => runtime()?.block_on(release::status::run(&status)),
         Command::Unlock(unlock) => runtime()?.block_on(release::unlock::run(&unlock)),
+        Command::Backup(backup) => runtime()?.block_on(data::backup(&backup)),
+        Command::Backups(backups) => runtime()?.block_on(data::list(&backups)),
+        Command::Restore(restore) => runtime()?.block_on(data::restore(&restore)),
         Command::Check(check) => runtime()?.block_on(check::run(&check)),
         Command::Guide(guide) => runtime()?.block_on(async { guide::run(&guide) }),
         Command::Exec(exec) => runtime()?.block_on(exec::run(&exec)),

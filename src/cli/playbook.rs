@@ -58,7 +58,12 @@ pub struct Ready {
 
 /// Reads and checks everything.
 pub fn load(args: &Playbook, playbook: &Path) -> Result<Ready, Stop> {
-    load_with(&args.target, playbook, [&args.tags, &args.skip_tags], &args.set)
+    load_with(&args.target, playbook, [&args.tags, &args.skip_tags], &args.set, &edge(&args.target))
+}
+
+/// Where its secrets come from. What opened them once, for one reading, is not asked for at the next.
+pub fn edge(target: &Target) -> Edge {
+    Edge::new(inventory_path(target.inventory.as_deref()))
 }
 
 /// The same, from its parts; `tags` are those wanted and those to leave out.
@@ -67,10 +72,11 @@ pub fn load_with(
     playbook: &Path,
     tags: [&[String]; 2],
     set: &[(String, String)],
+    edge: &Edge,
 ) -> Result<Ready, Stop> {
     let request =
         Request { tags: tags[0].to_vec(), skip_tags: tags[1].to_vec(), ..request(target, playbook, set)? };
-    load_request(&request, playbook, &Edge::new(inventory_path(target.inventory.as_deref())))
+    load_request(&request, playbook, edge)
 }
 
 /// The same for commands that speak of a playbook as a whole.
@@ -85,7 +91,7 @@ pub fn load_without_secrets(wanted: &Wanted) -> Result<Project, Stop> {
 
 fn load_wanted(wanted: &Wanted, change: impl FnOnce(Edge) -> Edge) -> Result<Ready, Stop> {
     let playbook = find(&wanted.file)?;
-    let edge = change(Edge::new(inventory_path(wanted.target.inventory.as_deref())));
+    let edge = change(edge(&wanted.target));
     load_request(&request(&wanted.target, &playbook, &wanted.set)?, &playbook, &edge)
 }
 

@@ -155,6 +155,7 @@ async fn one_wave(run: &Run, turn: Turn<'_>, names: &[HostName], fleet: &Fleet) 
             }
         }
     }
+    turn.once.order(&mut hosts);
     run.emitter.send(Event::StageStarted {
         stage: stage.name.clone(),
         hosts: hosts.iter().map(|(name, _)| name.clone()).collect(),

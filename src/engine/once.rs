@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::engine::host::Shared;
 use crate::engine::host::{HostRun, Part, cancelled, interrupted};
 use crate::spec::model::{Registered, Stage, TaskSpec};
 use crate::words::error::{Error, Result};
@@ -19,6 +20,8 @@ type Share = (usize, Arc<str>);
 #[derive(Debug)]
 pub struct Once {
     carriers: BTreeMap<Share, HostName>,
+    /// All hosts go in one wave: whoever is kept from a task can wait for whoever is not.
+    together: bool,
     state: watch::Sender<State>,
 }
 
@@ -34,22 +37,37 @@ fn shares(specs: &[TaskSpec]) -> impl Iterator<Item = Share> {
 }
 
 impl Once {
-    /// `able` hosts can be worked on; the first of those that share a task carries it.
+    /// `able` hosts can be worked on; the first of those that share a task, and that its `when` does not keep from it,
+    /// carries it.
     pub fn new(stage: &Stage, able: &[HostName]) -> Once {
         let mut carriers = BTreeMap::new();
         for host in able {
-            for share in stage.tasks.get(host).into_iter().flat_map(|specs| shares(specs)) {
+            let specs = stage.tasks.get(host).map_or(&[][..], Vec::as_slice);
+            for share in shares(specs).filter(|(index, _)| specs[*index].skip.is_none()) {
                 carriers.entry(share).or_insert_with(|| host.clone());
             }
         }
-        Once { carriers, state: watch::Sender::new(State::default()) }
+        Once { carriers, together: stage.waves.len() == 1, state: watch::Sender::new(State::default()) }
+    }
+
+    /// Carriers first: who waits for one may hold the only place to work at.
+    pub fn order(&self, hosts: &mut [(HostName, Shared)]) {
+        hosts.sort_by_key(|(name, _)| !self.carriers.values().any(|carrier| carrier == name));
     }
 
     /// The tasks as they are for `host`: what another one carries is skipped.
     pub fn tasks<'a>(&self, host: &HostName, specs: &'a [TaskSpec]) -> Cow<'a, [TaskSpec]> {
         let mut own = Cow::Borrowed(specs);
         for share in shares(specs).filter(|share| self.carriers.get(share) != Some(host)) {
-            own.to_mut()[share.0].skip = Some(format!("it runs once, on {}", self.carrier(&share)));
+            let kept = specs[share.0].skip.is_some();
+            let own = &mut own.to_mut()[share.0];
+            match self.carriers.get(&share) {
+                Some(carrier) if self.together || !kept => {
+                    own.skip = Some(format!("it runs once, on {carrier}"));
+                }
+                _ if kept => own.once = None,
+                _ => {}
+            }
         }
         own
     }

@@ -202,6 +202,8 @@ impl Builder<'_> {
                 None if !self.holds(plan, when)? => {
                     spec.skip = Some(format!("when {} is false", when.text));
                     spec.name = self.name(plan).unwrap_or(spec.name);
+                    // It may want the result of a host that does run it.
+                    spec.once = self.text(plan, plan.once.as_ref())?.map(Into::into);
                     return Ok((spec, Mentions::default()));
                 }
                 None => {}

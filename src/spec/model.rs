@@ -40,9 +40,17 @@ pub struct Vars(pub Arc<OnceLock<Map<String, Json>>>);
 impl Vars {
     /// The text at a path such as `app.name`; `None` where there is none, or something else.
     pub fn text(&self, path: &str) -> Option<&str> {
+        self.find(path)?.as_str()
+    }
+
+    pub fn is_true(&self, path: &str) -> bool {
+        self.find(path) == Some(&Json::Bool(true))
+    }
+
+    fn find(&self, path: &str) -> Option<&Json> {
         let mut parts = path.split('.');
         let first = self.0.get()?.get(parts.next()?)?;
-        parts.try_fold(first, |value, part| value.get(part))?.as_str()
+        parts.try_fold(first, |value, part| value.get(part))
     }
 }
 

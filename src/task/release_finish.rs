@@ -14,7 +14,8 @@ use crate::words::shell::quote;
 use crate::words::step::{Change, Step};
 
 /// Confirms what `release_switch` has done: from here on nothing takes it back by itself. The release is marked as
-/// finished (`release.json` in its folder: who, when, which revision); only finished releases count for rolling back.
+/// finished (`release.json` in its folder: who, when, which revision, and where the database stood, which is what the
+/// file `schema` beside it says, where there is one); only finished releases count for rolling back.
 /// Then leftovers of runs that did not end well are removed, and finished releases beyond the newest, with their units;
 /// never the one that serves.
 ///
@@ -33,9 +34,6 @@ pub struct ReleaseFinish {
     /// What was deployed, for people: the name of a commit.
     #[serde(default)]
     revision: String,
-    /// Where the database stands with it: the heads of its migrations.
-    #[serde(default)]
-    schema: String,
     /// How many finished releases stay (default 5).
     #[serde(default = "five")]
     keep: usize,
@@ -54,7 +52,6 @@ impl ReleaseFinish {
         let words = [
             ("release", self.release.as_str()),
             ("revision", &self.revision),
-            ("schema", self.schema.trim()),
             ("gone", &gone.join(" ")),
         ]
         .map(|(name, value)| format!("{name}={}", quote(value)));

@@ -43,6 +43,12 @@ impl Lab {
         self.command(inventory, arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// The same with `--json`, for who reads what it tells.
+    pub fn tell(&self, inventory: &str, arguments: &[&str]) -> Child {
+        let mut command = self.command(inventory, arguments);
+        command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     fn command(&self, inventory: &str, arguments: &[&str]) -> Command {
         let inventory = self.state.join(inventory).with_extension("toml");
         let mut command = Command::new(env!("CARGO_BIN_EXE_tow"));

@@ -7,8 +7,11 @@
 
 mod accounts;
 mod bare;
+mod begun;
 mod check;
 mod checkouts;
+mod data;
+mod detached;
 mod files;
 mod firewall;
 mod lab;

@@ -17,5 +17,7 @@ mod lab;
 mod mistakes;
 mod offline;
 mod outside;
+mod releases;
 mod site;
+mod supervised;
 mod websockets;

@@ -10,6 +10,7 @@ use crate::lab::{Lab, Run, text};
 
 pub struct Site<'a> {
     pub lab: &'a Lab,
+    pub name: &'static str,
     pub domain: &'static str,
     /// Where the application runs, in the order of the inventory's `web1`, `web2`, …
     pub servers: Vec<&'static str>,
@@ -18,8 +19,16 @@ pub struct Site<'a> {
 }
 
 /// Tasks of the playbook that run each time, and mostly without a change.
-const LOOKS: [&str; 4] =
-    ["dependencies fit together", "the application can be imported", "migrations", "static files"];
+const LOOKS: [&str; 8] = [
+    "dependencies fit together",
+    "the application can be imported",
+    "migrations that are pending",
+    "backup before the migrations",
+    "migrations",
+    "where the schema stands",
+    "migrations are heard of",
+    "static files",
+];
 
 /// What an operator says to `tow init`.
 pub struct Wish {
@@ -51,7 +60,8 @@ impl<'a> Site<'a> {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(wish.example);
         copy(&example, &folder);
         assert!(Command::new("git").args(["init", "-q"]).current_dir(&folder).status().unwrap().success());
-        let site = Site { lab, domain: wish.domain, servers: wish.servers.to_vec(), folder, _parent: parent };
+        let (name, domain, servers) = (wish.name, wish.domain, wish.servers.to_vec());
+        let site = Site { lab, name, domain, servers, folder, _parent: parent };
 
         let addresses: Vec<String> = wish.servers.iter().map(|server| lab.address(server)).collect();
         let mut flags = vec!["init", "--user", "deploy", "--email", "admin@example.com"];

@@ -42,6 +42,9 @@ pub struct Rollback {
     /// The release to go back to (default: the finished one before the one that serves)
     #[arg(long, value_name = "RELEASE")]
     pub to: Option<String>,
+    /// Put the data back as well: from the backup that was made when that release was about to be replaced
+    #[arg(long)]
+    pub restore_backup: bool,
     /// Show what it would do, and write nothing on any host
     #[arg(long)]
     pub plan: bool,

@@ -150,6 +150,7 @@ fn how_it_runs(app: &App) -> Changes {
             quoted(if app.dependencies.installer == Installer::Uv { "uv" } else { "pip" }),
         ),
         ("vars.app", "migrate", quoted(&literal(&app.migrations.command))),
+        ("vars.app", "migrated", quoted(&literal(&app.migrations.settled()))),
         ("vars.app", "collectstatic", quoted(&collect)),
         ("vars.app", "static", statics),
         ("vars.site", "websockets", array(&app.websockets.iter().map(String::as_str).collect::<Vec<_>>())),

@@ -7,9 +7,9 @@ use futures::StreamExt as _;
 
 use crate::cli::Stop;
 use crate::cli::args::Application;
-use crate::cli::playbook::{self, Ready};
+use crate::cli::playbook::Ready;
 use crate::cli::prompt::Prompt;
-use crate::cli::release::{SWITCH, UNKNOWN, application, load};
+use crate::cli::release::{Reader, application};
 use crate::report::Pause;
 use crate::spec::model::Host;
 use crate::task::releases::App;
@@ -22,14 +22,14 @@ use crate::words::secret::Mask;
 
 pub type Answers = BTreeMap<HostName, Result<String>>;
 
-/// Runs what `script` gives for the application of each host.
+/// Runs what `script` gives for the application of each host that has tasks, or tasks with this tag.
 pub async fn everywhere(
     args: &Application,
+    tag: Option<&str>,
     script: &dyn Fn(&App) -> String,
 ) -> std::result::Result<Answers, Stop> {
-    let file = playbook::find(&args.playbook)?;
     let Ready { project, keys } =
-        load(args, &file, &[SWITCH.to_owned()], &[("release".into(), UNKNOWN.into())])?;
+        Reader::new(args.clone(), tag.map(str::to_owned).into_iter().collect())?.read(&[])?;
     let connector =
         Arc::new(args.connection.connector(&Prompt::new(Pause::default(), project.mask.clone()), &keys)?);
     let mut asking = vec![];

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::cli::Stop;
-use crate::cli::release::{application, revision::Revision};
+use crate::cli::release::back::{Back, Schema};
+use crate::cli::release::{UNKNOWN, application, revision::Revision};
 use crate::engine::Hold;
 use crate::spec::model::Project;
 use crate::task::releases::App;
@@ -20,11 +21,16 @@ use crate::words::names::HostName;
 pub enum Aim {
     /// A new one, of this.
     Next(Revision),
-    /// One that is there: the one named, or the finished one before.
-    Back(Option<String>),
+    /// One that is there.
+    Back(Back),
+    /// What serves stays.
+    Stay,
 }
 
 type Load = Box<dyn Fn(&[(String, String)]) -> std::result::Result<Project, Stop> + Send + Sync>;
+
+/// Names of variables and their values.
+type Set = Vec<(String, String)>;
 
 pub struct Lease {
     claim: Claim,
@@ -52,55 +58,29 @@ impl Lease {
         self.apps.get(host).map_or("the application", |app| app.name.as_str())
     }
 
-    fn release(&self) -> Result<(ReleaseName, Vec<(String, String)>)> {
+    /// Its name, where there is one, and further variables.
+    fn release(&self) -> Result<(Option<ReleaseName>, Set)> {
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         match &self.aim {
             Aim::Next(revision) => {
                 let mut set = vec![("revision".to_owned(), revision.whole.clone())];
                 set.extend(revision.reference.iter().map(|commit| ("app.ref".to_owned(), commit.clone())));
-                Ok((ReleaseName::next(states.values(), &revision.short), set))
+                Ok((Some(ReleaseName::next(states.values(), &revision.short)), set))
             }
-            Aim::Back(to) => {
-                let target = back(&states, to.as_deref())?;
+            Aim::Stay => Ok((None, vec![])),
+            Aim::Back(back) => {
+                let target = back.target(&states)?;
                 let revision =
                     states.values().find_map(|state| state.find(&target.to_string())?.finished.clone());
                 let revision = revision.map_or_else(String::new, |mark| mark.revision);
-                Ok((target, vec![("revision".to_owned(), revision)]))
+                let mut set = vec![("revision".to_owned(), revision)];
+                if back.schema == Schema::Restored {
+                    set.push(("restore".to_owned(), format!("replaced:{target}")));
+                }
+                Ok((Some(target), set))
             }
         }
     }
-}
-
-/// The release to go back to: every host must have it, and finished.
-fn back(states: &BTreeMap<HostName, State>, to: Option<&str>) -> Result<ReleaseName> {
-    let finished = |state: &State, name: &ReleaseName| {
-        state.releases.iter().any(|release| release.name == *name && release.finished.is_some())
-    };
-    let lacking = |name: &ReleaseName| {
-        let hosts = states.iter().filter(|(_, state)| !finished(state, name));
-        hosts.map(|(host, _)| host.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    let hint = "see what there is: tow status";
-    if let Some(to) = to {
-        let no_name = || Error::config(format!("{to:?} is not the name of a release")).hint(hint);
-        let name = ReleaseName::parse(to).ok_or_else(no_name)?;
-        let without = lacking(&name);
-        if without.is_empty() {
-            return Ok(name);
-        }
-        return Err(Error::failed(format!("cannot go back to {name}"))
-            .cause(format!("it is not there, or was never finished, on {without}"))
-            .hint(hint));
-    }
-    let serves = states.values().filter_map(|state| ReleaseName::parse(&state.current)).max();
-    let names = states.values().flat_map(State::names);
-    let earlier = names.filter(|name| serves.as_ref().is_some_and(|serves| *name < serves));
-    earlier.filter(|name| lacking(name).is_empty()).max().cloned().ok_or_else(|| {
-        let serves = serves.map_or_else(|| "what serves".to_owned(), |name| name.to_string());
-        Error::failed("there is nothing to go back to")
-            .cause(format!("no release before {serves} was finished on every host of the run"))
-            .hint(hint)
-    })
 }
 
 impl Hold for Lease {
@@ -155,8 +135,9 @@ impl Hold for Lease {
 
     fn project(&self) -> Result<Project> {
         let (release, mut set) = self.release()?;
-        set.push(("release".to_owned(), release.to_string()));
-        *self.release.lock().unwrap_or_else(PoisonError::into_inner) = Some(release.to_string());
+        let name = release.map(|name| name.to_string());
+        set.push(("release".to_owned(), name.clone().unwrap_or_else(|| UNKNOWN.to_owned())));
+        *self.release.lock().unwrap_or_else(PoisonError::into_inner) = name;
         (self.load)(&set).map_err(|stop| match stop {
             Stop::Error(error) => error,
             Stop::Mistakes(text) => Error::config(text.trim().to_owned()),

@@ -2,13 +2,14 @@
 //! follows from what the hosts have.
 
 mod alive;
-mod ask;
+pub mod ask;
+mod back;
 mod lease;
 mod revision;
 pub mod status;
 pub mod unlock;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::args::{Application, Deploy, Output, Rollback};
@@ -16,7 +17,9 @@ use crate::cli::conduct::{Conduct, run_name};
 use crate::cli::files::DiskFiles;
 use crate::cli::playbook::Ready;
 use crate::cli::release::alive::Alive;
+use crate::cli::release::back::{Back, Schema};
 use crate::cli::release::lease::{Aim, Lease};
+use crate::cli::secrets::Edge;
 use crate::cli::{Ended, Stop, playbook};
 use crate::engine::Hold;
 use crate::spec::model::{Host, Project};
@@ -27,44 +30,96 @@ use crate::words::event::Mode;
 use crate::words::names::RemotePath;
 
 /// Tasks with this tag are what a rollback needs.
-const SWITCH: &str = "switch";
+pub const SWITCH: &str = "switch";
+/// Tasks with this tag put data back.
+const RESTORE: &str = "restore";
 /// Stands for the name of a release until the hosts have said what they have.
 const UNKNOWN: &str = "0";
 
 pub async fn deploy(args: &Deploy) -> Ended {
-    let file = playbook::find(&args.app.playbook)?;
     let mut app = args.app.clone();
     app.set.extend(args.reference.iter().map(|name| ("app.ref".to_owned(), name.clone())));
-    let checked = load(&app, &file, &[], &[("release".into(), UNKNOWN.into())])?;
-    let revision = revision::of(first(&checked.project)?, &DiskFiles::beside(&file)).await?;
-    let how = How { app, tags: vec![], output: args.output, plan: args.plan };
-    run(how, &file, checked, Aim::Next(revision)).await
+    let reader = Reader::new(app, vec![])?;
+    let checked = reader.read(&[])?;
+    let revision = revision::of(first(&checked.project)?, &DiskFiles::beside(&reader.file)).await?;
+    run(reader, (args.output, args.plan), checked, Aim::Next(revision)).await
 }
 
 pub async fn rollback(args: &Rollback) -> Ended {
-    let file = playbook::find(&args.app.playbook)?;
-    let tags = vec![SWITCH.to_owned()];
-    let checked = load(&args.app, &file, &tags, &[("release".into(), UNKNOWN.into())])?;
-    let how = How { app: args.app.clone(), tags, output: args.output, plan: args.plan };
-    run(how, &file, checked, Aim::Back(args.to.clone())).await
+    let mut reader = Reader::new(args.app.clone(), vec![SWITCH.to_owned()])?;
+    let mut checked = reader.read(&[])?;
+    let serving = checked.project.hosts.iter().map(|host| host.name.clone()).collect();
+    let mut schema = Schema::of(&checked.project.hosts);
+    if args.restore_backup {
+        schema = Schema::Restored;
+        reader.tags.push(RESTORE.to_owned());
+        checked = reader.read(&[])?;
+        nobody_is_left_out(&args.app, &checked.project)?;
+    }
+    let back = Back { to: args.to.clone(), schema, serving };
+    run(reader, (args.output, args.plan), checked, Aim::Back(back)).await
 }
 
-/// How the playbook is to be run.
-struct How {
+/// The data of a backup, named by the variable `restore`, in the place of what is there.
+pub async fn restore(app: &Application, output: Output) -> Ended {
+    let reader = Reader::new(app.clone(), vec![RESTORE.to_owned()])?;
+    let checked = reader.read(&[])?;
+    nobody_is_left_out(app, &checked.project)?;
+    run(reader, (output, false), checked, Aim::Stay).await
+}
+
+/// Whoever shares a database with a host of the run has to stop writing too.
+fn nobody_is_left_out(app: &Application, limited: &Project) -> std::result::Result<(), Stop> {
+    if app.target.limit.is_none() {
+        return Ok(());
+    }
+    let mut all = app.clone();
+    all.target.limit = None;
+    let all = Reader::new(all, vec![RESTORE.to_owned()])?.read(&[])?.project;
+    let takes_part = |host: &Host| limited.hosts.iter().any(|other| other.name == host.name);
+    let database = |host: &Host| host.vars.text("database").map(str::to_owned);
+    let shared: Vec<String> = limited.hosts.iter().filter_map(database).collect();
+    let is_out =
+        |host: &&Host| !takes_part(host) && database(host).is_some_and(|name| shared.contains(&name));
+    let names: Vec<&str> = all.hosts.iter().filter(is_out).map(|host| host.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Error::config(format!("cannot restore without {}", names.join(", ")))
+        .cause("they have the same database, and would go on writing to what is replaced")
+        .hint("leave --limit out, or select them too")
+        .into())
+}
+
+/// Reads and checks everything: before any connection, and again when the release has its name.
+pub struct Reader {
     app: Application,
+    file: PathBuf,
     tags: Vec<String>,
-    output: Output,
-    plan: bool,
+    edge: Edge,
 }
 
-async fn run(how: How, file: &Path, checked: Ready, aim: Aim) -> Ended {
+impl Reader {
+    pub fn new(app: Application, tags: Vec<String>) -> Result<Reader> {
+        let (file, edge) = (playbook::find(&app.playbook)?, playbook::edge(&app.target));
+        Ok(Reader { app, file, tags, edge })
+    }
+
+    /// With further variables above those of the command line.
+    pub fn read(&self, set: &[(String, String)]) -> std::result::Result<Ready, Stop> {
+        let stand_in = [("release".to_owned(), UNKNOWN.to_owned())];
+        let set = [self.app.set.as_slice(), &stand_in, set].concat();
+        playbook::load_with(&self.app.target, &self.file, [&self.tags, &[]], &set, &self.edge)
+    }
+}
+
+async fn run(reader: Reader, (output, plan): (Output, bool), checked: Ready, aim: Aim) -> Ended {
     let Ready { project: checked, keys } = checked;
     let name = run_name();
     let alive = Alive::begin(&name);
     let claim = Claim { run: name.clone(), holder: alive::operator(), dead: alive.dead() };
-    let How { app, tags, output, plan } = how;
-    let (connection, path) = (app.connection.clone(), file.to_owned());
-    let load = move |set: &[(String, String)]| load(&app, &path, &tags, set).map(|ready| ready.project);
+    let connection = reader.app.connection.clone();
+    let load = move |set: &[(String, String)]| reader.read(set).map(|ready| ready.project);
     let lease = Lease::new(claim, &checked, aim, plan, Box::new(load))?;
     let mode = if plan { Mode::Plan } else { Mode::Run };
     let hold = Some((name.clone(), Arc::new(lease) as Arc<dyn Hold>));
@@ -78,22 +133,12 @@ async fn run(how: How, file: &Path, checked: Ready, aim: Aim) -> Ended {
     Ok(code)
 }
 
-/// Reads and checks everything, with further variables above those of the command line.
-fn load(
-    app: &Application,
-    file: &Path,
-    tags: &[String],
-    set: &[(String, String)],
-) -> std::result::Result<Ready, Stop> {
-    playbook::load_with(&app.target, file, [tags, &[]], &[app.set.as_slice(), set].concat())
-}
-
-fn first(project: &Project) -> Result<&Host> {
+pub fn first(project: &Project) -> Result<&Host> {
     project.hosts.first().ok_or_else(|| Error::config("no host takes part"))
 }
 
 /// The application of a host, as its variables name it.
-fn application(host: &Host) -> Result<App> {
+pub fn application(host: &Host) -> Result<App> {
     let text = |path: &str| {
         host.vars.text(path).ok_or_else(|| {
             Error::config(format!("{} has no variable `{path}`", host.name))

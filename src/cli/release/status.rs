@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use crate::cli::Ended;
 use crate::cli::args::Status;
-use crate::cli::release::ask;
+use crate::cli::release::{SWITCH, ask};
 use crate::report::text::neutralise;
 use crate::task::releases::App;
 use crate::task::releases::name::ReleaseName;
@@ -14,7 +14,7 @@ use crate::words::error::Result;
 use crate::words::names::HostName;
 
 pub async fn run(args: &Status) -> Ended {
-    let answers = ask::everywhere(&args.app, &App::state_script).await?;
+    let answers = ask::everywhere(&args.app, Some(SWITCH), &App::state_script).await?;
     let (mut text, mut code) = (String::new(), 0);
     for (host, said) in &answers {
         let state = said.as_ref().map(|said| State::parse(said));
@@ -50,6 +50,9 @@ fn told(host: &HostName, state: Option<&State>) -> String {
             line("deployed", format!("{} by {}", mark.finished, mark.by));
         }
     }
+    if !state.schema().is_empty() {
+        line("schema", state.schema().to_owned());
+    }
     if let Some(pending) = &state.pending {
         line("switching", format!("to {pending}, not confirmed"));
     }
@@ -75,7 +78,7 @@ fn json(host: &HostName, state: &Result<State>) -> String {
                 "host": host, "release": state.current,
                 "revision": ReleaseName::parse(&state.current).map(|name| name.revision().to_owned()),
                 "unit": state.unit, "since": state.since, "pending": state.pending, "lock": state.lock,
-                "releases": releases.collect::<Vec<_>>(),
+                "schema": state.schema(), "releases": releases.collect::<Vec<_>>(),
             })
         }
     };

@@ -16,7 +16,7 @@ pub async fn run(args: &Unlock) -> Ended {
             .into());
     }
     let claim = Claim { run: args.run.clone(), holder: alive::operator(), dead: vec![] };
-    let answers = ask::everywhere(&args.app, &|app: &App| claim.unlock(app)).await?;
+    let answers = ask::everywhere(&args.app, None, &|app: &App| claim.unlock(app)).await?;
     let mut code = 0;
     for (host, said) in answers {
         let told = match said {

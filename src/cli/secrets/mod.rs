@@ -26,6 +26,7 @@ use crate::words::secret::{Mask, SHORTEST, Secret};
 
 pub use edit::clear;
 pub use providers::Edge;
+pub use recipients::Recipients;
 
 const MOST_BYTES: u64 = 256 << 10;
 

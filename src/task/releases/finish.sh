@@ -7,7 +7,7 @@ confirm() {
   if [ ! -e "$releases/$release/release.json" ]; then
     printf '{"release":"%s","revision":"%s","finished":"%s","by":"%s","run":"%s","schema":"%s"}\n' "$release" "$(plain "$revision")" \
       "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(plain "$(field "$folder/lock/info" holder)")" \
-      "$(plain "$(field "$folder/lock/info" run)")" "$(plain "$schema")" >"$releases/$release/.release.json" &&
+      "$(plain "$(field "$folder/lock/info" run)")" "$(plain "$(head -n 1 "$releases/$release/schema" 2>/dev/null)")" >"$releases/$release/.release.json" &&
       sync "$releases/$release/.release.json" && mv "$releases/$release/.release.json" "$releases/$release/release.json" || exit 1
     note finished "$release" "" ""
   else
@@ -26,7 +26,19 @@ prune() {
   rm -rf "${releases:?}/$1" && note removed "$1" "" ""
 }
 
+# The database stands where the last release has left it, also when the folder of that one goes. Numbers only grow, and
+# of two that are the same the one that is there counts.
+note_schema() {
+  {
+    cat "$folder/schema"
+    for path in "$releases"/*/schema; do
+      printf '%s %s\n' "$(basename "${path%/schema}")" "$(head -n 1 "$path")"
+    done
+  } 2>/dev/null | grep '^[0-9]' | sort -s -n | tail -n 1 >"$folder/.schema" && mv "$folder/.schema" "$folder/schema"
+}
+
 exclusive || { echo "somebody else is at work in $folder" >&2; exit 1; }
 confirm
+note_schema || exit 1
 for name in $gone; do prune "$name" || exit 1; done
 [ -z "$gone" ] || systemctl daemon-reload

@@ -8,7 +8,11 @@ boot() { cat /proc/sys/kernel/random/boot_id; }
 field() { sed -n "s/^$2=//p" "$1" 2>/dev/null | head -n 1; }
 plain() { printf %s "$1" | tr -d '\000-\037\177"\\'; }
 web() { echo "$app@$1.service"; }
-others() { [ ! -f "$releases/$1/units" ] || grep -vx -e "$(web "$1")" -e '' "$releases/$1/units"; }
+# Only names of its own units are believed.
+others() {
+  [ ! -f "$releases/$1/units" ] ||
+    grep -Ex "$app-[A-Za-z0-9_.-]+@$1\.(service|timer)" "$releases/$1/units"
+}
 current() { basename "$(readlink "$root/current" 2>/dev/null)" 2>/dev/null; }
 exclusive() { mkdir -p -m 0755 /var/lib/towline "$folder" && exec 9>"$folder/guard" && flock -w 240 9; }
 
@@ -17,6 +21,28 @@ note() {
   printf '{"at":"%s","run":"%s","by":"%s","event":"%s","release":"%s","before":"%s","why":"%s"}\n' \
     "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(plain "${run:-$(field "$folder/pending" run)}")" \
     "$(plain "${holder:-$(field "$folder/lock/info" holder)}")" "$1" "$2" "$3" "$(plain "$4")" >>"$folder/journal.jsonl"
+}
+
+# When a process began; its number may be another's by now.
+born() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+any_alive() { for pid in "$@"; do ! kill -0 "$pid" 2>/dev/null || return 0; done; return 1; }
+
+# A link that was cut leaves the shell of a run behind, with the command that it has under way: nobody will ever hear of
+# it, and the next run must not meet it. Commands have process groups of their own.
+end_left_behind() {
+  shell=$(field "$folder/lock/info" shell)
+  [ -n "$shell" ] && [ "$shell" != $$ ] && [ "$(field "$folder/lock/info" boot)" = "$(boot)" ] &&
+    [ "$(born "$shell")" = "$(field "$folder/lock/info" born)" ] || return 0
+  groups=$(sed -n "s/^\([0-9]*\) (.*) . $shell .*/-\1/p" /proc/[0-9]*/stat 2>/dev/null)
+  # One that has nothing under way is left alone. It has a folder to remove when its link ends, and dash does not do
+  # that when it was told to end while it read.
+  [ -n "$groups" ] || return 0
+  # HUP, as a link that is lost: what goes on by itself is let go on.
+  kill -s HUP -- "$shell" $groups 2>/dev/null
+  left=50
+  while any_alive $groups && [ "$left" -gt 0 ]; do left=$((left - 1)); sleep 0.1; done
+  for pid in $groups; do kill -s KILL -- "$pid" 2>/dev/null; done
+  return 0
 }
 
 # Whom the socket wakes when nobody listens.

@@ -16,7 +16,11 @@ held() {
   printf 'age=%s\n' "$(($(uptime_now) - ${at:-0}))"
 }
 
+# Data that were replaced and not confirmed are put back first: it says so itself.
+settle_restore() { [ ! -e "$folder/restore" ] || "/usr/local/lib/towline/$app/backup" undo "$1"; }
+
 settle_dead() {
+  settle_restore "$1"
   [ -e "$folder/pending" ] || return 0
   new=$(field "$folder/pending" new) old=$(field "$folder/pending" old)
   if revert "$1"; then printf 'reverted=%s\nserves=%s\n' "$new" "${old:-nothing}"; else printf 'bad=%s\n' "$new"; fi
@@ -28,13 +32,14 @@ take() {
     why=$(is_dead)
     [ -n "$why" ] || { held; return; }
     printf 'over=%s\nwhy=%s\n' "$(field "$folder/lock/info" run)" "$why"
+    end_left_behind
     note "took over" "$(field "$folder/lock/info" run)" "" "$why"
     rm -rf "$folder/lock"
   fi
   settle_dead "its run has ended"
   rm -rf "$folder/.lock" && mkdir "$folder/.lock" &&
-    printf 'run=%s\nholder=%s\nboot=%s\nat=%s\nsince=%s\n' "$run" "$holder" "$(boot)" "$(uptime_now)" \
-      "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$folder/.lock/info" &&
+    printf 'run=%s\nholder=%s\nboot=%s\nat=%s\nsince=%s\nshell=%s\nborn=%s\n' "$run" "$holder" "$(boot)" \
+      "$(uptime_now)" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" $$ "$(born $$)" >"$folder/.lock/info" &&
     uptime_now >"$folder/.lock/beat" && mv -T "$folder/.lock" "$folder/lock" || { echo "error=cannot write $folder/lock"; return; }
   echo taken=yes
 }
@@ -48,6 +53,8 @@ renew() {
 # give_back KEEP: what was switched and not confirmed goes back, unless it is to be kept.
 give_back() {
   exclusive || { echo "error=somebody else is at work in $folder"; return; }
+  [ "$(field "$folder/lock/info" run)" != "$run" ] || end_left_behind
+  if [ "$(field "$folder/restore" run)" = "$run" ]; then settle_restore "its run did not end well"; fi
   if [ "$(field "$folder/pending" run)" = "$run" ]; then
     if [ "$1" = keep ]; then
       note confirmed "$(field "$folder/pending" new)" "$(field "$folder/pending" old)" ""
@@ -64,6 +71,7 @@ unlock() {
   exclusive || { echo "error=somebody else is at work in $folder"; return; }
   if [ ! -e "$folder/lock" ]; then echo free=yes; return; fi
   if [ "$(field "$folder/lock/info" run)" != "$run" ]; then held; return; fi
+  end_left_behind
   note unlocked "$run" "" ""
   rm -rf "$folder/lock"
   settle_dead "it was unlocked"

@@ -1,6 +1,7 @@
 //! Releases of an application: their names, what a host has of them, and the scripts that work on them there. The kinds
 //! `release_switch` and `release_finish` and the commands `deploy`, `rollback`, `status` and `unlock` share it.
 
+pub mod backup;
 pub mod lock;
 pub mod name;
 pub mod state;

@@ -20,6 +20,8 @@ pub struct State {
     /// And what served before it.
     pub before: String,
     pub lock: Option<Holder>,
+    /// Where the database stood after the migrations of a release.
+    pub schemas: Vec<(ReleaseName, String)>,
     /// The last line of the journal.
     pub journal: Option<String>,
 }
@@ -65,6 +67,11 @@ impl State {
                     let name = ReleaseName::parse(name);
                     state.releases.extend(name.map(|name| Release { name, finished }));
                 }
+                "schema" => {
+                    let (name, heads) = value.split_once(' ').unwrap_or((value, ""));
+                    let name = ReleaseName::parse(name);
+                    state.schemas.extend(name.map(|name| (name, heads.trim().to_owned())));
+                }
                 _ => {}
             }
         }
@@ -78,6 +85,18 @@ impl State {
 
     pub fn find(&self, name: &str) -> Option<&Release> {
         self.releases.iter().find(|release| release.name.to_string() == name)
+    }
+
+    /// Where the database stands: as the latest release has left it. Migrations are not undone. Empty where nobody
+    /// has asked.
+    pub fn schema(&self) -> &str {
+        self.schemas.iter().max_by_key(|(name, _)| name.number).map_or("", |(_, heads)| heads)
+    }
+
+    /// The schema that a release was made for.
+    pub fn schema_of(&self, release: &ReleaseName) -> &str {
+        let own = self.schemas.iter().rev().find(|(name, _)| name == release);
+        own.map_or("", |(_, heads)| heads)
     }
 
     /// Where a rollback leads to: the finished release before the current one.
@@ -126,6 +145,16 @@ mod tests {
         let back = State::parse("current=1-a\nrelease=1-a {}\nrelease=2-b {}\nrelease=3-c {}\n");
         assert_eq!(back.gone("1-a", 2), Vec::<String>::new());
         assert_eq!(back.gone("1-a", 1), ["2-b"]);
+    }
+
+    #[test]
+    fn the_database_stands_where_the_latest_release_left_it() {
+        // What is kept of a release that is gone comes first: of two of one number, the one that is there counts.
+        let state =
+            State::parse("schema=4-gone c\nrelease=2-b {}\nschema=2-b a b\nrelease=10-x\nschema=10-x \n");
+        assert_eq!((state.schema(), state.schema_of(&state.releases[0].name)), ("", "a b"));
+        assert_eq!(State::parse("schema=4-gone c\nschema=4-new d\nschema=3-a b\n").schema(), "d");
+        assert_eq!(State::parse("release=2-b {}\n").schema(), "");
     }
 
     #[test]

@@ -4,10 +4,12 @@ state() {
   printf 'current=%s\n' "$now"
   [ -z "$now" ] || printf 'unit=%s\nsince=%s\n' "$(systemctl is-active "$(web "$now")" 2>/dev/null)" \
     "$(systemctl show -p ActiveEnterTimestamp --value "$(web "$now")" 2>/dev/null)"
+  [ ! -s "$folder/schema" ] || printf 'schema=%s\n' "$(cat "$folder/schema")"
   for path in "$releases"/*/; do
     [ -d "$path" ] || continue
     name=$(basename "$path")
     printf 'release=%s %s\n' "$name" "$(head -c 4096 "$path/release.json" 2>/dev/null | tr -d '\n')"
+    [ ! -f "$path/schema" ] || printf 'schema=%s %s\n' "$name" "$(head -n 1 "$path/schema" | head -c 4096)"
   done
   [ ! -e "$folder/pending" ] ||
     printf 'pending=%s\nbefore=%s\n' "$(field "$folder/pending" new)" "$(field "$folder/pending" old)"

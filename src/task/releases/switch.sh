@@ -37,7 +37,10 @@ watch() {
     fi
     [ $(($(uptime_now) - seen)) -gt "$patience" ] || continue
     exclusive || continue
-    [ ! -e "$folder/pending" ] || revert "nobody confirmed it"
+    if [ -e "$folder/pending" ]; then
+      [ "$(field "$folder/lock/info" run)" != "$(field "$folder/pending" run)" ] || end_left_behind
+      revert "nobody confirmed it"
+    fi
     exec 9>&-
   done
 }

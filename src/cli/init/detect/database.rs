@@ -200,6 +200,20 @@ fn empty(folder: &str, command: &str) -> Trap {
 }
 
 impl Migrations {
+    /// Ends with 0 when the database has all of them; empty where nobody knows how to ask.
+    pub fn settled(&self) -> String {
+        let same = |of: &str, command: &str| {
+            let [heads, current] = ["heads", "current"].map(|word| command.replacen(of, word, 1));
+            format!("heads=$({heads}) && test \"$heads\" = \"$({current})\"")
+        };
+        match self.tool {
+            "Django" => self.command.replace("--noinput", "--check"),
+            "Flask-Migrate" => same("upgrade", &self.command),
+            "Alembic" => same("upgrade head", &self.command),
+            _ => String::new(),
+        }
+    }
+
     /// What other hosting runs before a release, where no tool was found.
     pub fn or_release(self, procfile: &Procfile, traps: &mut Vec<Trap>) -> Migrations {
         let Some((command, place)) = &procfile.release else { return self };

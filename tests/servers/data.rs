@@ -1,0 +1,390 @@
+//! Backups on real servers, of real databases: made, proven, taken away, and put back.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::begun::{signal, until};
+use crate::lab::{Lab, text};
+
+const BACKUPS: &str = "/var/backups/notes";
+
+/// An application of its own on the servers, with the shipped playbook.
+struct Notes {
+    lab: Lab,
+    inventory: String,
+    web: &'static str,
+    db: &'static str,
+}
+
+impl Notes {
+    /// `engine` is that of its database, on `db`, which may be `web` itself.
+    fn new(engine: &str, web: &'static str, db: &'static str) -> Notes {
+        let lab = Lab::enter();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+        for host in [web, db] {
+            lab.inside(host, FORGET);
+        }
+        lab.write("playbooks/deploy.toml", &read("playbooks/deploy.toml"));
+        for entry in fs::read_dir(root.join("templates")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            lab.write(&format!("playbooks/templates/{name}"), &read(&format!("templates/{name}")));
+        }
+        lab.write("playbooks/ground.toml", &read("tests/servers/fixtures/data/ground.toml"));
+        for name in ["app.py", "steps.py"] {
+            lab.write(&format!("src/{name}"), &read(&format!("tests/servers/fixtures/data/{name}")));
+        }
+        let needs = if engine == "sqlite" { "gunicorn\n" } else { "gunicorn\npsycopg2-binary\n" };
+        lab.write("src/requirements.txt", needs);
+        lab.write("src/migrations.sql", "CREATE TABLE posts (id integer, title text)\n");
+        lab.write("password", "correct-horse");
+        let inventory = inventory(&lab, engine, web, db);
+        let notes = Notes { lab, inventory, web, db };
+        must(0, &notes.tow("run", &["ground"]));
+        must(0, &notes.tow("deploy", &[]));
+        notes
+    }
+
+    fn tow(&self, command: &str, more: &[&str]) -> Output {
+        self.lab.tow(&self.inventory, &[&[command], more].concat())
+    }
+
+    /// As the application's account does it.
+    fn tell(&self, sql: &str) {
+        let line = format!(
+            "cd /srv/notes/current/src; set -a; . ../.env; printf %s \"{sql}\" | runuser -u notes -- ../venv/bin/python -c \
+             'import sys; from app import connect; c = connect(); c.cursor().execute(sys.stdin.read()); c.commit()'"
+        );
+        self.lab.inside(self.web, &line);
+    }
+
+    /// What visitors see.
+    fn says(&self) -> String {
+        let line = "curl -sS --max-time 10 -o /run/notes.said -w '%{http_code} ' --unix-socket /run/notes.sock http://localhost/ && cat /run/notes.said";
+        self.lab.inside(self.web, line)
+    }
+
+    fn says_nothing(&self) -> bool {
+        let line = "curl -sS --max-time 5 --unix-socket /run/notes.sock http://localhost/";
+        !self.lab.try_inside(self.web, line).status.success()
+    }
+
+    fn names(&self, kind: &str) -> Vec<String> {
+        let said = must(0, &self.tow("backups", &["--json"]));
+        let all = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let of_kind = all.filter(|backup| backup["kind"] == kind && backup["host"] == self.db);
+        of_kind.map(|backup| backup["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn restore(&self, name: &str) -> Output {
+        self.tow("restore", &[name, "--yes", "notes"])
+    }
+
+    /// No trace of a restore is left on any host.
+    fn nothing_is_open(&self) {
+        for host in [self.web, self.db] {
+            let left = "ls -d /var/lib/towline/notes/restore* /var/lib/towline/notes/lock /srv/notes/shared/.tow-* /var/backups/notes/*.partial \
+                 /var/backups/notes/.work 2>/dev/null || true";
+            assert_eq!(self.lab.inside(host, left), "", "{host}");
+            let databases = "! command -v psql >/dev/null || runuser -u postgres -- psql -At -c \"SELECT datname FROM pg_database WHERE datname LIKE 'tow%'\"";
+            assert_eq!(self.lab.inside(host, databases), "", "{host}");
+        }
+    }
+}
+
+const FORGET: &str = "systemctl stop notes.socket notes-backup.timer 'notes@*' 'tow-*-notes*' 2>/dev/null || true; rm -f /run/notes*.sock; \
+     rm -rf /etc/systemd/system/notes* /etc/systemd/system/*.wants/notes* /srv/notes /var/lib/towline/notes /var/backups/notes \
+     /usr/local/lib/towline; systemctl daemon-reload; systemctl reset-failed; \
+     rm -f /usr/local/bin/pg_restore; ! command -v psql >/dev/null || { runuser -u postgres -- dropdb --if-exists -f notes; runuser -u postgres -- dropuser --if-exists notes; }";
+
+fn inventory(lab: &Lab, engine: &str, web: &str, db: &str) -> String {
+    let given = fs::read_to_string(lab.state.join("deploy.toml")).unwrap();
+    let head = given.split("[groups").next().unwrap();
+    let address = if web == db { "127.0.0.1".to_owned() } else { lab.address(db) };
+    let networks = if web == db { String::new() } else { format!("\"{}/32\"", lab.address(web)) };
+    let url = match engine {
+        "sqlite" => "sqlite:////srv/notes/shared/db/app.db".to_owned(),
+        _ => "postgresql://notes:{{secrets.db_password}}@{{db.host}}:5432/notes".to_owned(),
+    };
+    let mut text = format!(
+        r#"{head}
+[vars]
+root = "/srv/notes"
+release = "1"
+env = {{ DATABASE_URL = "{url}", SHARED = "/srv/notes/shared" }}
+db = {{ engine = "{engine}", name = "notes", user = "notes", host = "{address}", networks = [{networks}] }}
+backup = {{ at = "", folder = "{BACKUPS}" }}
+
+[vars.app]
+name = "notes"
+user = "notes"
+domains = ["notes.lab.test"]
+source = "src"
+repo = ""
+ref = ""
+key = ""
+interface = "wsgi"
+entry = "app:app"
+gunicorn = "--workers 1"
+health = "/"
+processes = []
+timers = []
+supervisor = false
+installer = "pip"
+requirements = "requirements.txt"
+packages = []
+wheelhouse = ""
+migrate = "python steps.py upgrade"
+migrated = "python steps.py check"
+collectstatic = ""
+
+[secrets]
+db_password = {{ file = "password" }}
+
+[groups.web]
+[groups.db]
+"#
+    );
+    for (host, groups) in
+        if web == db { vec![(web, "[\"web\", \"db\"]")] } else { vec![(web, "[\"web\"]"), (db, "[\"db\"]")] }
+    {
+        text.push_str(&format!("\n[hosts.{host}]\naddress = \"{}\"\ngroups = {groups}\n", lab.address(host)));
+    }
+    lab.write("inventory.toml", &text);
+    lab.folder.path().join("inventory").display().to_string()
+}
+
+#[track_caller]
+fn must(code: i32, output: &Output) -> String {
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    said
+}
+
+/// Rows and files, backed up, lost, and put back.
+fn lost_and_found(notes: &Notes) {
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    notes.lab.inside(
+        notes.web,
+        "cd /srv/notes/shared; echo upload >file; chown notes: file; echo kept >.env; mkdir -p log; echo line >log/x",
+    );
+    must(0, &notes.tow("backup", &[]));
+    notes.tell("INSERT INTO posts VALUES (2, 'second')");
+    notes.lab.inside(notes.web, "cd /srv/notes/shared; rm file; echo newer >.env; touch later");
+    assert_eq!(notes.says(), "200 first,second");
+
+    let said = must(2, &notes.tow("restore", &["latest"]));
+    assert!(said.contains("--yes notes"), "{said}");
+    must(2, &notes.tow("restore", &["latest", "--yes", "another"]));
+    assert!(must(3, &notes.restore("9-20200101T000000Z")).contains("no host of the run has it"));
+    assert_eq!(notes.says(), "200 first,second");
+
+    must(0, &notes.restore("latest"));
+    assert_eq!(notes.says(), "200 first");
+    let files = "cd /srv/notes/shared; cat file .env log/x; test ! -e later; stat -c %U file";
+    assert_eq!(notes.lab.inside(notes.web, files), "upload\nnewer\nline\nnotes");
+    notes.nothing_is_open();
+    // What was replaced had been backed up.
+    must(0, &notes.restore(&notes.names("restore")[0]));
+    assert_eq!(notes.says(), "200 first,second");
+}
+
+/// Cut short, or changed in the middle: it is not offered, and not restored; the one before it is.
+fn a_damaged_one_is_never_offered(notes: &Notes, file: &str) {
+    must(0, &notes.tow("backup", &[]));
+    let all = notes.names("manual");
+    let newest = all.last().unwrap();
+    notes.lab.inside(notes.db, &format!("truncate -s -1 {BACKUPS}/{newest}/{file}; cp -r {BACKUPS}/{newest} {BACKUPS}/99-20990101T000000Z.partial"));
+    assert_eq!(notes.names("manual"), all[..all.len() - 1]);
+    let said = must(3, &notes.restore(newest));
+    assert!(said.contains("damaged"), "{said}");
+    // Of the right length, and yet not what was verified.
+    notes.lab.inside(notes.db, &format!("printf x >>{BACKUPS}/{newest}/{file}"));
+    let said = must(3, &notes.restore(newest));
+    assert!(said.contains("is damaged"), "{said}");
+    notes.lab.inside(notes.db, &format!("rm -r {BACKUPS}/{newest}"));
+    notes.nothing_is_open_but_partial();
+}
+
+impl Notes {
+    fn nothing_is_open_but_partial(&self) {
+        self.lab.inside(self.db, &format!("rm -r {BACKUPS}/*.partial"));
+        self.nothing_is_open();
+    }
+}
+
+/// A `pg_restore` that does its work in part only when it comes to a restore, and then does this.
+fn break_pg_restore(notes: &Notes, then: &str) {
+    let script = format!(
+        "#!/bin/sh\nreal=$(ls /usr/lib/postgresql/*/bin/pg_restore)\ncase \"$*\" in *tow_restored*) head -c 2000 | $real \"$@\"; {then} ;; \
+         *) exec $real \"$@\" ;; esac\n"
+    );
+    notes.lab.inside(
+        notes.db,
+        &format!("printf %s '{script}' >/usr/local/bin/pg_restore; chmod 755 /usr/local/bin/pg_restore"),
+    );
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn a_restore_that_fails_halfway_leaves_the_data_that_were_there() {
+    let notes = Notes::new("postgresql", "srv1", "srv1");
+    must(0, &notes.tow("backup", &[]));
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    notes.lab.inside(notes.web, "echo upload >/srv/notes/shared/file");
+    let as_before = || {
+        assert_eq!(notes.says(), "200 first");
+        assert_eq!(notes.lab.inside(notes.web, "cat /srv/notes/shared/file"), "upload");
+        notes.nothing_is_open();
+    };
+    break_pg_restore(&notes, "exit 1");
+    let said = must(3, &notes.restore(&notes.names("manual")[0]));
+    assert!(said.contains("pg_restore has failed") && said.contains("with the data before"), "{said}");
+    as_before();
+
+    break_pg_restore(&notes, "sleep 500");
+    let name = notes.names("manual")[0].clone();
+    let begin = || {
+        let arguments = ["restore", &name, "--yes", "notes", "--plain", "-v"];
+        let child = until(notes.lab.begin(&notes.inventory, &arguments), "stage restore: replace");
+        let loaded = "n=0; until runuser -u postgres -- psql -At -l | grep -q tow_restored; do n=$((n + 1)); [ $n -lt 100 ]; sleep 0.1; done";
+        notes.lab.inside(notes.db, loaded);
+        assert!(notes.says_nothing(), "its writers run");
+        child
+    };
+    let mut child = begin();
+    signal(&child, nix::sys::signal::Signal::SIGINT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    as_before();
+
+    let mut child = begin();
+    signal(&child, nix::sys::signal::Signal::SIGKILL);
+    child.wait().unwrap();
+    let undone =
+        "n=0; while [ -e /var/lib/towline/notes/restore ]; do n=$((n + 1)); [ $n -lt 150 ]; sleep 1; done";
+    notes.lab.inside(notes.web, undone);
+    let journal = notes.lab.inside(notes.web, "tail -n 1 /var/lib/towline/notes/journal.jsonl");
+    assert!(journal.contains("restore undone") && journal.contains("nobody confirmed it"), "{journal}");
+    notes.lab.inside(notes.web, "rm -r /var/lib/towline/notes/lock");
+    as_before();
+
+    notes.lab.inside(notes.db, "rm /usr/local/bin/pg_restore");
+    must(0, &notes.restore(&name));
+    assert_eq!(notes.says(), "200");
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn what_is_unhealthy_with_the_data_of_a_backup_has_its_own_again() {
+    let notes = Notes::new("sqlite", "srv2", "srv2");
+    notes.lab.inside(notes.web, "touch /srv/notes/shared/sick");
+    must(0, &notes.tow("backup", &["--set", "backup.at=03:30"]));
+    notes.lab.inside(notes.web, "rm /srv/notes/shared/sick");
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    let said = must(3, &notes.restore("latest"));
+    assert!(said.contains("500") && said.contains("with the data before"), "{said}");
+    assert_eq!(notes.says(), "200 first");
+    notes.nothing_is_open();
+    // The timer is set, and what it starts makes a backup as well.
+    let timer = "systemctl is-enabled notes-backup.timer; systemctl start notes-backup.service; systemctl show -p Result --value notes-backup.service";
+    assert_eq!(notes.lab.inside(notes.web, timer), "enabled\nsuccess");
+    assert_eq!(notes.names("timer").len(), 1);
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn a_migration_that_drops_data_is_taken_back_with_them() {
+    let notes = Notes::new("postgresql", "srv1", "srv1");
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    let before = notes.names("deploy");
+    must(0, &notes.tow("deploy", &[]));
+    assert_eq!(notes.names("deploy"), before, "nothing was pending");
+    notes.lab.write(
+        "src/migrations.sql",
+        "CREATE TABLE posts (id integer, title text)\nUPDATE posts SET title = 'gone'\n",
+    );
+    must(0, &notes.tow("deploy", &[]));
+    assert_eq!(notes.says(), "200 gone");
+    assert_eq!(notes.names("deploy").len(), before.len() + 1);
+    let said = must(3, &notes.tow("rollback", &[]));
+    assert!(said.contains("has been migrated since") && said.contains("--restore-backup"), "{said}");
+    assert_eq!(notes.says(), "200 gone");
+    let said = must(0, &notes.tow("rollback", &["--restore-backup"]));
+    assert_eq!(notes.says(), "200 first", "{said}");
+    let serves = notes.lab.inside(notes.web, "readlink /srv/notes/current");
+    assert!(serves.starts_with("releases/2-"), "{serves}");
+    notes.nothing_is_open();
+    // The database stands where the one before left it, too.
+    must(0, &notes.tow("rollback", &[]));
+    must(0, &notes.tow("rollback", &["--to", serves.trim_start_matches("releases/")]));
+    // There is no backup of when the first one was about to be replaced: nothing was pending then.
+    let said = must(3, &notes.tow("rollback", &["--restore-backup"]));
+    assert!(said.contains("replaced:1-"), "{said}");
+    assert_eq!(notes.says(), "200 first");
+    // Without its verified backup no migration begins.
+    notes.lab.inside(
+        notes.db,
+        "printf '#!/bin/sh\\nexit 1\\n' >/usr/local/bin/pg_restore; chmod 755 /usr/local/bin/pg_restore",
+    );
+    let said = must(3, &notes.tow("deploy", &[]));
+    assert!(said.contains("pg_restore has failed"), "{said}");
+    assert_eq!(notes.says(), "200 first");
+    notes.nothing_is_open();
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn the_database_may_be_on_another_host_and_a_backup_comes_here_encrypted() {
+    let notes = Notes::new("postgresql", "srv2", "srv1");
+    lost_and_found(&notes);
+    must(0, &notes.tow("backup", &["--fetch"]));
+    let fetched = |name: &str| {
+        let entries = fs::read_dir(notes.lab.folder.path().join("backups")).unwrap();
+        entries.map(|entry| entry.unwrap().path()).find(|path| path.display().to_string().contains(name))
+    };
+    let plain = fetched("notes-srv1-").unwrap();
+    let listed = Command::new("tar").arg("-tf").arg(&plain).output().unwrap();
+    assert!(text(&listed.stdout).contains("/postgresql.dump"), "{}", text(&listed.stdout));
+    fs::remove_file(plain).unwrap();
+    let key = age::x25519::Identity::generate();
+    notes.lab.write("keys", &format!("{}\n", key.to_public()));
+    must(0, &notes.tow("backup", &["--limit", "srv1", "--fetch", "backups", "--recipients", "keys"]));
+    let sealed = File::open(fetched("srv1-").unwrap()).unwrap();
+    let mut whole = vec![];
+    let decryptor = age::Decryptor::new(sealed).unwrap();
+    decryptor.decrypt(std::iter::once(&key as &dyn age::Identity)).unwrap().read_to_end(&mut whole).unwrap();
+    assert!(String::from_utf8_lossy(&whole).contains("/manifest.json"));
+    assert_eq!(notes.lab.inside("srv1", "ls /var/tmp | grep tow- || true"), "");
+
+    // A migration waits for the backup on the other host, and does not begin where that one takes no part.
+    notes.lab.write(
+        "src/migrations.sql",
+        "CREATE TABLE posts (id integer, title text)\nUPDATE posts SET title = 'gone'\n",
+    );
+    let said = must(3, &notes.tow("deploy", &["--limit", "srv2"]));
+    assert!(said.contains("--limit"), "{said}");
+    assert_eq!(notes.says(), "200 first,second");
+    must(0, &notes.tow("deploy", &["--parallel", "1"]));
+    assert_eq!(notes.says(), "200 gone,gone");
+    must(0, &notes.tow("rollback", &["--restore-backup"]));
+    assert_eq!(notes.says(), "200 first,second");
+    notes.nothing_is_open();
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn postgresql_and_files_come_back() {
+    let notes = Notes::new("postgresql", "srv1", "srv1");
+    lost_and_found(&notes);
+    a_damaged_one_is_never_offered(&notes, "postgresql.dump");
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn sqlite_and_files_come_back() {
+    let notes = Notes::new("sqlite", "srv2", "srv2");
+    lost_and_found(&notes);
+    a_damaged_one_is_never_offered(&notes, "sqlite.tar.gz");
+}

@@ -1,0 +1,49 @@
+//! Releases that take turns under load, and those that do not get their turn.
+
+use crate::lab::PAIR;
+use crate::releases::{SERVER, load, must, serves, shop, tow, unload};
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn releases_take_turns_under_load_and_no_request_is_lost() {
+    let lab = shop();
+    must(0, &tow(&lab, "deploy", &[]));
+    serves(&lab, "srv1", 1);
+    load(&lab, "srv1");
+    for number in 2..=5 {
+        must(0, &tow(&lab, "deploy", &["--limit", "srv1"]));
+        serves(&lab, "srv1", number);
+    }
+    must(0, &tow(&lab, "rollback", &["--limit", "srv1"]));
+    serves(&lab, "srv1", 4);
+    unload(&lab, "srv1");
+    // Of the finished ones three stay; the newest is kept although it does not serve.
+    assert_eq!(lab.inside("srv1", "ls /srv/shop/releases | cut -d- -f1 | xargs"), "3 4 5");
+    assert_eq!(lab.inside("srv1", "ls -d /etc/systemd/system/shop@*.service | wc -l"), "3");
+    // A host that has another release keeps the others from going back to it.
+    assert!(must(3, &tow(&lab, "rollback", &[])).contains("nothing to go back to"));
+    let status = must(0, &tow(&lab, "status", &["--json"]));
+    assert!(status.contains("\"unit\":\"active\"") && status.contains("\"lock\":null"), "{status}");
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn what_does_not_come_up_or_is_sick_leaves_the_old_release_everywhere() {
+    let lab = shop();
+    must(0, &tow(&lab, "deploy", &[]));
+    lab.write("shop/server.py", "raise SystemExit('no such setting: COLOUR')\n");
+    let said = must(3, &tow(&lab, "deploy", &[]));
+    assert!(said.contains("no such setting: COLOUR"), "{said}");
+    for host in PAIR {
+        serves(&lab, host, 1);
+    }
+    lab.write("shop/server.py", SERVER);
+    let said = must(3, &tow(&lab, "deploy", &["--set", "sick=srv2"]));
+    assert!(said.contains("it is sick") && said.contains("serves again"), "{said}");
+    for host in PAIR {
+        serves(&lab, host, 1);
+    }
+    // What they left behind goes with the next one that does well.
+    must(0, &tow(&lab, "deploy", &[]));
+    assert_eq!(lab.both("ls /srv/shop/releases | cut -d- -f1 | xargs"), "1 4");
+}

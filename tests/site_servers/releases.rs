@@ -1,0 +1,181 @@
+//! Releases after the first, as a user makes them: `tow deploy` and `tow rollback` of the shipped playbook, through
+//! nginx and gunicorn, with visitors on the site.
+
+use std::fs;
+use std::thread;
+use std::time::Instant;
+
+use crate::lab::{Lab, Run};
+use crate::site::{Site, Wish};
+
+const LOAD: &str = include_str!("fixtures/load.py");
+/// More by hand: TOWLINE_DEPLOYS=20.
+const DEPLOYS: u32 = 4;
+
+impl Site<'_> {
+    /// What an earlier run of the tests may have left: its releases would be counted on.
+    fn is_new(&self) {
+        let line = format!(
+            "app={0}; systemctl stop \"$app.socket\" \"$app@*\" 2>/dev/null || true; rm -rf /srv/$app /var/lib/towline/$app \
+             /etc/systemd/system/$app[.@-]* /etc/systemd/system/*.wants/$app[.@-]*; systemctl daemon-reload",
+            self.name
+        );
+        self.lab.inside(self.servers[0], &line);
+    }
+
+    #[track_caller]
+    fn deploy(&self, code: i32) -> Run {
+        let run = self.told(&["deploy"], &[]);
+        assert_eq!(run.code, code, "{}", run.story());
+        run
+    }
+
+    #[track_caller]
+    fn rollback(&self, set: &[&str], code: i32) -> Run {
+        let run = self.told(&["rollback"], set);
+        assert_eq!(run.code, code, "{}", run.story());
+        run
+    }
+
+    /// The number of the release that `current` leads to.
+    fn current(&self) -> String {
+        let name = self.lab.inside(self.servers[0], &format!("readlink /srv/{}/current", self.name));
+        name.trim_start_matches("releases/").split('-').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// Visitors, from here until they are told to stop.
+struct Load<'a>(&'a Site<'a>);
+
+impl<'a> Load<'a> {
+    fn begin(site: &'a Site<'a>) -> Load<'a> {
+        let line = format!(
+            "rm -f /run/load.*; cat >/run/load.py <<'END'\n{LOAD}\nEND\n\
+             systemd-run -q --collect --unit=load -p StandardOutput=file:/run/load.said -p StandardError=file:/run/load.wrong \
+             python3 /run/load.py {} /run/load.stop",
+            site.domain
+        );
+        site.lab.inside(site.servers[0], &line);
+        Load(site)
+    }
+
+    /// Nobody was refused, and nobody waited for half a second.
+    fn end(self, what: &str) {
+        let line = "touch /run/load.stop; for n in $(seq 300); do [ -s /run/load.said ] && break; sleep 0.1; done; cat /run/load.said /run/load.wrong";
+        let said = self.0.lab.inside(self.0.servers[0], line);
+        let counts: Vec<u64> = said.split_whitespace().take(3).map_while(|word| word.parse().ok()).collect();
+        eprintln!("{what}: failed, slowest in ms, sent: {counts:?}");
+        let well = matches!(counts[..], [0, slowest, sent] if slowest < 500 && sent > 200);
+        assert!(well, "{what}: failed, slowest in ms, sent: {said}");
+    }
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn visitors_notice_no_deploy_and_no_rollback() {
+    let lab = Lab::enter();
+    let tiny = "../tests/site_servers/fixtures/tiny";
+    let site =
+        Site::init(&lab, &Wish { name: "tiny", ..Wish::new(tiny, "none", &["srv4"]).at("tiny.lab.test") });
+    site.is_new();
+    // All of them come from one address.
+    site.run(&["site.rate="]).must_succeed();
+    let first: u32 = site.current().parse().unwrap();
+    let deploys = std::env::var("TOWLINE_DEPLOYS").map_or(DEPLOYS, |number| number.parse().unwrap());
+
+    let (load, began) = (Load::begin(&site), Instant::now());
+    for number in first + 1..=first + deploys {
+        site.write("version", &number.to_string());
+        site.deploy(0);
+        assert_eq!((site.current(), site.browser().get("/").body), (number.to_string(), number.to_string()));
+    }
+    load.end(&format!("{deploys} deploys in {:.0} s", began.elapsed().as_secs_f32()));
+
+    let (load, began, back) = (Load::begin(&site), Instant::now(), (first + deploys - 1).to_string());
+    site.rollback(&[], 0);
+    assert_eq!((site.current(), site.browser().get("/").body), (back.clone(), back));
+    load.end(&format!("a rollback in {:.0} s", began.elapsed().as_secs_f32()));
+
+    // It takes ten seconds to start; whoever comes meanwhile is answered by the one before.
+    let (load, began, number) = (Load::begin(&site), Instant::now(), (first + deploys + 1).to_string());
+    site.write("delay", "10");
+    site.write("version", &number);
+    site.deploy(0);
+    assert_eq!((site.current(), site.browser().get("/").body), (number.clone(), number));
+    load.end(&format!("a deploy of what starts slowly in {:.0} s", began.elapsed().as_secs_f32()));
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn a_rollback_to_another_schema_is_refused() {
+    let lab = Lab::enter();
+    let flask = Wish {
+        name: "flask-schema",
+        ..Wish::new("pythonweb", "sqlite", &["srv2"]).at("flask-schema.lab.test")
+    };
+    let django = Wish {
+        name: "django-schema",
+        ..Wish::new("django", "sqlite", &["srv3"]).at("django-schema.lab.test")
+    };
+    let (flask, django) = (Site::init(&lab, &flask), Site::init(&lab, &django));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (file, text) = ("migrations/versions/c0ffee000001_note.py", FLASK);
+            refused(&flask, (file, text), ["b86e04f7c215", "c0ffee000001"]);
+        });
+        scope.spawn(|| {
+            refused(
+                &django,
+                ("posts/migrations/0002_note.py", DJANGO),
+                ["posts.0001_initial", "posts.0002_note"],
+            );
+        });
+    });
+}
+
+/// A release with one migration more than the first.
+fn refused(site: &Site<'_>, (file, text): (&str, &str), heads: [&str; 2]) {
+    site.is_new();
+    site.run(&[]).must_succeed();
+    // The same schema: back and forth.
+    let first = site.current();
+    fs::write(site.path("note.txt"), "nothing of the database").unwrap();
+    site.deploy(0);
+    site.rollback(&[], 0);
+    assert_eq!(site.current(), first);
+
+    fs::write(site.path(file), text).unwrap();
+    site.deploy(0);
+    let third = site.current();
+    assert!(site.told(&["status"], &[]).story().contains(heads[1]));
+    let run = site.rollback(&[], 3);
+    let error = run.error("web1");
+    for part in ["cannot go back", heads[0], heads[1], "migrations_compatible"] {
+        assert!(error.contains(part), "{part} is not said: {error}");
+    }
+    assert_eq!(site.current(), third);
+    site.browser().is_served();
+    site.rollback(&["app.migrations_compatible=true"], 0);
+    site.browser().is_served();
+    assert_ne!(site.current(), third);
+}
+
+const FLASK: &str = r#"
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "c0ffee000001", "b86e04f7c215", None, None
+
+
+def upgrade():
+    op.add_column("posts", sa.Column("note", sa.Text(), nullable=True))
+"#;
+
+const DJANGO: &str = r#"
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("posts", "0001_initial")]
+    operations = [migrations.AddField("post", "note", models.TextField(null=True))]
+"#;
