@@ -22,7 +22,7 @@ pub fn ask(argv: &[String], folder: &str) -> Result<()> {
         return Ok(());
     }
     let own = own_files(argv, Path::new(folder));
-    let digests: String = own.iter().map(|(_, digest)| format!("\n{digest}")).collect();
+    let digests: String = own.iter().flat_map(|(_, digest)| ["\n", digest]).collect();
     let line = Digest::of(format!("{folder}\n{}{digests}", join(argv)).as_bytes()).as_str().to_owned();
     let file = file();
     let known = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
