@@ -17,14 +17,15 @@ fn stay(backups: &[(String, &str)]) -> Vec<String> {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/backup.sh.hbs"));
     // What is rendered is about one host.
     let script: String =
-        text.unwrap().lines().filter(|line| !line.contains("{{")).map(|line| format!("{line}\n")).collect();
+        text.unwrap().lines().filter(|line| !line.contains("{{")).collect::<Vec<_>>().join("\n") + "\n";
     let mut child = Command::new("sh")
         .args(["-c", &script, "backup", "retain"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let listed: String = backups.iter().map(|(name, kind)| format!("{name} {kind}\n")).collect();
+    let listed: Vec<String> = backups.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+    let listed = listed.join("\n") + "\n";
     child.stdin.take().unwrap().write_all(listed.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());

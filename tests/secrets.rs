@@ -507,6 +507,29 @@ fn a_program_of_somebody_elses_does_not_run_before_a_yes() {
     assert_eq!(bench.read("asked"), "asked\nasked\n");
 }
 
+/// A yes is for the program as it was: whoever can change the checkout cannot have another one run.
+#[test]
+fn a_program_of_the_checkout_that_changes_is_asked_for_again() {
+    let bench = Bench::new();
+    bench.uses("given");
+    let absolute = format!("[{:?}]", bench.script("get.sh", ""));
+    for argv in [r#"["./get.sh"]"#, r#"["sh", "get.sh"]"#, &absolute] {
+        bench.script("get.sh", "echo secret\n");
+        bench.write(
+            "inventory.toml",
+            &format!("[hosts.here]\nconnection = \"local\"\n[secrets]\ngiven = {{ command = {argv} }}\n"),
+        );
+        let (code, seen) = bench.at_terminal(&["run", "site.toml"], "yes\n");
+        assert_eq!(code, Some(0), "{seen}");
+        assert!(seen.contains("until") && seen.contains("get.sh changes?"), "{seen}");
+        let untrusted = [("TOW_TRUST_COMMANDS", "")];
+        bench.with(&["run", "site.toml"], &untrusted, "").ok();
+        bench.script("get.sh", "touch ran; echo secret\n");
+        bench.with(&["plan", "site.toml"], &untrusted, "").refused(&["is not trusted"]);
+        assert!(!bench.path("ran").exists());
+    }
+}
+
 #[test]
 fn no_message_shows_a_value_that_stands_in_the_inventory() {
     let bench = Bench::new();

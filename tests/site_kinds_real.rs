@@ -334,6 +334,26 @@ fn networks_are_let_in_without_a_restart_and_mistakes_are_taken_back() {
     assert!(text.ends_with("host shop shop 127.0.0.2/32 scram-sha-256\n# Written by tow.\nhost shop shop ::1/128 scram-sha-256\n"), "{text}");
     assert_eq!(must("stat -c %U:%a data/pg_hba.conf", server.folder.path()), "nobody:600");
 
+    // What is not wanted any more is taken out, of ours alone; and the server lets nobody in from there.
+    let theirs = "# Ours.\nhost shop shop 127.0.0.9/32 scram-sha-256\n# Written by tow.\nhost shop other 127.0.0.2/32 scram-sha-256\n";
+    std::fs::write(&hba, format!("{text}{theirs}")).unwrap();
+    assert_eq!(
+        converge(&*db("'127.0.0.2/32'")),
+        [
+            "pg_hba.conf: no longer host shop shop ::1/128 scram-sha-256",
+            "let PostgreSQL read pg_hba.conf, which it has not since that changed"
+        ]
+    );
+    let kept = text.replace("# Written by tow.\nhost shop shop ::1/128 scram-sha-256\n", "");
+    assert_eq!(std::fs::read_to_string(&hba).unwrap(), format!("{kept}{theirs}"));
+    std::fs::write(&hba, &text).unwrap();
+    // A run that ended before the server was told.
+    assert_eq!(
+        converge(&*db("'127.0.0.2/32', '::1/128'")),
+        ["let PostgreSQL read pg_hba.conf, which it has not since that changed"]
+    );
+    already(&*server.task("postgres_db", "name = 'shop'\nowner = 'shop'"));
+
     std::fs::write(&hba, format!("{text}host nonsense")).unwrap();
     let said = apply(&plan(&*db("'127.0.0.3/32'")).unwrap()).unwrap_err();
     assert!(said.contains("the file is as it was"), "{said}");
@@ -448,6 +468,21 @@ fn a_certificate_is_had_kept_and_not_asked_for_in_a_storm() {
         must("cat deployed", authority.folder.path()),
         "shop.example.com\nshop.example.com www.shop.example.com"
     );
+    // A hook that fails is owed until it has done well.
+    let three = two
+        .replace("['shop", "['new.example.com', 'shop")
+        .replace("domains = [", "name = 'shop.example.com'\ndomains = [");
+    let broken = three.replace("'echo", "'test -e mended && echo");
+    let at = authority.folder.path().display().to_string();
+    let broken = broken.replace("test -e ", &format!("test -e {at}/"));
+    let said = apply(&plan(&*authority.certificate(&broken)).unwrap()).unwrap_err();
+    assert!(said.contains("but the deploy hook failed"), "{said}");
+    must("touch mended", authority.folder.path());
+    assert_eq!(
+        converge(&*authority.certificate(&broken)),
+        ["run the deploy hook of shop.example.com, which a run before did not come to"]
+    );
+    assert!(must("tail -n 1 deployed", authority.folder.path()).contains("new.example.com"));
     let names = must(
         "openssl x509 -in le/live/shop.example.com/fullchain.pem -noout -ext subjectAltName",
         authority.folder.path(),
@@ -475,7 +510,7 @@ fn a_certificate_is_had_kept_and_not_asked_for_in_a_storm() {
     }
     let error = plan(&*refused).unwrap_err();
     assert_eq!(error.causes, ["the authority refused it 3 times within the last hour"]);
-    already(&*authority.certificate(&two));
+    already(&*authority.certificate(&broken));
     authority.serve();
     converge(&*authority.certificate("domains = 'other.example.com'"));
 }

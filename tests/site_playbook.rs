@@ -113,9 +113,12 @@ fn what_is_missing_is_told_before_any_connection() {
 /// The templates, written into a folder on this machine with the playbook's own variables.
 fn written(set: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let site = fs::read_to_string(root().join("playbooks/deploy.toml")).unwrap();
-    let (vars, _) = site.split_once("[[stages]]").unwrap();
-    let mut playbook = vars.to_owned();
+    let vars = |name: &str| {
+        let text = fs::read_to_string(root().join("playbooks").join(name)).unwrap();
+        let (_, behind) = text.split_once("[vars]").unwrap();
+        behind[..behind.find("\n[[stages]]").unwrap()].to_owned()
+    };
+    let mut playbook = format!("[vars]\n{}\n{}\n", vars("site.toml"), vars("deploy.toml"));
     let mut add = |each: &str, src: &str, name: &str| {
         let dest = folder.path().join(name).display().to_string();
         writeln!(playbook, "[[tasks]]\n{each}template = {{ src = {src:?}, dest = {dest:?} }}").unwrap();
@@ -251,6 +254,19 @@ fn the_variants_say_what_they_mean() {
         programs.contains("[fcgi-program:pythonweb]") && programs.contains("[program:pythonweb-worker]"),
         "{programs}"
     );
+}
+
+/// Where nginx has no `ssl_reject_handshake` yet, those whom it turns away are shown a certificate of nobody.
+#[test]
+fn an_older_nginx_turns_away_by_another_way() {
+    let new = read(&written(&[]), "00-default.conf");
+    assert!(new.contains("ssl_reject_handshake on;") && !new.contains("ssl_certificate"), "{new}");
+    let release = fs::read_to_string("/etc/os-release").unwrap();
+    let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap();
+    let old = read(&written(&[&format!("nginx_before_1_19_4=[\"{codename}\"]")]), "00-default.conf");
+    assert!(!old.contains("ssl_reject_handshake"), "{old}");
+    let behind = old.split("listen 443").nth(1).unwrap();
+    assert!(behind.contains("ssl-cert-snakeoil.key;\n    return 444;"), "{old}");
 }
 
 /// Supervisor splits a command as a shell does, once it has made one of two percent signs.

@@ -54,7 +54,7 @@ impl HostRun {
         let mut jobs = vec![];
         let mut refused = None;
         for planned in planned {
-            match planned.decision {
+            match self.reached_anew(planned.decision).await? {
                 // What was planned before it is done first.
                 Decision::Failed(error) => {
                     refused = Some(Failure {

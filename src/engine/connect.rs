@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use futures::future::join_all;
 
 use crate::engine::Run;
-use crate::engine::host::Shared;
-use crate::plan;
+use crate::engine::host::{HostRun, Shared, cancelled, interrupted};
+use crate::plan::{self, Decision};
 use crate::spec::model::Stage;
-use crate::words::error::Kind;
+use crate::words::error::{Kind, Result};
 use crate::words::fact::Probe;
 use crate::words::names::HostName;
+use crate::words::step::Step;
 
 /// What a host is asked together with connecting.
 #[derive(Clone, Copy)]
@@ -62,4 +63,27 @@ async fn connect(run: &Run, hosts: &[(Shared, First<'_>)]) {
 async fn connect_one(run: &Run, host: &Shared, stage: First<'_>) {
     let _place = run.places.acquire().await;
     host.lock().await.connect(stage).await;
+}
+
+impl HostRun {
+    /// A step that asks for it fails where nobody could connect to the host now: the connection that there is says
+    /// nothing about that.
+    pub(super) async fn reached_anew(&self, decision: Decision) -> Result<Decision> {
+        let Decision::Step(Step::Change(change) | Step::Unknown(change)) = &decision else {
+            return Ok(decision);
+        };
+        let Some(failed) = &change.reached_anew else { return Ok(decision) };
+        let mut cancel = self.run.cancel.clone();
+        let link = tokio::select! {
+            link = self.run.connector.connect(&self.host, &|_| {}) => link,
+            () = cancelled(&mut cancel) => return Err(interrupted()),
+        };
+        match link {
+            Ok(link) => {
+                link.close().await;
+                Ok(decision)
+            }
+            Err(error) => Ok(Decision::Failed(failed.as_ref().clone().cause(error))),
+        }
+    }
 }

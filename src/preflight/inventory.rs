@@ -1,14 +1,17 @@
 //! What the inventory itself gives away: values that were never filled in, and hosts that are one.
 
 use core::net::IpAddr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::preflight::Subject;
+use crate::task::need::Certificate;
 use crate::words::finding::Finding;
 use crate::words::names::HostName;
 use crate::words::plural::list;
 
 const TOPIC: &str = "inventory";
+/// Certificates for the same names that Let's Encrypt gives within a week.
+const MOST_ALIKE: usize = 5;
 
 /// Names and addresses that are kept for documentation: nobody has them.
 pub fn is_placeholder(text: &str) -> bool {
@@ -36,6 +39,8 @@ pub fn written(subjects: &[Subject]) -> BTreeMap<HostName, Vec<Finding>> {
         let same =
             places.get(subject.address.as_str()).filter(|same| same.len() > 1 && !subject.address.is_empty());
         said.extend(same.map(|same| twice(same, &subject.address)));
+        let crowd = subject.certificates().find_map(|wanted| crowd(wanted, subjects));
+        said.extend(crowd);
         findings.insert(subject.name.clone(), said);
     }
     findings
@@ -45,6 +50,20 @@ fn twice(names: &[&str], address: &str) -> Finding {
     Finding::warning(TOPIC, format!("{} have the same address {address}", list(names, "and")))
         .why("if that is one server, both write to the same places at the same time")
         .todo("give each host its own `address`, or keep one of them")
+}
+
+/// Each host asks for its own certificate.
+fn crowd(wanted: &Certificate, subjects: &[Subject]) -> Option<Finding> {
+    let names = |it: &Certificate| it.domains.iter().cloned().collect::<BTreeSet<String>>();
+    let same =
+        |subject: &&Subject| subject.certificates().any(|it| it.is_public && names(it) == names(wanted));
+    let hosts = subjects.iter().filter(same).count();
+    (wanted.is_public && hosts > MOST_ALIKE).then(|| {
+        let names: Vec<&str> = wanted.domains.iter().map(String::as_str).collect();
+        Finding::problem(TOPIC, format!("{hosts} hosts each want a certificate for {}", list(&names, "and")))
+            .why("Let's Encrypt gives 5 for the same names in a week and refuses the others, then for new hosts too")
+            .todo(format!("let at most {MOST_ALIKE} hosts have it from there in a week (--limit), try with `acme.staging = true`, or end HTTPS on a load balancer in front of them"))
+    })
 }
 
 fn of(subject: &Subject) -> Vec<Finding> {
@@ -155,5 +174,27 @@ mod tests {
         other.name = HostName::new("web2").unwrap();
         let found = written(&[one.clone(), other]);
         assert_eq!(found[&one.name][0].what, "web1 and web2 have the same address 198.18.0.11");
+    }
+
+    #[test]
+    fn more_hosts_than_certificates_for_the_same_names() {
+        let wanted = certificate(&["a.dev", "b.dev"]);
+        let hosts = |count: u32, wanted: &Certificate| {
+            let one = |n: u32| {
+                let mut subject = Sample::new(&Os, &[Need::Certificate(wanted.clone())]).subject;
+                subject.name = HostName::new(format!("web{n}")).unwrap();
+                subject.address = format!("198.18.0.{n}");
+                subject
+            };
+            written(&(1..=count).map(one).collect::<Vec<_>>())
+        };
+        let said = hosts(6, &wanted);
+        assert!(
+            said.values().all(|found| found[0].what == "6 hosts each want a certificate for a.dev and b.dev")
+        );
+        assert!(hosts(5, &wanted).values().all(Vec::is_empty));
+        // Neither staging nor an authority of one's own has that limit.
+        let private = Certificate { is_public: false, ..wanted };
+        assert!(hosts(6, &private).values().all(Vec::is_empty));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::spec::keys::text;
 use crate::spec::mistake::Mistake;
 use crate::spec::playbook::{INCLUDE, Playbook};
 use crate::spec::read::Reader;
@@ -26,24 +27,38 @@ impl Playbook {
         others: Others<'_>,
         reader: &mut Reader<'_>,
     ) {
+        let mut creates = None;
         for other in node.entries().iter().filter(|other| other.key != INCLUDE) {
+            if other.key == "creates" {
+                creates = text(other, templates, reader);
+                continue;
+            }
             let message = format!("`{}` has no meaning beside `include`", other.key);
-            reader.mistake(&other.key_span, message, "the included stages have their own");
+            reader.mistake(
+                &other.key_span,
+                message,
+                "the included stages have their own; only `creates` is for all",
+            );
         }
         let Some(path) = reader.string(entry) else { return };
         let Some(files) = others else {
             let message = "an included playbook includes no other";
             return reader.mistake(&entry.key_span, message, "include it from the first playbook");
         };
-        let text = files
+        let read = files
             .read(&path)
             .and_then(|bytes| String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text")));
-        let text = match text {
+        let text = match read {
             Ok(text) => text,
             Err(why) => return reader.mistakes.push(Mistake::at(reader.file, entry.node.span.clone(), why)),
         };
         let file = Arc::new(TextFile::new(path, text));
-        let included = Playbook::load(&file, templates, None, reader.mistakes);
+        let mut included = Playbook::load(&file, templates, None, reader.mistakes);
+        for stage in &mut included.stages {
+            for task in stage.tasks.iter_mut().chain(&mut stage.handlers) {
+                task.creates = task.creates.take().or_else(|| creates.clone());
+            }
+        }
         self.vars.extend(included.vars);
         self.stages.extend(included.stages);
     }

@@ -27,6 +27,7 @@ mod fault;
 mod filters;
 mod foreign;
 mod groups;
+mod handlers;
 mod hidden;
 mod include;
 mod inventory;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::spec::handlers;
 use crate::spec::include::{self, Others};
 use crate::spec::mistake::{Mistake, Mistakes};
 use crate::spec::model::{MaxFailures, OnFailure};
 use crate::spec::read::{Reader, Word};
 use crate::spec::set::Known;
 use crate::spec::source::{self, Entry, Node, Span, TextFile, Value};
-use crate::spec::suggest::advice;
 use crate::spec::tasks::{self, TaskPlan};
 use crate::spec::vars::{Templates, check_reserved};
 
@@ -133,30 +133,7 @@ impl Playbook {
             if !Arc::ptr_eq(&stage.file, reader.file) {
                 continue;
             }
-            let names: Vec<&str> =
-                stage.handlers.iter().filter_map(|h| Some(h.name.as_ref()?.raw.as_str())).collect();
-            for handler in &stage.handlers {
-                if handler.name.is_none() {
-                    reader.mistake(
-                        &handler.call.kind_span,
-                        "a handler must have a `name`",
-                        "tasks notify it by its name",
-                    );
-                }
-            }
-            for notified in stage.tasks.iter().chain(&stage.handlers).flat_map(|task| &task.notify) {
-                if names.contains(&notified.raw.as_str()) {
-                    continue;
-                }
-                let help = advice(&notified.raw, names.iter().copied(), "the handlers are");
-                let help = help.unwrap_or_else(|| {
-                    let below = if stage.top_level { "handlers" } else { "stages.handlers" };
-                    format!("add it as `[[{below}]]` with this `name`")
-                });
-                let message = format!("stage `{}` has no handler `{}`", stage.name, notified.raw);
-                let mistake = Mistake::at(reader.file, notified.span.clone(), message);
-                reader.mistakes.push(mistake.label("not the name of a handler").help(help));
-            }
+            handlers::check(stage, reader);
         }
     }
 }

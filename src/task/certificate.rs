@@ -52,7 +52,8 @@ pub struct Certificate {
     server: Option<String>,
     /// A file on the host with the authority's own root certificate, for HTTPS to `server`.
     ca: Option<RemotePath>,
-    /// A shell line that runs whenever the certificate is new, such as `"nginx -t && systemctl reload nginx"`.
+    /// A shell line that runs whenever the certificate is new, such as `"nginx -t && systemctl reload nginx"`. Where it
+    /// failed, or a run was lost before it, the next run runs it.
     deploy_hook: Option<String>,
     /// certbot's folder (default `"/etc/letsencrypt"`).
     folder: Option<RemotePath>,
@@ -152,6 +153,20 @@ impl Certificate {
         there.is_due().then(|| format!("the one there ends in {}, and nobody renewed it", there.left()))
     }
 
+    /// What is left to do for a certificate that is good.
+    fn good(&self, found: Found, change: Change) -> Step {
+        let name = self.name();
+        if found.is_hook_owed && self.hook.is_some() {
+            let command = Command::shell(self.request().deploy()).label(format!("the deploy hook of {name}"));
+            let what = format!("run the deploy hook of {name}, which a run before did not come to");
+            // Nobody can foretell that nothing is owed any more: it is asked again.
+            return Step::effects(change.what(what).action(Action::Run(command)));
+        }
+        let left = found.certificate.map(|there| there.left()).unwrap_or_default();
+        let already = format!("the certificate {name} is good for {left}");
+        if change.is_empty() { Step::already(already) } else { Step::Change(change) }
+    }
+
     /// The hook's file, and the folders above it that are not there yet.
     fn hook_change(&self, facts: &Facts) -> Result<Change> {
         let (mut change, mut after) = (Change::default(), facts.clone());
@@ -241,11 +256,7 @@ impl Task for Certificate {
             return Err(error);
         }
         let change = self.hook_change(facts)?;
-        let Some(why) = need else {
-            let left = found.certificate.map(|there| there.left()).unwrap_or_default();
-            let already = format!("the certificate {} is good for {left}", self.name());
-            return Ok(if change.is_empty() { Step::already(already) } else { Step::Change(change) });
-        };
+        let Some(why) = need else { return Ok(self.good(found, change)) };
         let what = format!("get a certificate for {}: {why}", self.domains.join(", "));
         let is_rehearsed = found.certificate.is_none() && self.server() == LETS_ENCRYPT;
         let command = Command::shell(request.script(is_rehearsed)).label(format!("certbot certonly --cert-name {}", self.name()));

@@ -128,7 +128,7 @@ impl Task for Directory {
     }
 
     fn probes(&self) -> Vec<Probe> {
-        let paths = if self.absent || self.path.as_str() == "/" { vec![self.path.clone()] } else { self.chain() };
+        let paths = if self.path.as_str() == "/" { vec![self.path.clone()] } else { self.chain() };
         paths.into_iter().map(Probe::Path).collect()
     }
 

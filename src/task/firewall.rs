@@ -14,8 +14,9 @@ use crate::words::step::{Change, Step};
 
 /// Lets in what is listed and SSH, and nothing else. The port of the SSH connection that the task itself comes by is
 /// always allowed first. When the firewall is turned on, a timer on the host is set that turns it off again; a second
-/// task, `confirm = true`, stops that timer. It is asked about over the link once the firewall is on: if that no longer
-/// works, nobody confirms, and the host is open again. Rules that are there already stay.
+/// task, `confirm = true`, stops that timer. Before it does, the host is connected to anew, since a firewall lets go on
+/// what is connected already: if that does not work, nobody confirms, and the host is open again. Rules that are there
+/// already stay.
 ///
 /// ```toml
 /// firewall = { allow = ["80/tcp", "443/tcp", "5432/tcp from 10.0.0.0/24"] }
@@ -113,7 +114,11 @@ impl Firewall {
         }
         let stop = "systemctl stop tow-firewall-revert.timer && ufw status | grep -q '^Status: active'";
         let run = Command::shell(stop).label("systemctl stop tow-firewall-revert.timer");
-        Step::effects(Change::default().what("keep the firewall on").action(Action::Run(run)))
+        let shut_out = Error::failed("cannot keep the firewall on").hint(
+            "it turns itself off within its `window` (3 minutes, if nothing else is said), and the host is open again; `ufw status numbered` there shows which rule stands before SSH's",
+        );
+        let change = Change { reached_anew: Some(Box::new(shut_out)), ..Change::default() };
+        Step::effects(change.what("keep the firewall on").action(Action::Run(run)))
     }
 }
 

@@ -9,9 +9,9 @@ use crate::words::step::Change;
 /// The largest file whose bytes a probe brings.
 const CONTENT_LIMIT: u64 = 1 << 20;
 
-/// The path itself and the folder that holds it.
+/// The path itself and the folders above it: one of them may be a link.
 pub fn probes(path: &RemotePath) -> Vec<Probe> {
-    [Some(path.clone()), path.parent()].into_iter().flatten().map(Probe::Path).collect()
+    std::iter::successors(Some(path.clone()), RemotePath::parent).map(Probe::Path).collect()
 }
 
 /// Fails unless the folder that holds `path` exists; `verb` says what cannot be done otherwise: "write".

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::task::common::one_or_many;
 use crate::task::postgres::{PORT, Server, check_name, identifier, literal};
@@ -18,8 +18,10 @@ use crate::words::step::{Change, Step};
 /// Makes a database in UTF-8 that belongs to a role, and to which nobody else may connect.
 ///
 /// With `networks` the owner may log in from there, by SCRAM and, where the server has a certificate, over TLS only:
-/// an entry in pg_hba.conf, read by the server without a restart, and taken back if it finds it wrong. A server that
-/// listens on this host alone is told to listen to all, which takes a restart, once.
+/// an entry in pg_hba.conf, read by the server without a restart, and taken back if it finds it wrong. Entries that it
+/// has written for this database and owner before, and that are not wanted any more, are removed. A server that has not
+/// read the file since it changed is told to. One that listens on this host alone is told to listen to all, which takes
+/// a restart, once.
 ///
 /// ```toml
 /// postgres_db = { name = "shop", owner = "shop" }
@@ -35,9 +37,10 @@ pub struct PostgresDb {
     /// How text is sorted and classified in a new database (default `"C.UTF-8"`, the same on every system).
     #[serde(default = "locale")]
     locale: String,
-    /// From where the owner may connect: `"10.0.0.7/32"`, `"2001:db8::/64"`, one or several.
-    #[serde(default, deserialize_with = "one_or_many")]
-    networks: Vec<String>,
+    /// From where the owner may connect: `"10.0.0.7/32"`, `"2001:db8::/64"`, one or several; `[]` is from nowhere, and
+    /// without it pg_hba.conf is not looked at.
+    #[serde(default, deserialize_with = "some_or_many")]
+    networks: Option<Vec<String>>,
     /// The account of the server, which is its superuser too (default `"postgres"`).
     admin: Option<UserName>,
     /// The folder of the server's socket, where it is not the usual one.
@@ -54,8 +57,13 @@ fn locale() -> String {
     "C.UTF-8".to_owned()
 }
 
-/// The entries of pg_hba.conf that let somebody in over the network.
-const SHOW_HBA: &str = "file=$($psql -c 'SHOW hba_file' 2>/dev/null) && grep -E '^[[:space:]]*host' \"$file\" | sed 's/^/entry|/'\nexit 0\n";
+/// Absent is another thing than none at all.
+fn some_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    one_or_many(deserializer).map(Some)
+}
+
+/// What stands above an entry that is ours.
+const MARK: &str = "# Written by tow.";
 
 /// `10.0.0.0/24`, with no bits beyond the mask: PostgreSQL would ignore them, and people would not.
 fn check_network(text: &str) -> Result<(), String> {
@@ -77,6 +85,28 @@ fn check_network(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// What pg_hba.conf lacks.
+#[derive(Debug, Default)]
+struct Entries {
+    new: Vec<String>,
+    /// Ours, and not wanted any more.
+    gone: Vec<String>,
+    /// The server has not read the file since it changed.
+    owed: bool,
+}
+
+impl Entries {
+    fn what(&self) -> Vec<String> {
+        let gone = self.gone.iter().map(|entry| format!("pg_hba.conf: no longer {entry}"));
+        let mut what: Vec<String> =
+            self.new.iter().map(|entry| format!("pg_hba.conf: {entry}")).chain(gone).collect();
+        if self.owed {
+            what.push("let PostgreSQL read pg_hba.conf, which it has not since that changed".to_owned());
+        }
+        what
+    }
+}
+
 impl PostgresDb {
     fn server(&self) -> Server<'_> {
         Server { admin: self.admin.as_ref(), socket: self.socket.as_ref(), port: self.port }
@@ -92,7 +122,8 @@ impl PostgresDb {
                  FROM pg_database WHERE datname = {name}"
             ),
         ];
-        self.server().probe(&queries, if self.networks.is_empty() { "" } else { SHOW_HBA })
+        let hba = format!("{}\n{}", include_str!("postgres_db/owed.sh"), include_str!("postgres_db/facts.sh"));
+        self.server().probe(&queries, if self.networks.is_none() { "" } else { &hba })
     }
 
     fn failed(&self) -> Error {
@@ -122,22 +153,38 @@ impl PostgresDb {
         (what, sql)
     }
 
-    /// The entries of pg_hba.conf that are not there yet.
-    fn entries(&self, rows: &[Vec<&str>], ssl: bool) -> Vec<String> {
-        let has: Vec<Vec<&str>> = rows
-            .iter()
-            .filter(|row| row[0] == "entry" && row.len() == 2)
-            .map(|row| row[1].split_whitespace().collect())
-            .collect();
+    /// What is left to do in pg_hba.conf.
+    fn entries(&self, rows: &[Vec<&str>], ssl: bool) -> Entries {
+        let Some(networks) = &self.networks else { return Entries::default() };
         let sort = if ssl { "hostssl" } else { "host" };
-        let wanted = |network: &String| [sort, &self.name, &self.owner, network, "scram-sha-256"].join(" ");
-        let is_there = |entry: &String| has.iter().any(|words| words.join(" ") == *entry);
-        self.networks.iter().map(wanted).filter(|entry| !is_there(entry)).collect()
+        let entry = |network: &String| [sort, &self.name, &self.owner, network, "scram-sha-256"].join(" ");
+        let wanted: Vec<String> = networks.iter().map(entry).collect();
+        let found = |name: &str| {
+            let rows = rows.iter().filter(move |row| row[0] == name && row.len() == 2);
+            rows.map(|row| row[1]).collect::<Vec<_>>()
+        };
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (own, others) = (found("own"), found("entry"));
+        let has: Vec<String> = own.iter().chain(&others).map(|text| words(text)).collect();
+        let of_ours = |text: &&str| {
+            ["host", "hostssl"].iter().any(|sort| text.starts_with(&format!("{sort} {} {} ", self.name, self.owner)))
+        };
+        Entries {
+            gone: own.into_iter().filter(of_ours).map(str::to_owned).filter(|entry| !wanted.contains(entry)).collect(),
+            new: wanted.into_iter().filter(|entry| !has.contains(entry)).collect(),
+            owed: rows.iter().any(|row| row[..] == ["owed"]),
+        }
     }
 
-    fn admit(&self, entries: &[String]) -> Action {
-        let lines = entries.iter().map(|entry| quote(entry)).collect::<Vec<_>>().join(" ");
-        let script = format!("set -- {lines}\n{}", include_str!("postgres_db/admit.sh"));
+    fn admit(&self, entries: &Entries) -> Action {
+        let lines = entries.new.iter().map(|entry| quote(entry)).collect::<Vec<_>>().join(" ");
+        let script = format!(
+            "mark={} gone={}\nset -- {lines}\n{}\n{}",
+            quote(MARK),
+            quote(&entries.gone.join("\n")),
+            include_str!("postgres_db/owed.sh"),
+            include_str!("postgres_db/admit.sh")
+        );
         self.server().script(&script, "write pg_hba.conf and let PostgreSQL read it".to_owned())
     }
 
@@ -156,7 +203,7 @@ impl Task for PostgresDb {
     fn load(&mut self, _inputs: &dyn Inputs) -> Result<(), Mistake> {
         check_name(&self.name, "name")?;
         check_name(&self.owner, "owner")?;
-        for network in &self.networks {
+        for network in self.networks.iter().flatten() {
             check_network(network).map_err(|why| Mistake::new("networks", format!("{network:?}: {why}")))?;
         }
         Ok(())
@@ -187,12 +234,13 @@ impl Task for PostgresDb {
         }
         let server = find("server", 3);
         let entries = self.entries(&rows, server.is_some_and(|row| row[1] == "on"));
-        if !entries.is_empty() {
-            change.what.extend(entries.iter().map(|entry| format!("pg_hba.conf: {entry}")));
+        let what = entries.what();
+        if !what.is_empty() {
+            change.what.extend(what);
             change = change.action(self.admit(&entries));
         }
         let is_private = server.is_some_and(|row| ["", "localhost", "127.0.0.1", "::1"].contains(&row[2]));
-        if !self.networks.is_empty() && is_private {
+        if self.networks.as_ref().is_some_and(|networks| !networks.is_empty()) && is_private {
             change = change.what("restart PostgreSQL, to listen beyond this host");
             change.actions.extend(self.listen());
         }

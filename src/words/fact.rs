@@ -65,6 +65,14 @@ pub struct Stat {
     pub size: u64,
 }
 
+impl Stat {
+    /// Whether another account than ours and root has put this link there.
+    pub fn is_others_link(&self, host: &HostFacts) -> bool {
+        let trusted = self.owner == "root" || self.owner == host.user || self.owner.is_empty();
+        matches!(self.node, NodeKind::Link { .. }) && !trusted
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeKind {
     File,
@@ -144,8 +152,27 @@ impl Facts {
         Err(Error::bug(format!("a task asked for a fact that it did not probe: {probe:?}")))
     }
 
-    /// `Denied` becomes an error here, so that no kind mistakes "may not look" for "absent".
+    /// The first folder above `path`, as far as is known, that is a link of another account than ours and root.
+    fn others_link_above(&self, path: &RemotePath) -> Option<(RemotePath, &str)> {
+        let mut above = std::iter::successors(path.parent(), RemotePath::parent);
+        above.find_map(|folder| match self.answers.get(&Probe::Path(folder.clone()))? {
+            Fact::Path(PathFact::Present(stat)) if stat.is_others_link(&self.host) => {
+                Some((folder, stat.owner.as_str()))
+            }
+            _ => None,
+        })
+    }
+
+    /// `Denied` becomes an error here, so that no kind mistakes "may not look" for "absent"; and so does a way that
+    /// somebody else could lead anywhere, so that none follows it.
     pub fn path(&self, path: &RemotePath) -> Result<Option<&Stat>> {
+        if let Some((link, owner)) = self.others_link_above(path) {
+            return Err(Error::failed(format!("cannot trust the way to {path}"))
+                .cause(format!("{link} is a link that belongs to {owner}, who may lead it anywhere"))
+                .hint(format!(
+                    "name the folder that it leads to, or act as that account: as = \"{owner}\""
+                )));
+        }
         let probe = Probe::Path(path.clone());
         match self.answers.get(&probe) {
             Some(Fact::Path(PathFact::Absent)) => Ok(None),

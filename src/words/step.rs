@@ -2,6 +2,7 @@
 
 use crate::words::action::Action;
 use crate::words::content::Content;
+use crate::words::error::Error;
 use crate::words::fact::{Fact, Probe};
 use crate::words::names::RemotePath;
 
@@ -29,6 +30,8 @@ pub struct Change {
     pub definite: bool,
     /// False for actions that only wait or look: they never count as a change, whatever they did.
     pub changes: bool,
+    /// The host has to be reached by a new connection before the actions are done; what failed where it is not.
+    pub reached_anew: Option<Box<Error>>,
 }
 
 impl Default for Change {
@@ -40,6 +43,7 @@ impl Default for Change {
             predicts: vec![],
             definite: false,
             changes: true,
+            reached_anew: None,
         }
     }
 }

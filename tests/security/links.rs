@@ -89,6 +89,29 @@ fn a_link_in_the_applications_folder_is_not_followed() {
     }
 }
 
+/// The folder above is the link: root writes nothing where it leads, and gives nothing there away.
+#[test]
+fn a_link_above_the_path_is_not_followed() {
+    let below = |task: &str| {
+        task.replace("{D}/app/x\"", "{D}/app/x/shadow\"").replace("{D}/app\"", "{D}/app/x/new\"")
+    };
+    for task in TASKS.iter().map(|task| below(task)) {
+        let (bench, victim) = (Bench::local(), Victim::new());
+        let app = app(&bench);
+        symlink(victim.folder.path(), app.join("x")).unwrap();
+        std::os::unix::fs::lchown(app.join("x"), Some(65534), Some(65534)).unwrap();
+        bench.write("t", "from a template");
+        bench.write("tree/shadow", "from a tree");
+        bench.playbook(&format!("[[tasks]]\n{task}\n"));
+        let said = bench.tow(&["run", "site.toml", "-v", "--diff"]);
+        assert_eq!(said.code, Some(3), "{task}: {}", said.text);
+        assert!(said.text.contains("is a link that belongs to nobody"), "{task}: {}", said.text);
+        victim.assert_untouched(&task);
+        assert_eq!(fs::read_dir(victim.folder.path()).unwrap().count(), 2, "{task}");
+        assert!(!said.text.contains("TOPSECRET") || task.contains("TOPSECRET"), "{task}: {}", said.text);
+    }
+}
+
 /// In front of the real program: does what the owner of the folder could do at that very moment, puts a link in the
 /// place of each temporary file.
 fn swapping_programs(folder: &Path, victim: &Path) {

@@ -150,7 +150,8 @@ db_password = {{ file = "password" }}
     for (host, groups) in
         if web == db { vec![(web, "[\"web\", \"db\"]")] } else { vec![(web, "[\"web\"]"), (db, "[\"db\"]")] }
     {
-        text.push_str(&format!("\n[hosts.{host}]\naddress = \"{}\"\ngroups = {groups}\n", lab.address(host)));
+        let host = format!("\n[hosts.{host}]\naddress = \"{}\"\ngroups = {groups}\n", lab.address(host));
+        text.push_str(&host);
     }
     lab.write("inventory.toml", &text);
     lab.folder.path().join("inventory").display().to_string()

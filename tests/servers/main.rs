@@ -13,6 +13,7 @@ mod checkouts;
 mod data;
 mod detached;
 mod files;
+mod firewall;
 mod lab;
 mod packages;
 mod python;

@@ -1,5 +1,5 @@
 PATH=$PATH:/snap/bin
-failed=$folder/tow-failed-$name
+failed=$folder/tow-failed-$name owed=$folder/tow-owed-$name
 umask 022
 mkdir -p "$webroot/.well-known/acme-challenge" || exit 1
 
@@ -49,13 +49,13 @@ was=$(sed -n 's/^server = //p' "$folder/renewal/$name.conf" 2>/dev/null)
 [ -z "$was" ] || [ "$was" = "$server" ] || renew=--force-renewal
 pem=$folder/live/$name/fullchain.pem
 [ ! -s "$pem" ] || [ -n "$renew" ] || openssl x509 -in "$pem" -noout -checkend 0 >/dev/null 2>&1 || renew=--force-renewal
+# Noted before there can be a new one, so that whoever comes next knows, however this ends.
+if [ -e "$owed" ]; then before=owed; else before=settled; fi
+[ -z "$hook" ] || : >"$owed" || exit 1
 ask --server "$server" $renew || {
+  [ $before = owed ] || rm -f "$owed"
   date +%s >>"$failed"
   echo "the authority did not give a certificate; its reasons are above" >&2
   exit 1
 }
 rm -f "$failed"
-[ -z "$hook" ] || RENEWED_LINEAGE=$folder/live/$name RENEWED_DOMAINS=$domains "$hook" || {
-  echo "the certificate is there, but the deploy hook failed" >&2
-  exit 1
-}

@@ -50,6 +50,16 @@ impl Request<'_> {
         join(words)
     }
 
+    /// Runs the hook, which a run before did not come to.
+    pub fn deploy(&self) -> String {
+        format!("{}\n{}", self.deployed(), include_str!("deploy.sh"))
+    }
+
+    fn deployed(&self) -> String {
+        let hook = quote(self.hook.map_or("", RemotePath::as_str));
+        format!("{} hook={hook} domains={}", self.words(), quote(&self.domains.join(" ")))
+    }
+
     pub fn script(&self, is_rehearsed: bool) -> String {
         let own = if self.is_own_folder {
             let folder = |option: &str, below: &str| format!("{option} {}", quote(&format!("{}{below}", self.folder)));
@@ -61,16 +71,15 @@ impl Request<'_> {
             format!("REQUESTS_CA_BUNDLE={0}; export REQUESTS_CA_BUNDLE\n", quote(ca.as_str()))
         });
         format!(
-            "{} webroot={} server={} check_port={} rehearse={} hook={}\ndomains={}\n{ca}certbot() {{ command certbot {own} \"$@\"; }}\nask() {{ certbot {} \"$@\"; }}\n{}",
-            self.words(),
+            "{} webroot={} server={} check_port={} rehearse={}\n{ca}certbot() {{ command certbot {own} \"$@\"; }}\nask() {{ certbot {} \"$@\"; }}\n{}\n{}",
+            self.deployed(),
             quote(self.webroot.as_str()),
             quote(self.server),
             self.check_port,
             if is_rehearsed { "yes" } else { "no" },
-            quote(self.hook.map_or("", RemotePath::as_str)),
-            quote(&self.domains.join(" ")),
             self.arguments(),
-            include_str!("act.sh")
+            include_str!("act.sh"),
+            include_str!("deploy.sh")
         )
     }
 }
@@ -103,6 +112,8 @@ pub(crate) struct Found {
     pub certificate: Option<Present>,
     /// The authority that it came from.
     pub server: Option<String>,
+    /// A run ended between the certificate and its hook.
+    pub is_hook_owed: bool,
     /// In the last hour.
     pub failures: usize,
     /// Seconds until the oldest of them is an hour old.
@@ -116,6 +127,7 @@ pub(crate) fn parse(stdout: &str) -> Found {
         let number = || value.trim().parse().unwrap_or_default();
         match key {
             "certbot" => found.has_certbot = true,
+            "owed" => found.is_hook_owed = true,
             "server" => found.server = Some(value.trim().to_owned()),
             "name" => present.names.push(value.trim().to_owned()),
             "begins" => present.begins = number(),

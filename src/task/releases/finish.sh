@@ -13,6 +13,8 @@ confirm() {
   else
     note "serves again" "$release" "" ""
   fi
+  # From now on, this host has what the first release is for.
+  : >"$folder/finished"
   rm -f "$folder/pending" "$folder/switch.sh"
 }
 

@@ -70,8 +70,8 @@ pub struct Entry {
 impl App {
     /// Asks for the state, for what a look adds to it, and `questions`.
     pub fn look_script(&self, questions: &[Question]) -> String {
-        let (own, held, look) = (self.head(), include_str!("lock.sh"), include_str!("look.sh"));
-        let mut script = format!("{own}{held}{STATE}{look}state; look\n");
+        let (own, lock, seen) = (self.head(), include_str!("lock.sh"), include_str!("look.sh"));
+        let mut script = format!("{own}{lock}{STATE}{seen}state; look\n");
         for Question { script: ask, .. } in questions {
             let _ = writeln!(script, "printf 'health=%s\\n' \"$( (\n{ask}\n) 2>&1 | tail -n 1)\"");
         }

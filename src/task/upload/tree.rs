@@ -100,7 +100,7 @@ impl Tree<'_> {
                     .hint(format!("move it away: mv {0} {0}.old", self.dest)));
             }
             // What follows it would be written, and removed, wherever that account wants.
-            Some(stat) if is_others_link(stat, self.facts) => {
+            Some(stat) if stat.is_others_link(&self.facts.host) => {
                 return Err(Error::failed(format!("cannot upload to {}", self.dest))
                     .cause(format!("it is a link that belongs to {}", stat.owner))
                     .hint(format!("name the folder that the link leads to, or act as that account: as = \"{}\"", stat.owner)));
@@ -270,12 +270,6 @@ impl Tree<'_> {
         let parts: Vec<String> = parts.map(|(verb, noun, n)| format!("{verb} {}", count(*n, noun))).collect();
         format!("{}: {}", self.dest, parts.join(", "))
     }
-}
-
-/// Whether another account than ours and root has put this link there.
-fn is_others_link(stat: &Stat, facts: &Facts) -> bool {
-    let trusted = stat.owner == "root" || stat.owner == facts.host.user || stat.owner.is_empty();
-    matches!(stat.node, NodeKind::Link { .. }) && !trusted
 }
 
 /// Whether one of the folders above `name` is among these.
