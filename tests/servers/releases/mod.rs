@@ -172,7 +172,7 @@ fn shop() -> Lab {
     let inventory = std::fs::read_to_string(lab.state.join("deploy.toml")).unwrap();
     lab.write("token", TOKEN);
     let token = lab.folder.path().join("token");
-    let secrets = format!("{inventory}\n[secrets]\ntoken = {{ file = {token:?} }}\n");
+    let secrets = format!("{inventory}\n[secrets]\ntoken = {{ file = \"{}\" }}\n", token.display());
     std::fs::write(lab.state.join("shop.toml"), secrets).unwrap();
     lab.write("playbook.toml", PLAYBOOK);
     lab.write("shop/server.py", SERVER);
