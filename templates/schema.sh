@@ -1,6 +1,6 @@
 #!/bin/sh
-# schema.sh RELEASE MIGRATE: asks the database where it stands, by the tool that the command MIGRATE runs, and leaves
-# the heads in the file `schema` of the release's folder: a rollback compares them. Of other tools nothing is known.
+# schema.sh RELEASE MIGRATE: asks the database where it stands, by the tool that the command MIGRATE runs, and says
+# the heads in one line: a rollback compares them. Of other tools nothing is known.
 cd "$1/src" || exit 1
 set -a
 . "$1/.env"
@@ -19,4 +19,4 @@ case $2 in
   ;;
 *) exit 0 ;;
 esac
-echo $heads >"$1/.schema" && mv "$1/.schema" "$1/schema"
+echo $heads

@@ -1,20 +1,62 @@
 #!/bin/sh
-# supervise.sh MARK "PROGRAM …": the programs are started, with what Supervisor's configuration says now.
-supervisorctl stop $2 >/dev/null 2>&1
-supervisorctl reread && supervisorctl update $2 || exit 1
-for program in $2; do
-  for try in $(seq 60); do
-    status=$(supervisorctl status "$program")
-    case $status in
-      *RUNNING*) continue 2 ;;
-      *STARTING* | *STOPPING* | *BACKOFF*) sleep 0.5 ;;
-      *FATAL*) break ;;
-      *) supervisorctl start "$program" ;;
-    esac
+# supervise.sh APP ROOT RELEASE "PROGRAM …": the release runs under Supervisor. Where it does not, what ran before runs again.
+app=$1 root=$2 release=$3 programs=$4
+conf=/etc/supervisor/conf.d/$app.conf new=$2/releases/$3/supervisor.conf
+before=$(basename "$(readlink "$root/current" 2>/dev/null)" 2>/dev/null)
+
+# Supervisor reads the file as a whole: a mistake in it is found before anything is stopped.
+take() { cp "$1" "$conf.new" && mv "$conf.new" "$conf" && supervisorctl reread >/dev/null; }
+
+runs() {
+  for program in $1; do
+    status=
+    for try in $(seq 60); do
+      status=$(supervisorctl status "$program")
+      case $status in
+        *RUNNING*) continue 2 ;;
+        *STARTING* | *STOPPING* | *BACKOFF*) sleep 0.5 ;;
+        *FATAL*) break ;;
+        *) supervisorctl start "$program" >/dev/null ;;
+      esac
+    done
+    printf '%s\n' "$status" "the end of /var/log/supervisor/$program.log:" >&2
+    tail -n 40 "/var/log/supervisor/$program.log" >&2
+    return 1
   done
-  printf '%s\n' "$status" "the end of /var/log/supervisor/$program.log:" >&2
-  tail -n 40 "/var/log/supervisor/$program.log" >&2
-  exit 1
-done
-# Whatever is newer than this file was not there when they started.
-touch "$1"
+}
+
+names() { sed -n 's/^\[\(fcgi-\)\{0,1\}program:\(.*\)\]$/\2/p' "$1" | tr '\n' ' '; }
+
+begin() { # programs
+  supervisorctl stop $1 >/dev/null 2>&1
+  # Also those that are no more.
+  supervisorctl update $(names "$conf.old" 2>/dev/null) $1 >/dev/null && runs "$1"
+}
+
+timers() { # of the release $1: those, and none of the one before
+  old= now=
+  [ ! -f "$root/releases/$before/units" ] || old=$(grep -Ex "$app-[A-Za-z0-9_.-]+@$before\.timer" "$root/releases/$before/units")
+  [ ! -f "$root/releases/$1/units" ] || now=$(grep -Ex "$app-[A-Za-z0-9_.-]+@$1\.timer" "$root/releases/$1/units")
+  if [ "$before" != "$1" ] && [ -n "$old" ]; then systemctl disable -q --now $old; fi
+  [ -z "$now" ] || systemctl enable -q --now $now
+}
+
+rm -f "$conf.old"
+[ ! -e "$conf" ] || cp -p "$conf" "$conf.old" || exit 1
+if take "$new" && begin "$programs" && timers "$release"; then
+  rm -f "$conf.old"
+  # Whatever is newer than this file was not there when they started.
+  touch "/var/log/supervisor/$app.started"
+  exit 0
+fi
+if [ -e "$conf.old" ]; then
+  old=$(names "$conf.old")
+  take "$conf.old" && supervisorctl stop $old >/dev/null 2>&1
+  supervisorctl update $old $programs >/dev/null && runs "$old" && echo "what ran before runs again" >&2
+  rm -f "$conf.old"
+else
+  supervisorctl stop $programs >/dev/null 2>&1
+  rm -f "$conf"
+  supervisorctl reread >/dev/null && supervisorctl update $programs >/dev/null
+fi
+exit 1

@@ -9,6 +9,7 @@ mod accounts;
 mod bare;
 mod check;
 mod checkouts;
+mod detached;
 mod files;
 mod lab;
 mod packages;

@@ -19,4 +19,5 @@ mod offline;
 mod outside;
 mod releases;
 mod site;
+mod supervised;
 mod websockets;

@@ -19,11 +19,12 @@ pub struct Site<'a> {
 }
 
 /// Tasks of the playbook that run each time, and mostly without a change.
-const LOOKS: [&str; 5] = [
-    "where the schema stands",
+const LOOKS: [&str; 6] = [
     "dependencies fit together",
     "the application can be imported",
     "migrations",
+    "migrations are heard of",
+    "where the schema stands",
     "static files",
 ];
 

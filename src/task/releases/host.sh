@@ -8,7 +8,11 @@ boot() { cat /proc/sys/kernel/random/boot_id; }
 field() { sed -n "s/^$2=//p" "$1" 2>/dev/null | head -n 1; }
 plain() { printf %s "$1" | tr -d '\000-\037\177"\\'; }
 web() { echo "$app@$1.service"; }
-others() { [ ! -f "$releases/$1/units" ] || grep -vx -e "$(web "$1")" -e '' "$releases/$1/units"; }
+# Only names of its own units are believed.
+others() {
+  [ ! -f "$releases/$1/units" ] ||
+    grep -Ex "$app-[A-Za-z0-9_.-]+@$1\.(service|timer)" "$releases/$1/units"
+}
 current() { basename "$(readlink "$root/current" 2>/dev/null)" 2>/dev/null; }
 exclusive() { mkdir -p -m 0755 /var/lib/towline "$folder" && exec 9>"$folder/guard" && flock -w 240 9; }
 
@@ -30,10 +34,10 @@ end_left_behind() {
   [ -n "$shell" ] && [ "$shell" != $$ ] && [ "$(field "$folder/lock/info" boot)" = "$(boot)" ] &&
     [ "$(born "$shell")" = "$(field "$folder/lock/info" born)" ] || return 0
   groups=$(sed -n "s/^\([0-9]*\) (.*) . $shell .*/-\1/p" /proc/[0-9]*/stat 2>/dev/null)
-  # One that has nothing under way is left alone. It has a folder to remove when its link ends, and dash does not do
-  # that when it was told to end while it read.
+  # One that has nothing under way is left alone: it has a folder to remove when its link ends, and dash does not do
+  # that when it was told to end while it read. HUP, as a link that is lost: what goes on by itself is let go on.
   [ -n "$groups" ] || return 0
-  kill -s TERM -- "$shell" $groups 2>/dev/null
+  kill -s HUP -- "$shell" $groups 2>/dev/null
   left=50
   while any_alive $groups && [ "$left" -gt 0 ]; do left=$((left - 1)); sleep 0.1; done
   for pid in $groups; do kill -s KILL -- "$pid" 2>/dev/null; done
