@@ -43,8 +43,10 @@ pub async fn run(args: &Drift) -> Ended {
         code = code.max(ended);
         for (host, found) in found {
             let journal = served.get(&host).map(|(_, journal)| journal.as_slice()).unwrap_or_default();
-            let own = |found: &Found| found.last.clone();
-            let since = own(&found).map(|(run, at)| since(&host, at, &[&run], &history, journal));
+            // From the oldest change on the host, whose task may have been applied before others.
+            let oldest = found.differences.iter().filter(|one| one.changed == Side::Host);
+            let oldest = oldest.min_by_key(|one| one.at).map(|one| (one.run.clone(), one.at));
+            let since = oldest.and_then(|(run, at)| Some(since(&host, at?, &run?, &history, journal)));
             let release = group.release.clone();
             all.insert(host, Drifted { release, found, since: since.unwrap_or_default() });
         }
@@ -150,12 +152,6 @@ fn variables(served: &Served) -> Vec<(String, String)> {
     set.push(("release".to_owned(), served.release.clone()));
     let revision = if served.revision.is_empty() { &served.release } else { &served.revision };
     set.push(("revision".to_owned(), revision.clone()));
-    set.extend(
-        served
-            .commit
-            .iter()
-            .filter(|commit| commit.len() >= 40)
-            .map(|commit| ("app.ref".to_owned(), commit.clone())),
-    );
+    set.extend(served.whole_commit().into_iter().map(|commit| ("app.ref".to_owned(), commit.clone())));
     set
 }

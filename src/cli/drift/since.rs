@@ -26,8 +26,8 @@ pub fn history() -> Vec<RunRow> {
     place.and_then(|place| runs(&place.file, READ).ok()).unwrap_or_default()
 }
 
-/// The oldest first. `ours` are runs that applied the playbook and are no suspects.
-pub fn since(host: &HostName, at: i64, ours: &[&str], history: &[RunRow], journal: &[Entry]) -> Vec<Work> {
+/// The oldest first. `ours` is the run that it is counted from.
+pub fn since(host: &HostName, at: i64, ours: &str, history: &[RunRow], journal: &[Entry]) -> Vec<Work> {
     let here = history.iter().filter(|row| row.hosts.iter().any(|name| name == host.as_str()));
     let here = here.filter(|row| row.mode == "run" || row.mode == "exec").map(|row| Work {
         run: row.id.clone(),
@@ -50,7 +50,7 @@ pub fn since(host: &HostName, at: i64, ours: &[&str], history: &[RunRow], journa
             at: at * 1000,
         });
     }
-    work.retain(|work| work.at > at && !ours.contains(&work.run.as_str()));
+    work.retain(|work| work.at > at && work.run != ours);
     work.sort_by_key(|work| work.at);
     work
 }
@@ -102,7 +102,7 @@ mod tests {
             entry("x", "1970-01-01T00:00:01Z"),
         ];
         let host = HostName::new("web1").unwrap();
-        let said: Vec<_> = since(&host, 101_000, &["ours"], &history, &journal)
+        let said: Vec<_> = since(&host, 101_000, "ours", &history, &journal)
             .into_iter()
             .map(|work| format!("{} {} {}", work.run, work.by, work.what))
             .collect();

@@ -82,7 +82,9 @@ fn heading(side: Side, one: &Difference, since: &[Work]) -> String {
         format!("since run {} of {}", short(run), when(at))
     };
     match side {
-        Side::Host if since.is_empty() => format!("changed on the host {}, by somebody else", run()),
+        Side::Host if !since.iter().any(|work| Some(work.at) > one.at) => {
+            format!("changed on the host {}, by somebody else", run())
+        }
         Side::Host => format!("changed on the host {}, by somebody else or by a run below", run()),
         Side::Playbook => format!("the playbook, a template, a file or a variable changed {}", run()),
         Side::Unknown => "never applied from here, so it cannot be told who changed it".to_owned(),

@@ -55,6 +55,11 @@ impl Served {
         Served { release: state.current.clone(), commit: look.head.clone().or(beneath), revision }
     }
 
+    /// What is as short as the beginning of one may be the digest of a folder.
+    pub fn whole_commit(&self) -> Option<&String> {
+        self.commit.as_ref().filter(|commit| commit.len() >= 40)
+    }
+
     /// Where a release does not say of which revision it is, its commit does.
     pub fn is(&self, target: &Revision) -> bool {
         let whole = self.revision == target.whole || self.revision == target.short;

@@ -56,7 +56,7 @@ fn line(host: &HostName, seen: &Result<Seen>) -> Json {
         Err(why) => (None, Some(why)),
     };
     json!({
-        "host": host, "release": state.current, "revision": seen.served.revision, "commit": seen.served.commit,
+        "host": host, "release": state.current, "revision": seen.served.revision, "commit": seen.served.whole_commit(),
         "unit": state.unit, "since": state.since, "up_seconds": seen.look.up.map(|up| seen.look.now - up),
         "deployed": mark, "deployed_seconds": mark.and_then(|mark| ago(seen, &mark.finished)),
         "schema": Some(state.schema()).filter(|schema| !schema.is_empty()),

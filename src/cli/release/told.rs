@@ -42,7 +42,7 @@ fn rows(seen: &Seen) -> Vec<(&'static str, String)> {
     if !state.schema().is_empty() {
         rows.push(("schema", state.schema().to_owned()));
     }
-    rows.extend(seen.served.commit.as_ref().map(|commit| ("commit", commit.clone())));
+    rows.extend(seen.served.whole_commit().map(|commit| ("commit", commit.clone())));
     if !state.current.is_empty() {
         rows.push(("health", health(seen)));
     }
@@ -59,7 +59,7 @@ fn rows(seen: &Seen) -> Vec<(&'static str, String)> {
         let when = ago(seen, &last.at).map_or(last.at.clone(), |age| format!("{} ago", span(age)));
         rows.push((
             "last run",
-            format!("{} {}, {when}, by {} (run {})", last.event, last.release, last.by, last.run),
+            format!("{} {}, {when}{}", last.event, last.release, by(&last.by, &last.run)),
         ));
     }
     if let Some(lock) = &state.lock {
@@ -83,7 +83,12 @@ fn serves(seen: &Seen) -> String {
 
 fn deployed(seen: &Seen, mark: &Mark) -> String {
     let when = ago(seen, &mark.finished).map_or(mark.finished.clone(), |age| format!("{} ago", span(age)));
-    format!("{when} by {} (run {})", mark.by, mark.run)
+    format!("{when}{}", by(&mark.by, &mark.run))
+}
+
+/// The first release may come from a run that has locked nothing, and then nobody has written down whose it was.
+fn by(holder: &str, run: &str) -> String {
+    if holder.is_empty() { String::new() } else { format!(" by {holder} (run {run})") }
 }
 
 fn health(seen: &Seen) -> String {
@@ -204,7 +209,7 @@ mod tests {
           certificate 61 days left
           disk        12.3 GB free of 40.0 GB (30 %)
           finished    41-0f0f0f0f 42-1a2b3c4d
-          last run    finished 42-1a2b3c4d, 3 days ago, by me@laptop (run ab12)
+          last run    finished 42-1a2b3c4d, 3 days ago by me@laptop (run ab12)
         "#);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
