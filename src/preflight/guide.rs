@@ -236,6 +236,6 @@ fn in_order(subjects: &[Subject], commands: &Commands, out: &mut String) {
     if is_web {
         *out += "\nThe first run gets the certificate. While you try out, take the authority's staging server (`staging` in the inventory): authorities count failures.\n";
     }
-    *out += "\nLater, for a new version: change the source (or the branch or tag in the inventory), then `plan` and `run` as above. ";
+    *out += "\nLater, for a new version: change the source (or the branch or tag in the inventory), then `tow deploy`; `tow rollback` goes back. ";
     *out += "The exit code says how it went: 0 done, 2 a mistake in the files, 3 a task failed, 4 a host was not reached, 7 a host key is not trusted.\n";
 }

@@ -67,7 +67,7 @@ fn in_the_application() {
 
     let wrong = "env.DATABASE_URL=postgresql://pythonweb:wrong@127.0.0.1:5432/pythonweb";
     let refused = "password authentication failed for user \"pythonweb\"";
-    served.fails(&[wrong], "migrations", &[refused], "the database refuses this password");
+    served.fails_as(&["deploy"], &[wrong], "migrations", &[refused], "the database refuses this password");
     served.recovers();
 
     // A deploy installs no packages.

@@ -178,7 +178,9 @@ pub fn next(args: &Init, app: &App, answers: &Answers, url: &str) {
         text.push_str(
             "\nNext:\n\n  tow check       looks at the server and the domain, and changes nothing\n  \
              tow plan site   shows what would be done\n  \
-             tow run site    does it; again at any time\n",
+             tow run site    does it; again at any time\n  \
+             tow deploy      from then on: a new release of the application\n\n\
+             Commit what was written: a release is called by its commit.\n",
         );
     }
     let _ = write!(

@@ -47,6 +47,9 @@ pub async fn deploy(args: &Deploy) -> Ended {
     app.set.extend(args.reference.iter().map(|name| ("app.ref".to_owned(), name.clone())));
     let reader = Reader::new(app, vec![])?;
     let checked = reader.read(&[])?;
+    if let Some(name) = &args.reference {
+        revision::of_repository(first(&checked.project)?, name)?;
+    }
     let revision = revision::of(first(&checked.project)?, &DiskFiles::beside(&reader.file)).await?;
     run(reader, (args.output, args.plan), checked, Aim::Next(revision)).await
 }

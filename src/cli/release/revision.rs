@@ -36,6 +36,21 @@ pub async fn of(host: &Host, files: &DiskFiles) -> Result<Revision> {
     local(&folder, source, files).await
 }
 
+/// A ref means something only where there is a repository to ask.
+pub fn of_repository(host: &Host, reference: &str) -> Result<()> {
+    if !host.vars.text("app.repo").unwrap_or_default().is_empty() {
+        return Ok(());
+    }
+    let source = host.vars.text("app.source").unwrap_or_default();
+    Err(Error::config(format!("--ref {reference} needs a repository"))
+        .cause(format!(
+            "`app.repo` is empty: the application is sent from the folder {source}, as it is there"
+        ))
+        .hint(format!(
+            "git checkout {reference} there and leave --ref out, or set `app.repo` in the inventory"
+        )))
+}
+
 async fn remote(repo: &str, reference: &str) -> Result<Revision> {
     let cannot = || Error::failed(format!("cannot find out what {reference} is in {repo}"));
     let listed = git(&["ls-remote", "--", repo]).await.map_err(|why| {

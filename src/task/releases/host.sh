@@ -34,10 +34,9 @@ end_left_behind() {
   [ -n "$shell" ] && [ "$shell" != $$ ] && [ "$(field "$folder/lock/info" boot)" = "$(boot)" ] &&
     [ "$(born "$shell")" = "$(field "$folder/lock/info" born)" ] || return 0
   groups=$(sed -n "s/^\([0-9]*\) (.*) . $shell .*/-\1/p" /proc/[0-9]*/stat 2>/dev/null)
-  # One that has nothing under way is left alone. It has a folder to remove when its link ends, and dash does not do
-  # that when it was told to end while it read.
+  # One that has nothing under way is left alone: it has a folder to remove when its link ends, and dash does not do
+  # that when it was told to end while it read. HUP, as a link that is lost: what goes on by itself is let go on.
   [ -n "$groups" ] || return 0
-  # HUP, as a link that is lost: what goes on by itself is let go on.
   kill -s HUP -- "$shell" $groups 2>/dev/null
   left=50
   while any_alive $groups && [ "$left" -gt 0 ]; do left=$((left - 1)); sleep 0.1; done

@@ -227,15 +227,16 @@ fn load(lab: &Lab, host: &str) {
     lab.inside(host, &format!("rm -f /run/load.*; cat >/run/load.py <<'X'\n{LOAD}\nX\nsystemd-run -q --collect --unit=load -p StandardOutput=file:/run/load.said python3 /run/load.py"));
 }
 
-/// All of them were answered, and soon.
+/// All of them were answered; how long one of them waited at most, in milliseconds.
 #[track_caller]
-fn unload(lab: &Lab, host: &str) {
+fn unload(lab: &Lab, host: &str) -> u64 {
     let said = lab.inside(
         host,
         "touch /run/load.stop; until [ -s /run/load.said ]; do sleep 0.1; done; cat /run/load.said",
     );
     let counts: Vec<u64> = said.split_whitespace().map(|word| word.parse().unwrap()).collect();
-    assert!(counts[0] == 0 && counts[1] < 500 && counts[2] > 1000, "failed, slowest in ms, sent: {said}");
+    assert!(counts[0] == 0 && counts[2] > 1000, "failed, slowest in ms, sent: {said}");
+    counts[1]
 }
 
 /// Begins a deploy and waits until it says `sign`.

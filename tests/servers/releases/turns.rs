@@ -16,7 +16,8 @@ fn releases_take_turns_under_load_and_no_request_is_lost() {
     }
     must(0, &tow(&lab, "rollback", &["--limit", "srv1"]));
     serves(&lab, "srv1", 4);
-    unload(&lab, "srv1");
+    let slowest = unload(&lab, "srv1");
+    assert!(slowest < 500, "{slowest} ms");
     // Of the finished ones three stay; the newest is kept although it does not serve.
     assert_eq!(lab.inside("srv1", "ls /srv/shop/releases | cut -d- -f1 | xargs"), "3 4 5");
     assert_eq!(lab.inside("srv1", "ls -d /etc/systemd/system/shop@*.service | wc -l"), "3");
