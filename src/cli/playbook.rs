@@ -14,6 +14,7 @@ use crate::engine::Pending;
 use crate::spec::mistake::Mistakes;
 use crate::spec::model::Project;
 use crate::spec::source::TextFile;
+use crate::spec::suggest;
 use crate::spec::{self, Request};
 use crate::transport::Unlocked;
 use crate::words::content::Files;
@@ -122,9 +123,23 @@ pub fn find(named: &Path) -> Result<PathBuf> {
     if short.is_file() {
         return Ok(short);
     }
+    let hint = suggest::advice(&named.display().to_string(), here().iter().map(String::as_str), "here are");
+    let hint = hint.unwrap_or_else(|| {
+        "there is no folder `playbooks` here: are you in the application's folder? `tow init` writes what it needs".into()
+    });
     Err(Error::config(format!("there is no playbook {}", named.display()))
         .cause(format!("neither {} nor {} is a file", named.display(), short.display()))
-        .hint("name a file, such as `tow run playbooks/site.toml`; `tow init` writes one for an application"))
+        .hint(hint))
+}
+
+/// The names of the playbooks in `playbooks/`.
+fn here() -> Vec<String> {
+    let found = std::fs::read_dir("playbooks").into_iter().flatten().flatten().map(|entry| entry.path());
+    let playbooks = found.filter(|path| path.extension().is_some_and(|end| end == "toml"));
+    let mut names: Vec<String> =
+        playbooks.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    names
 }
 
 pub fn pending(playbook: &Path, target: &Target) -> Option<Arc<dyn Pending>> {

@@ -48,7 +48,7 @@ mod select;
 mod set;
 mod settings;
 pub mod source;
-mod suggest;
+pub mod suggest;
 mod tasks;
 mod template;
 mod vars;

@@ -121,7 +121,7 @@ impl Hold for Lease {
         self.script(host, |claim, app| claim.give_back(app, keep))
     }
 
-    fn given_back(&self, _host: &HostName, said: &Output) -> Result<Vec<String>> {
+    fn given_back(&self, host: &HostName, said: &Output) -> Result<Vec<String>> {
         match settled(&said.stdout) {
             None => {}
             Some(settled @ Settled::Bad { .. }) => return Err(bad(&settled)),
@@ -129,8 +129,19 @@ impl Hold for Lease {
         }
         let serves = State::parse(&said.stdout).current;
         let release = self.release.lock().unwrap_or_else(PoisonError::into_inner);
-        let as_wanted = release.as_ref().is_none_or(|release| *release == serves) || serves.is_empty();
-        Ok(if self.plan || as_wanted { vec![] } else { vec![format!("{serves} serves, as before")] })
+        if self.plan || serves.is_empty() || release.is_none() {
+            return Ok(vec![]);
+        }
+        if release.as_ref().is_some_and(|release| *release != serves) {
+            return Ok(vec![format!("{serves} serves, as before")]);
+        }
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = states.get(host).map_or("", |state| state.current.as_str());
+        Ok(match before {
+            "" => vec![format!("{serves} serves")],
+            before if before == serves => vec![],
+            before => vec![format!("{serves} serves, where {before} did")],
+        })
     }
 
     fn project(&self) -> Result<Project> {

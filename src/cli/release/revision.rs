@@ -21,6 +21,8 @@ pub struct Revision {
 
 /// Folders that are no part of a source without git.
 const ASIDE: [&str; 6] = [".git", "__pycache__", ".venv", "venv", "node_modules", "instance"];
+/// What is for `tow` alone, and not sent: a change of it is no change of the application.
+const OWN: [&str; 5] = ["inventory.toml", "playbooks", ".tow", "secrets.age", "secrets.recipients"];
 
 pub async fn of(host: &Host, files: &DiskFiles) -> Result<Revision> {
     let text = |path: &str| host.vars.text(path).unwrap_or_default();
@@ -87,7 +89,10 @@ async fn local(folder: &Path, source: &str, files: &DiskFiles) -> Result<Revisio
     let Ok(head) = git(&["-C", &path, "rev-parse", "HEAD"]).await else {
         return digest(source, files).map(named);
     };
-    let (head, changed) = (head.trim(), git(&["-C", &path, "status", "--porcelain", "--", "."]).await);
+    let own = OWN.map(|name| format!(":(exclude){name}"));
+    let status = ["-C", &path, "status", "--porcelain", "--", "."].into_iter();
+    let status: Vec<&str> = status.chain(own.iter().map(String::as_str)).collect();
+    let (head, changed) = (head.trim(), git(&status).await);
     let short: String = head.chars().take(8).collect();
     if changed.is_ok_and(|changed| changed.trim().is_empty()) {
         return Ok(Revision { short, whole: head.to_owned(), reference: None });
@@ -97,7 +102,10 @@ async fn local(folder: &Path, source: &str, files: &DiskFiles) -> Result<Revisio
 
 fn digest(source: &str, files: &DiskFiles) -> Result<String> {
     let entries = files.tree(source).map_err(|why| Error::config("cannot read the source").cause(why))?;
-    let aside = |path: &str| path.split('/').any(|part| ASIDE.contains(&part));
+    let aside = |path: &str| {
+        path.split('/').any(|part| ASIDE.contains(&part))
+            || path.split('/').next().is_some_and(|first| OWN.contains(&first))
+    };
     let mut text = String::new();
     for entry in entries.iter().filter(|entry| !aside(&entry.path)) {
         let what = match &entry.node {

@@ -29,7 +29,7 @@ impl Holder {
 
     pub fn refusal(&self, app: &str) -> Error {
         Error::new(Kind::Locked, format!("{app} is locked"))
-            .cause(format!("{} is at work on it since {} s (run {})", self.holder, self.age, self.run))
+            .cause(format!("{} is at work on it for {} s (run {})", self.holder, self.age, self.run))
             .hint(format!("wait for it; if nobody is at work there any more: tow unlock {}", self.run))
     }
 }
