@@ -116,6 +116,13 @@ impl Review for Prompt {
         self.pause.resume();
         answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
     }
+
+    fn go_on(&self, question: &str) -> bool {
+        self.pause.pause();
+        let answer = asking(true, || Prompt::line(&format!("\n{question} [yes/no] ")));
+        self.pause.resume();
+        answer.is_some_and(|answer| ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+    }
 }
 
 /// Asks with or without `echo`; [`Prompt::abandon`] knows of it meanwhile.

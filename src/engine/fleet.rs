@@ -10,7 +10,7 @@ use crate::engine::connect::{First, connect_all};
 use crate::engine::hold::{Held, Hold};
 use crate::engine::host::{HostRun, Shared, interrupted};
 use crate::engine::once::Once;
-use crate::engine::{Run, exit_code};
+use crate::engine::{Run, exit_code, pause};
 use crate::spec::model::{OnFailure, Project, Stage};
 use crate::words::event::{Event, HostSummary, Mode, SCHEMA_VERSION, Verdict};
 use crate::words::names::HostName;
@@ -108,7 +108,10 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> Come {
                 interrupt(fleet).await;
                 return Come::Short;
             }
-            if too_many(run, count, fleet, true).await {
+            let left = &stage.hosts[(from - size).min(stage.hosts.len())..];
+            if too_many(run, count, fleet, true).await
+                || !pause::may_begin(run, stage, wave, left, fleet).await
+            {
                 return Come::stopped(stage);
             }
             // Facts asked while connecting are fresh only for what follows at once.

@@ -16,6 +16,7 @@ mod hold;
 mod host;
 mod notify;
 mod once;
+mod pause;
 mod retry;
 mod show;
 
@@ -51,6 +52,11 @@ pub struct Options {
 /// Asks the operator about host keys that nobody has vouched for yet: all of them at once.
 pub trait Review: Send + Sync {
     fn accept(&self, keys: &[UnknownKey]) -> bool;
+
+    /// Asks whether the next wave may begin.
+    fn go_on(&self, _question: &str) -> bool {
+        false
+    }
 }
 
 /// Handlers that were notified and could not run: they wait for the next run of the same playbook.

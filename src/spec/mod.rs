@@ -190,6 +190,7 @@ pub fn exec_project(
         waves: vec![names.len()],
         max_failures: MaxFailures::Count(names.len()),
         on_failure: OnFailure::Continue,
+        pause: None,
         tasks: names.iter().map(|name| (name.clone(), vec![spec.clone()])).collect(),
         handlers: names.iter().map(|name| (name.clone(), vec![])).collect::<BTreeMap<_, _>>(),
         hosts: names,

@@ -105,6 +105,8 @@ pub struct Stage {
     /// The run goes on while no more hosts than this have failed.
     pub max_failures: MaxFailures,
     pub on_failure: OnFailure,
+    /// Before each wave but the first.
+    pub pause: Option<Pause>,
     /// Tasks as rendered for each host; the same number and order on each.
     pub tasks: BTreeMap<HostName, Vec<TaskSpec>>,
     pub handlers: BTreeMap<HostName, Vec<TaskSpec>>,
@@ -115,6 +117,13 @@ pub enum MaxFailures {
     Count(usize),
     /// Of the stage's hosts.
     Percent(u8),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    For(Duration),
+    /// Until the operator says yes.
+    Ask,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::spec::handlers;
 use crate::spec::include::{self, Others};
 use crate::spec::mistake::{Mistake, Mistakes};
-use crate::spec::model::{MaxFailures, OnFailure};
+use crate::spec::model::{MaxFailures, OnFailure, Pause};
 use crate::spec::read::{Reader, Word};
 use crate::spec::set::Known;
 use crate::spec::source::{self, Entry, Node, Span, TextFile, Value};
@@ -15,7 +15,8 @@ use crate::spec::vars::{Templates, check_reserved};
 /// Of a stage that stands for those of another playbook.
 pub const INCLUDE: &str = "include";
 const SECTIONS: &[&str] = &["name", "vars", "stages", "tasks", "handlers"];
-const STAGE: &[&str] = &["name", "hosts", "waves", "max_failures", "on_failure", "tasks", "handlers"];
+const STAGE: &[&str] =
+    &["name", "hosts", "waves", "max_failures", "on_failure", "pause", "tasks", "handlers"];
 
 #[derive(Debug)]
 pub struct Playbook {
@@ -32,6 +33,7 @@ pub struct StagePlan {
     pub waves: Vec<Size>,
     pub max_failures: MaxFailures,
     pub on_failure: OnFailure,
+    pub pause: Option<Pause>,
     pub tasks: Vec<TaskPlan>,
     pub handlers: Vec<TaskPlan>,
     /// Written without a stage.
@@ -147,6 +149,7 @@ impl StagePlan {
             waves: vec![],
             max_failures: MaxFailures::Count(0),
             on_failure: OnFailure::Stop,
+            pause: None,
             tasks: vec![],
             handlers: vec![],
             top_level: false,
@@ -189,6 +192,8 @@ fn stage(node: &Node, index: usize, at: &Span, templates: &Templates, reader: &m
             "waves" => stage.waves = waves(entry, reader),
             "max_failures" => stage.max_failures = max_failures(entry, reader),
             "on_failure" => stage.on_failure = on_failure(entry, reader),
+            "pause" if entry.node.as_str() == Some("ask") => stage.pause = Some(Pause::Ask),
+            "pause" => stage.pause = reader.duration(entry).map(Pause::For),
             "tasks" => stage.tasks = tasks::read(entry, templates, reader),
             "handlers" => stage.handlers = tasks::read(entry, templates, reader),
             _ => reader.unknown_key(entry, STAGE, &format!("stage `{}`", stage.name)),

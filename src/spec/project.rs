@@ -13,7 +13,7 @@ use crate::spec::late::LateNames;
 use crate::spec::load::Sources;
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::{Mistake, Mistakes};
-use crate::spec::model::{Body, MaxFailures, OnFailure, Stage, TaskSpec, Vars};
+use crate::spec::model::{Body, MaxFailures, OnFailure, Pause, Stage, TaskSpec, Vars};
 use crate::spec::order::Tags;
 use crate::spec::playbook::StagePlan;
 use crate::spec::resolve::Poison;
@@ -29,6 +29,7 @@ pub struct Chosen {
     waves: Vec<usize>,
     max_failures: MaxFailures,
     on_failure: OnFailure,
+    pause: Option<Pause>,
     tasks: Vec<Planned>,
     handlers: Vec<Planned>,
 }
@@ -57,6 +58,7 @@ impl Chosen {
             hosts,
             max_failures: stage.max_failures,
             on_failure: stage.on_failure,
+            pause: stage.pause,
             tasks: Planned::all(stage.tasks),
             handlers: Planned::all(stage.handlers),
         }
@@ -216,6 +218,7 @@ fn finish(inventory: &Inventory, stage: Chosen) -> Stage {
         waves: stage.waves,
         max_failures: stage.max_failures,
         on_failure: stage.on_failure,
+        pause: stage.pause,
     }
 }
 

@@ -69,6 +69,21 @@ fn waves_go_one_after_the_other() {
 }
 
 #[test]
+fn between_waves_there_is_time_to_look() {
+    let ran = waves("pause = \"1s\"").run(&[]).ends(0);
+    let said: Vec<&str> = ran.of("notice").filter_map(|event| event["text"].as_str()).collect();
+    assert_eq!(said, ["1 s until wave 2 of 3 of stage roll", "1 s until wave 3 of 3 of stage roll"]);
+}
+
+#[test]
+fn where_nobody_can_be_asked_the_next_wave_does_not_begin() {
+    let tow = waves("pause = \"ask\"");
+    let ran = tow.run(&[]).ends(3);
+    assert_eq!(tow.read("log").lines().collect::<Vec<_>>(), ["h1"]);
+    assert!(format!("{ran:?}").contains("there is no terminal to ask at"), "{ran:#?}");
+}
+
+#[test]
 fn a_failure_in_a_wave_stops_the_waves_behind_it() {
     let tow = waves("").file("bad-h2", "");
     let ran = tow.run(&[]).ends(3);
