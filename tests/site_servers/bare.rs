@@ -77,6 +77,8 @@ fn flask_with_postgresql_on_debian_12_and_13() {
                 let token = visitor.register();
                 is_written(site, &visitor, Some(&token));
                 site.speaks_modern_tls_only();
+                let owners = "cd /srv/pythonweb && stat -c %U . releases releases/1 releases/1/.env releases/1/units | sort -u";
+                assert_eq!(site.lab.inside(site.servers[0], owners), "root");
                 let exposure = site.exposure("pythonweb@1.service");
                 assert!(exposure <= 2.5, "{exposure}");
                 reboot(site);
