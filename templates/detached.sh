@@ -4,7 +4,7 @@
 # somebody has heard of it, and says so: detached.sh JOB.
 unit=tow-job-$1 user=$2 folder=$3 limit=$4 command=$5
 place=/var/lib/towline/jobs
-log=$place/$unit.log code=$place/$unit.code asked=$place/$unit.command
+log=$place/$1.log code=$place/$1.code asked=$place/$1.command
 if [ $# = 1 ]; then rm -f "$code"; exit; fi
 mkdir -p -m 0755 /var/lib/towline && mkdir -p -m 0700 "$place" || exit 1
 

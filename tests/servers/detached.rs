@@ -53,6 +53,7 @@ fn what_a_lost_run_has_begun_ends_by_itself_and_its_result_is_heard_by_the_next(
             assert_eq!(lab.inside("srv1", TRACES), format!("{}inactive", "nobody\n".repeat(times)));
         }
     }
+    lab.inside("srv1", "rm -rf /var/lib/towline/jobs /tmp/trace");
 }
 
 #[test]
@@ -68,4 +69,5 @@ fn ctrl_c_ends_it() {
     .unwrap();
     assert_eq!(run.wait().unwrap().code(), Some(130));
     assert_eq!(lab.inside("srv1", TRACES), "begun\ninactive");
+    lab.inside("srv1", "rm -rf /var/lib/towline/jobs /tmp/trace");
 }

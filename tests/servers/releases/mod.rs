@@ -165,7 +165,7 @@ pub fn shop() -> Lab {
     for host in PAIR {
         lab.inside(
             host,
-            "systemctl disable -q --now shop.socket 'shop@*' 2>/dev/null || true; systemctl stop 'shop@*' 'tow-*-shop' load || true; \
+            "umount -l /srv/shop /var/lib/towline/shop /mnt/small 2>/dev/null || true; systemctl disable -q --now shop.socket 'shop@*' 2>/dev/null || true; systemctl stop 'shop@*' 'tow-*-shop' load || true; \
              rm -rf /etc/systemd/system/shop* /etc/systemd/system/*.wants/shop* /srv/shop /var/lib/towline/shop /run/load.*; systemctl daemon-reload; systemctl reset-failed",
         );
     }
