@@ -17,6 +17,8 @@ impl<'a> Served<'a> {
     fn on(lab: &'a Lab, server: &'static [&'static str], domain: &'static str) -> Served<'a> {
         let site = Site::init(lab, &Wish::new("pythonweb", "postgresql", server).at(domain));
         site.run(&[]).must_succeed();
+        // Another operator may have been here before, with other secrets.
+        site.told(&["deploy"], &[]).must_succeed();
         site.browser().is_served();
         let before = lab.inside(server[0], STATE);
         Served { site, before }

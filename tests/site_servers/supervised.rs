@@ -12,7 +12,7 @@ const TIMER: &str = r#"app.timers=[{ name = "tidy", command = "true", calendar =
 
 /// What runs: programs, timers, and the release that is told as current.
 const STATE: &str = "supervisorctl status | awk '{ print $1, $2 }' | grep supervised
-    systemctl list-units --plain --no-legend --state=active 'supervised-*.timer' | cut -d' ' -f1
+    systemctl list-units --plain --no-legend --state=active 'supervised-*.timer' | cut -d' ' -f1 | grep -v backup
     readlink /srv/supervised/current";
 
 fn runs(site: &Site<'_>, release: &str) {
