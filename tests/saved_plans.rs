@@ -51,7 +51,7 @@ name = "site"
   name = "motd"
   template = { src = "motd.hbs", dest = "{{root}}/motd" }
   [[stages.tasks]]
-  name = "settings"
+  name = "settings {{secrets.token}}"
   env = { path = "{{root}}/.env", vars = { TOKEN = "{{secrets.token}}" } }
   [[stages.tasks]]
   name = "count"

@@ -25,6 +25,7 @@ const KEPT: usize = 4000;
 pub struct Record {
     /// Mixed into all digests, so that nobody can try passwords against one.
     salt: String,
+    /// By digests too: a name may have a secret in it.
     tasks: BTreeMap<String, Mark>,
 }
 
@@ -74,16 +75,16 @@ impl Record {
     }
 
     pub fn mark(&self, wish: &Wish) -> Option<&Mark> {
-        self.tasks.get(&wish.key)
+        self.tasks.get(&self.salted(&wish.key))
     }
 
     /// Whether the very same was applied.
     pub fn is_same(&self, mark: &Mark, wish: &Wish) -> bool {
-        mark.digests.contains(&self.salted(wish))
+        mark.digests.contains(&self.salted(wish.digest.as_str()))
     }
 
-    fn salted(&self, wish: &Wish) -> String {
-        Digest::of(format!("{}\n{}", self.salt, wish.digest.as_str()).as_bytes()).as_str().to_owned()
+    fn salted(&self, text: &str) -> String {
+        Digest::of(format!("{}\n{text}", self.salt).as_bytes()).as_str().to_owned()
     }
 
     fn add(&mut self, wishes: &[Wish], run: &str, at: i64) {
@@ -93,7 +94,8 @@ impl Record {
         let mut marks: BTreeMap<String, Mark> = BTreeMap::new();
         for wish in wishes {
             let mark = Mark { digests: vec![], run: run.to_owned(), at };
-            marks.entry(wish.key.clone()).or_insert(mark).digests.push(self.salted(wish));
+            let digest = self.salted(wish.digest.as_str());
+            marks.entry(self.salted(&wish.key)).or_insert(mark).digests.push(digest);
         }
         self.tasks.extend(marks);
         if self.tasks.len() > KEPT {

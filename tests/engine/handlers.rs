@@ -21,6 +21,11 @@ notify = ["reload"]
 name = "last"
 command = "sh -c 'echo task >> @/{{host.name}}.log; test ! -e @/bad-{{host.name}}'"
 changed_when = "false"
+[[stages.tasks]]
+name = "left out"
+when = "(eq host.name \"nobody\")"
+command = "true"
+notify = ["never"]
 [[stages.handlers]]
 name = "never"
 command = "echo never >> @/{{host.name}}.log"
@@ -34,10 +39,13 @@ fn they_run_once_at_the_end_and_only_after_a_change() {
     let sshd = Sshd::start(&[]);
     let tow = Towline::over(&sshd, &["a"]).playbook(PLAYBOOK);
     let ran = tow.run(&[]).ends(0);
-    assert_eq!(ran.tasks("a"), ["one: changed", "two: changed", "last: unknown", "reload: changed"]);
+    assert_eq!(
+        ran.tasks("a"),
+        ["one: changed", "two: changed", "last: unknown", "left out: skipped", "reload: changed"]
+    );
     assert_eq!(tow.read("a.log"), "task\nreload\n");
     let ran = tow.run(&[]).ends(0);
-    assert_eq!(ran.tasks("a"), ["one: already", "two: already", "last: unknown"]);
+    assert_eq!(ran.tasks("a"), ["one: already", "two: already", "last: unknown", "left out: skipped"]);
 }
 
 #[test]

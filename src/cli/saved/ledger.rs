@@ -33,7 +33,7 @@ impl Book {
         let masked = |line: &String| self.mask.apply(line);
         Entry {
             stage: task.stage.clone(),
-            task: task.task.clone(),
+            task: self.mask.apply(&task.task),
             origin: task.origin.clone(),
             decision: name.to_owned(),
             what: what.iter().map(masked).collect(),
@@ -54,7 +54,7 @@ impl Book {
         let text = shown.filter_map(|diff| {
             let bytes = diff.new.as_ref()?.as_bytes()?;
             let text = std::str::from_utf8(bytes).ok()?;
-            Some((diff.path.to_string(), self.mask.apply(text)))
+            Some((self.mask.apply(diff.path.as_ref()), self.mask.apply(text)))
         });
         text.collect()
     }
@@ -64,6 +64,7 @@ impl Book {
         let mut places: BTreeMap<String, String> = BTreeMap::new();
         for (probe, fact) in seen {
             if let Some(place) = place(probe) {
+                let place = self.mask.apply(&place);
                 let answer = format!("{:?}\n", settled(fact));
                 places.entry(place).or_default().push_str(&answer);
             }
