@@ -31,12 +31,14 @@ impl Topic for Clock {
     }
 }
 
+/// Rounded: what is two days off is not called 47 hours because the question took a second.
 fn spoken(seconds: i64) -> String {
+    let whole = |unit: i64| (seconds + unit / 2) / unit;
     match seconds {
         0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} minutes", seconds / 60),
-        7200..172_800 => format!("{} hours", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
+        _ if whole(60) < 120 => format!("{} minutes", whole(60)),
+        _ if whole(3600) < 48 => format!("{} hours", whole(3600)),
+        _ => format!("{} days", whole(86_400)),
     }
 }
 
@@ -54,6 +56,7 @@ mod tests {
         }
         assert!(of(1002 + 86_400).starts_with("warning: the clock is 24 hours ahead of this machine's → "));
         assert!(of(1000 - 300).starts_with("warning: the clock is 5 minutes behind this machine's"));
+        assert!(of(1001 - 2 * 86_400).starts_with("warning: the clock is 2 days behind this machine's"));
         assert!(sample.said("now \n").is_empty());
     }
 }

@@ -197,17 +197,18 @@ fn a_firewall_that_lets_nobody_through() {
     }
 }
 
-/// A certificate of `shop.lab.test` where certbot would have it, which ends so many days from now, of 90.
+/// A certificate of `shop.lab.test` where certbot would have it, for 90 days, of which half a day less than so many is
+/// left: what is told in whole days does not depend on the second in which it is looked at.
 fn certificate(lab: &Lab, days: i32) {
+    let (begins, ends) = ((days - 90) * 24 - 12, days * 24 - 12);
     let config = "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nrand_serial=yes\nnew_certs_dir=.\npolicy=p\ndefault_md=sha256\ncopy_extensions=copy\n[p]\ncommonName=supplied\n";
     lab.both(&format!(
         "rm -rf /root/issue; mkdir -p /root/issue /etc/letsencrypt/live/shop; cd /root/issue; touch index.txt
         cat >conf <<'END'\n{config}END
         openssl req -new -newkey rsa:2048 -nodes -keyout key -subj /CN=shop.lab.test -addext subjectAltName=DNS:shop.lab.test -out request 2>/dev/null
-        at() {{ date -u -d \"$1 days\" +%Y%m%d%H%M%SZ; }}
-        openssl ca -batch -notext -selfsign -config conf -keyfile key -in request -out cert -startdate $(at {}) -enddate $(at {days}) 2>/dev/null
-        cp cert /etc/letsencrypt/live/shop/fullchain.pem",
-        days - 90
+        at() {{ date -u -d \"$1 hours\" +%Y%m%d%H%M%SZ; }}
+        openssl ca -batch -notext -selfsign -config conf -keyfile key -in request -out cert -startdate $(at {begins}) -enddate $(at {ends}) 2>/dev/null
+        cp cert /etc/letsencrypt/live/shop/fullchain.pem"
     ));
 }
 
