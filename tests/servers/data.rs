@@ -502,6 +502,29 @@ fn postgresql_and_files_come_back() {
 
 #[test]
 #[ignore = "needs real servers: tests/run"]
+fn a_package_that_is_not_there_or_is_another_one_switches_nothing() {
+    let notes = Notes::new("sqlite", "srv2", "srv2");
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    let digest = "0".repeat(64);
+    for (requirements, part) in [
+        (format!("gunicorn==23.0.0 --hash=sha256:{digest}\n"), "DO NOT MATCH THE HASHES"),
+        // Nobody is behind that port.
+        ("--index-url http://127.0.0.1:9/simple\nitsdangerous\n".to_owned(), "127.0.0.1"),
+    ] {
+        notes.lab.write("src/requirements.txt", &requirements);
+        let said = must(3, &notes.tow("deploy", &[]));
+        assert!(said.contains(part) && said.contains("hint: "), "{part} is not said: {said}");
+        assert_eq!(notes.says(), "200 first");
+        assert!(notes.lab.inside("srv2", "readlink /srv/notes/current").starts_with("releases/1-"));
+        notes.nothing_is_open();
+    }
+    notes.lab.write("src/requirements.txt", "gunicorn\n");
+    must(0, &notes.tow("deploy", &[]));
+    assert_eq!(notes.says(), "200 first");
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
 fn sqlite_and_files_come_back() {
     let notes = Notes::new("sqlite", "srv2", "srv2");
     lost_and_found(&notes);
