@@ -5,6 +5,7 @@ pub mod backup;
 pub mod lock;
 pub mod look;
 pub mod name;
+pub mod probe;
 pub mod state;
 
 use serde::{Deserialize, Serialize};

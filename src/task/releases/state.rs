@@ -24,6 +24,8 @@ pub struct State {
     pub schemas: Vec<(ReleaseName, String)>,
     /// The last line of the journal.
     pub journal: Option<String>,
+    /// What the probe found when the asking run switched.
+    pub probed: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,7 @@ impl State {
                 "unit" => value.clone_into(&mut state.unit),
                 "since" => value.clone_into(&mut state.since),
                 "before" => value.clone_into(&mut state.before),
+                "probed" => value.clone_into(&mut state.probed),
                 "pending" => state.pending = Some(value.to_owned()),
                 "journal" => state.journal = Some(value.to_owned()),
                 "release" => {

@@ -15,4 +15,7 @@ state() {
     printf 'pending=%s\nbefore=%s\n' "$(field "$folder/pending" new)" "$(field "$folder/pending" old)"
   if [ -e "$folder/lock" ]; then held; fi
   tail -n 1 "$folder/journal.jsonl" 2>/dev/null | sed 's/^/journal=/'
+  # What the probe of this run's own switch has found.
+  [ -z "$run" ] || grep -F "\"run\":\"$run\"" "$folder/journal.jsonl" 2>/dev/null |
+    sed -n 's/.*"event":"switched","release":"'"$now"'".*"why":"\([^"]*\)"}$/probed=\1/p' | tail -n 1
 }

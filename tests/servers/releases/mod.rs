@@ -73,13 +73,14 @@ here = "{{root}}/releases/{{release}}"
 early = 0
 late = 0
 sick = "nobody"
+probed = ""
 migrate = "true"
 
 [[stages]]
 name = "prepare"
 
   [[stages.tasks]]
-  package = "python3"
+  package = ["python3", "curl"]
   timeout = "10m"
 
   [[stages.tasks]]
@@ -136,7 +137,7 @@ on_failure = "rollback"
   [[stages.tasks]]
   name = "switch"
   tags = ["switch"]
-  release_switch = { app = "{{app.name}}", root = "{{root}}", release = "{{release}}", settle = "1s" }
+  release_switch = { app = "{{app.name}}", root = "{{root}}", release = "{{release}}", settle = "1s", probe = { url = "{{probed}}", connect = "/run/shop.sock" } }
 
   [[stages.tasks]]
   name = "gate"
