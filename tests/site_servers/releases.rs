@@ -71,7 +71,11 @@ impl<'a> Load<'a> {
              tail -n 1 /run/wrk.said; cat /run/load.said /run/load.wrong /run/wrk.said";
         let said = self.0.lab.inside(self.0.servers[0], line);
         let counts: Vec<u64> = said.split_whitespace().take(6).map_while(|word| word.parse().ok()).collect();
-        eprintln!("{what}: failed, slowest in ms, sent: with POSTs {:?}, others {:?}", &counts[..3], &counts[3..]);
+        eprintln!(
+            "{what}: failed, slowest in ms, sent: with POSTs {:?}, others {:?}",
+            &counts[..3],
+            &counts[3..]
+        );
         let well = matches!(counts[..], [0, _, mixed, 0, slowest, sent] if slowest < 500 && sent > 200 && mixed > 200);
         assert!(well, "{what}: failed, slowest in ms, sent: {said}");
     }

@@ -126,10 +126,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused() {
-        for url in ["a.example", "ftp://a", "https:///x", "https://a/#b", "https://a/[1-9]", "https://a/ b", "https://a/\"b"] {
+        for url in [
+            "a.example",
+            "ftp://a",
+            "https:///x",
+            "https://a/#b",
+            "https://a/[1-9]",
+            "https://a/ b",
+            "https://a/\"b",
+        ] {
             assert!(read(&format!("url = '{url}'")).unwrap().check().is_err(), "{url}");
         }
-        for way in ["127.0.0.1", "localhost:http", "a:0", "run/a.sock", "/run/a b", "[::1]", "a;b:1", ":443"] {
+        for way in ["127.0.0.1", "localhost:http", "a:0", "run/a.sock", "/run/a b", "[::1]", "a;b:1", ":443"]
+        {
             let probe = read(&format!("url = 'http://a'\nconnect = '{way}'")).unwrap();
             assert!(probe.check().is_err(), "{way}");
         }

@@ -163,7 +163,8 @@ pub const PROBED: &str = "probed=http://shop/";
 
 /// A release that comes up; where `sick` holds, every fifth request fails.
 pub fn sometimes(sick: &str) -> String {
-    let answers = SERVER.replace("send_response(200)", "send_response(500 if SICK and next(COUNT) % 5 == 0 else 200)");
+    let answers =
+        SERVER.replace("send_response(200)", "send_response(500 if SICK and next(COUNT) % 5 == 0 else 200)");
     let head = format!("\nimport itertools\nSICK, COUNT = {sick}, itertools.count(1)\n\nclass Server(");
     let sick = answers.replace("\nclass Server(", &head);
     assert_eq!(sick.matches("COUNT").count(), 2);

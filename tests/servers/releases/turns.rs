@@ -35,7 +35,12 @@ fn a_release_that_fails_some_of_its_requests_does_not_stay() {
     must(0, &tow(&lab, "deploy", &[]));
     lab.write("shop/server.py", &sometimes("True"));
     let said = must(3, &tow(&lab, "deploy", &["--set", PROBED]));
-    for part in ["does not answer as it has to", " failed (status 500), p99 ", "at most 1 % may fail", "serves, as before"] {
+    for part in [
+        "does not answer as it has to",
+        " failed (status 500), p99 ",
+        "at most 1 % may fail",
+        "serves, as before",
+    ] {
         assert!(said.contains(part), "{part} is not said: {said}");
     }
     let last = lab.inside("srv1", "tail -n 1 /var/lib/towline/shop/journal.jsonl");
