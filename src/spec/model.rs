@@ -166,6 +166,8 @@ pub struct TaskSpec {
     pub retries: u32,
     /// Between tries.
     pub delay: Duration,
+    /// Its command goes on when the link is lost.
+    pub detached: bool,
 }
 
 impl TaskSpec {
@@ -188,6 +190,7 @@ impl TaskSpec {
             timeout: None,
             retries: 0,
             delay: Duration::ZERO,
+            detached: false,
         }
     }
 }

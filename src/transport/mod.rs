@@ -42,6 +42,11 @@ pub trait Link: Send + Sync {
     /// the server allows one channel only); for ending process groups.
     async fn aside(&self, script: &str) -> Result<()>;
 
+    /// What is under way there may outlive it.
+    fn can_be_lost(&self) -> bool {
+        true
+    }
+
     /// The account that logged in, for messages.
     fn user(&self) -> String {
         std::env::var("USER").unwrap_or_else(|_| "the login user".into())

@@ -16,6 +16,8 @@ pub struct Hello {
     pub tmp: String,
     /// Of the shell itself.
     pub pid: String,
+    /// Root acts there, and systemd.
+    pub detaches: bool,
 }
 
 /// The lines behind the marker `h`.
@@ -23,7 +25,7 @@ pub fn hello(text: &str) -> Hello {
     let mut lines = text.lines();
     let uname: Vec<&str> = lines.next().unwrap_or("").split(' ').collect();
     let mut next = || lines.next().unwrap_or("").to_owned();
-    let (user, home, tmp, pid) = (next(), next(), next(), next());
+    let (user, home, tmp, pid, detaches) = (next(), next(), next(), next(), next() == "detaches");
     let release: HashMap<&str, &str> = lines
         .filter_map(|line| line.split_once('='))
         .map(|(key, value)| (key, value.trim_matches(['"', '\''])))
@@ -45,7 +47,7 @@ pub fn hello(text: &str) -> Hello {
     };
     // It will stand behind `kill`.
     let pid = if pid.bytes().all(|b| b.is_ascii_digit()) { pid } else { String::new() };
-    Hello { host, tmp, pid }
+    Hello { host, tmp, pid, detaches }
 }
 
 /// Facts for `probes` from the answers to `script::probes(probes)`.

@@ -7,6 +7,7 @@ mod answers;
 mod batch;
 mod blobs;
 mod course;
+mod detached;
 mod frames;
 mod layout;
 mod places;
@@ -54,6 +55,8 @@ pub struct Runner {
     present: std::collections::HashSet<Digest>,
     /// Something was asked to be removed, and may be under way.
     cleaning: bool,
+    /// Commands can go on there without this connection.
+    detaches: bool,
 }
 
 impl std::fmt::Debug for Runner {
@@ -117,6 +120,7 @@ impl Runner {
             folder: None,
             present: std::collections::HashSet::new(),
             cleaning: false,
+            detaches: false,
         };
         let hello = runner.collect("k", HELLO).await?;
         let greeting =
@@ -124,6 +128,7 @@ impl Runner {
         let hello = answers::hello(&String::from_utf8_lossy(&greeting));
         runner.tmp = if hello.tmp.starts_with('/') { hello.tmp } else { "/tmp".into() };
         runner.pid = hello.pid;
+        runner.detaches = hello.detaches && runner.link.can_be_lost();
         let mut facts = Facts::new(hello.host);
         // From here on, stderr belongs to commands.
         runner.complaint.clear();
