@@ -47,6 +47,11 @@ pub trait Link: Send + Sync {
         true
     }
 
+    /// It is gone: nothing can be done over it any more.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
     /// The account that logged in, for messages.
     fn user(&self) -> String {
         std::env::var("USER").unwrap_or_else(|_| "the login user".into())

@@ -18,6 +18,10 @@ pub struct Hello {
     pub pid: String,
     /// Root acts there, and systemd.
     pub detaches: bool,
+    /// Which start of the host this is.
+    pub boot: String,
+    /// When the shell began, in ticks of that start.
+    pub born: String,
 }
 
 /// The lines behind the marker `h`.
@@ -26,6 +30,7 @@ pub fn hello(text: &str) -> Hello {
     let uname: Vec<&str> = lines.next().unwrap_or("").split(' ').collect();
     let mut next = || lines.next().unwrap_or("").to_owned();
     let (user, home, tmp, pid, detaches) = (next(), next(), next(), next(), next() == "detaches");
+    let (boot, stat) = (next(), next());
     let release: HashMap<&str, &str> = lines
         .filter_map(|line| line.split_once('='))
         .map(|(key, value)| (key, value.trim_matches(['"', '\''])))
@@ -45,9 +50,10 @@ pub fn hello(text: &str) -> Hello {
         home,
         hostname: uname.get(1).copied().unwrap_or("").to_owned(),
     };
-    // It will stand behind `kill`.
-    let pid = if pid.bytes().all(|b| b.is_ascii_digit()) { pid } else { String::new() };
-    Hello { host, tmp, pid, detaches }
+    // They will stand in scripts.
+    let number = |text: &str| if text.bytes().all(|b| b.is_ascii_digit()) { text.to_owned() } else { String::new() };
+    let born = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)).unwrap_or_default();
+    Hello { host, tmp, pid: number(&pid), detaches, boot, born: number(born) }
 }
 
 /// Facts for `probes` from the answers to `script::probes(probes)`.
