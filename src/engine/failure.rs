@@ -42,9 +42,9 @@ pub fn explain(action: &Action, ending: Ending, capture: &Capture) -> Error {
 /// by itself does.
 pub fn broken_off(error: Error, action: &Action, goes_on: bool) -> Error {
     match (error.kind, action) {
-        (Kind::Unreachable, _) if goes_on => {
-            error.hint("the command goes on there by itself: run again, which waits for it and hears how it ended")
-        }
+        (Kind::Unreachable, _) if goes_on => error.hint(
+            "the command goes on there by itself: run again, which waits for it and hears how it ended",
+        ),
         (Kind::Unreachable, Action::Run(_)) => Error { kind: Kind::Unknown, ..error }
             .hint("look at the host: the command may still run or have finished; run again when you know"),
         _ => error,

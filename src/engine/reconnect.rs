@@ -65,7 +65,8 @@ impl HostRun {
         let broken = self.broken.take();
         let from = broken.as_ref().map_or(at, |broken| broken.from.unwrap_or(broken.end));
         let under_way = broken.and_then(|broken| broken.under_way);
-        let then = under_way.as_ref().map_or(Then::Ends, |work| self.then(&part.specs[work.index], &work.action));
+        let then =
+            under_way.as_ref().map_or(Then::Ends, |work| self.then(&part.specs[work.index], &work.action));
         let mut error = error;
         if self.may_reconnect(&error).await {
             match self.reconnect(then).await {
@@ -125,8 +126,11 @@ impl HostRun {
         self.runner = Some(runner);
         self.facts.forget();
         if anew {
-            return Err(Error::failed(format!("{} has started anew in the middle of the run", self.host.name))
-                .hint("run the same command again: it looks at everything anew"));
+            return Err(Error::failed(format!(
+                "{} has started anew in the middle of the run",
+                self.host.name
+            ))
+            .hint("run the same command again: it looks at everything anew"));
         }
         if then != Then::Unknown {
             self.put_in_order(&left, then, &mut cancel).await?;
@@ -145,7 +149,8 @@ impl HostRun {
                 Ok(Runner::start(link, &[], false, self.run.emitter.mask()).await?.0)
             };
             let left = patience.saturating_sub(began.elapsed());
-            let late = || Error::unreachable(format!("it was not reached again within {} s", patience.as_secs()));
+            let late =
+                || Error::unreachable(format!("it was not reached again within {} s", patience.as_secs()));
             let tried = tokio::time::timeout(left, trying).await.unwrap_or_else(|_| Err(late()));
             match tried {
                 Err(error) if error.kind == Kind::Unreachable && began.elapsed() + PAUSE < patience => {
@@ -169,8 +174,9 @@ impl HostRun {
             () = cancelled(cancel) => return Err(interrupted()),
         };
         if !is_clear {
-            return Err(Error::new(Kind::Unknown, "what the lost connection had begun does not end")
-                .hint("look at the host: the command may still run or have finished; run again when you know"));
+            return Err(Error::new(Kind::Unknown, "what the lost connection had begun does not end").hint(
+                "look at the host: the command may still run or have finished; run again when you know",
+            ));
         }
         let Some(hold) = self.run.hold.clone() else { return Ok(()) };
         let name = self.host.name.clone();

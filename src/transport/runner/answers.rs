@@ -51,8 +51,10 @@ pub fn hello(text: &str) -> Hello {
         hostname: uname.get(1).copied().unwrap_or("").to_owned(),
     };
     // They will stand in scripts.
-    let number = |text: &str| if text.bytes().all(|b| b.is_ascii_digit()) { text.to_owned() } else { String::new() };
-    let born = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)).unwrap_or_default();
+    let number =
+        |text: &str| if text.bytes().all(|b| b.is_ascii_digit()) { text.to_owned() } else { String::new() };
+    let born =
+        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)).unwrap_or_default();
     Hello { host, tmp, pid: number(&pid), detaches, boot, born: number(born) }
 }
 

@@ -76,7 +76,8 @@ impl Runner {
         }
         let after =
             if batch.then.is_empty() { String::new() } else { script::probes(batch.then, &self.token) };
-        self.send(format!("{fresh}{}{after}", script::actions(&unpack, batch.actions, &tag, self.detaches))).await?;
+        self.send(format!("{fresh}{}{after}", script::actions(&unpack, batch.actions, &tag, self.detaches)))
+            .await?;
         let ending = self.follow(batch.actions, cancel, sink, ready).await?;
         self.heard(batch.actions, ending).await?;
         if ending != Ending::Done {

@@ -45,7 +45,7 @@ begin() {
 
 exec 8<$jobs && flock 8 || exit 1
 find_it
-if [ -n "$job" ]; then echo "a run before, whose link was lost, has begun this" >&2; else begin; fi
+if [ -n "$job" ]; then echo "this was begun before, over a link that was lost" >&2; else begin; fi
 exec 7<"$job/code" 8<&-
 # Its output while it runs; what was opened is read to its end, whoever removes it.
 pid=$(systemctl show -p MainPID --value "${job##*/}")

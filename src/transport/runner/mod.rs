@@ -247,8 +247,9 @@ impl Runner {
     /// Why a shell that ended before its time did so.
     fn ended(&self, code: Option<i32>, why: Option<String>) -> Error {
         let stderr = String::from_utf8_lossy(&self.complaint);
-        let said: Vec<String> =
-            stderr.lines().map(str::trim).filter(|line| !line.is_empty()).map(ToOwned::to_owned).collect();
+        // Markers are no words of the host's.
+        let said = stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('\u{1e}'));
+        let said: Vec<String> = said.map(ToOwned::to_owned).collect();
         if let Some(error) = explain_sudo(&stderr, &self.link.user()) {
             return error;
         }

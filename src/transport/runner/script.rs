@@ -189,8 +189,8 @@ fn program(program: &Program) -> (String, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
-    use super::actions;
-    use crate::words::action::{Action, Command, Owner};
+    use super::{actions, heard};
+    use crate::words::action::{Action, Command, Detached, Owner};
     use crate::words::names::{FileMode, RemotePath, UserName};
 
     fn path(text: &str) -> RemotePath {
@@ -205,6 +205,38 @@ mod tests {
             actions("", &[action], "x", true),
             "_F=0\n[ $_F != 0 ] || { _o b 0; { mkdir -m 0750 -- '/srv/my app' && chown -h app -- '/srv/my app'; } </dev/null; _r=$?; [ $_r = 0 ] || _F=1; _m e 0 $_r; }\n_m z $_F\n"
         );
+    }
+
+    #[test]
+    fn what_goes_on_by_itself_is_begun_by_a_shell_of_its_own() {
+        let pip = |detached| {
+            let command = Command::new("pip").env("TOKEN", "it's").user(Some(UserName::new("app").unwrap()));
+            [Action::Run(command.detached(detached))]
+        };
+        let script = actions("", &pip(Detached::WhileItRuns), "x", true);
+        let begins = "_F=0\nif [ $_F = 0 ]; then _o b 0; _a app\n_X=$_X $_S /bin/sh <<'_Ex0' &\n\
+            key=d7b03f08c6443b5b5a3e1b0b8d7e4f1b unit=tow-job-0 limit=3660 hear= codes='0' fed= job=\n\
+            script() { cat <<'_Jx0'\n{ HOME=~app USER=app LOGNAME=app; export HOME USER LOGNAME; cd ~app 2>/dev/null || cd /\n\
+            export TOKEN='it'\\''s'\nexec pip\n} </dev/null\n_Jx0\n}\nshell=$_X\n";
+        // What is a digest there is none here.
+        let (key, unit) = (between(&script, "key=", " "), between(&script, "unit=tow-job-", " "));
+        let begins = begins.replace(between(begins, "key=", " "), key);
+        let begins = begins.replace("tow-job-0", &format!("tow-job-{unit}"));
+        assert!(script.starts_with(&begins), "{script}");
+        assert!(script.ends_with("exit \"$ended\"\n_Ex0\n_w 0 '0'; fi\n_m z $_F\n"), "{script}");
+        // The same again, whatever its mark; and what waits for it knows it by the same key.
+        assert_eq!(key, between(&actions("", &pip(Detached::UntilHeard), "y", true), "key=", " "));
+        assert!(heard(&pip(Detached::WhileItRuns)).contains(&format!(" = {key} ] && rm -rf -- \"$_p\"")));
+        // A host that cannot: as any other.
+        let plain = actions("", &pip(Detached::No), "x", true);
+        assert_eq!(
+            (actions("", &pip(Detached::UntilHeard), "x", false), heard(&pip(Detached::No))),
+            (plain, String::new())
+        );
+    }
+
+    fn between<'a>(text: &'a str, before: &str, behind: &str) -> &'a str {
+        text.split_once(before).unwrap().1.split_once(behind).unwrap().0
     }
 
     #[test]
