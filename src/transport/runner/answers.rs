@@ -239,13 +239,14 @@ mod tests {
     #[test]
     fn ubuntu_is_of_the_debian_family() {
         let hello = hello(
-            "Linux web1 x86_64\nroot\n/root\n/tmp\n77\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\nVERSION_CODENAME=noble\n",
+            "Linux web1 x86_64\nroot\n/root\n/tmp\n77\ndetaches\nb00t\n77 (sh (1)) S 1 77 77 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 2600000\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\nVERSION_CODENAME=noble\n",
         );
         assert_eq!(
             (hello.host.family.as_str(), hello.host.version.as_str(), hello.host.hostname.as_str()),
             ("debian", "24.04", "web1")
         );
-        assert_eq!((hello.tmp.as_str(), hello.pid.as_str()), ("/tmp", "77"));
+        assert_eq!((hello.tmp.as_str(), hello.pid.as_str(), hello.detaches), ("/tmp", "77", true));
+        assert_eq!((hello.boot.as_str(), hello.born.as_str()), ("b00t", "4242"));
     }
 
     #[test]
