@@ -10,7 +10,7 @@ use crate::cli::release::{UNKNOWN, application, revision::Revision};
 use crate::engine::Hold;
 use crate::spec::model::Project;
 use crate::task::releases::App;
-use crate::task::releases::lock::{Claim, Settled, Taken, settled, taken};
+use crate::task::releases::lock::{Claim, Settled, Taken, rejoined, settled, taken};
 use crate::task::releases::name::ReleaseName;
 use crate::task::releases::state::State;
 use crate::words::error::{Error, Kind, Result};
@@ -114,6 +114,14 @@ impl Hold for Lease {
 
     fn renew(&self, host: &HostName) -> String {
         self.script(host, Claim::renew)
+    }
+
+    fn rejoin(&self, host: &HostName) -> String {
+        self.script(host, Claim::rejoin)
+    }
+
+    fn rejoined(&self, host: &HostName, said: &Output) -> Result<()> {
+        rejoined(&said.stdout, self.name(host))
     }
 
     fn give_back(&self, host: &HostName, keep: bool) -> String {
