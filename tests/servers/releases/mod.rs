@@ -2,6 +2,7 @@
 
 mod faults;
 mod locks;
+mod resume;
 mod turns;
 
 use std::process::{Child, Output};
