@@ -230,6 +230,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_begun_and_not_ended_is_told_unless_it_may_be_at_work() {
+        let work = "{\"command\":\"deploy\",\"playbook\":\"deploy.toml\",\"release\":\"43-b\",\"revision\":\"b\",\"hosts\":{\"web1\":\"42-a\"},\"set\":[]}";
+        let begun = format!(
+            "{HOST}intent.run=cd34\nintent.holder=ann@laptop\nintent.age=720\nintent.work={work}\nhandlers={{\"site\":[\"reload nginx\"]}}\n"
+        );
+        let of = |text: &str| {
+            let (state, look) = (State::parse(text), Look::parse(text, &[]));
+            let served = Served::of(&state, &look);
+            let update = Ok(pending(None, None));
+            let seen = Seen { state, look, served, source: Source::Folder("..".into()), update };
+            told(&HostName::new("web1").unwrap(), &Ok(seen))
+        };
+        let text = of(&begun);
+        let lines: Vec<_> = text.lines().skip_while(|line| !line.contains("unfinished")).take(3).collect();
+        assert_eq!(
+            lines,
+            [
+                "  unfinished  deploy of 43-b on web1, begun 12 min ago by ann@laptop (run cd34):",
+                "              `tow resume` goes on with it",
+                "  handlers    wait for the next deploy: reload nginx",
+            ]
+        );
+        assert!(!of(&format!("{begun}held=cd34\nage=3\n")).contains("unfinished"));
+    }
+
+    #[test]
     fn an_update_says_how_far_it_is() {
         let said = |behind, ahead| update(&pending(behind, ahead));
         assert_eq!(said(Some(1), Some(0)), "1 commit behind main (9f8e7d6c)");
