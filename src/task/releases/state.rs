@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::task::releases::intent::{ByStage, Intent};
 use crate::task::releases::lock::Holder;
 use crate::task::releases::name::ReleaseName;
 
@@ -26,6 +27,10 @@ pub struct State {
     pub back: Option<(ReleaseName, String)>,
     /// The last line of the journal.
     pub journal: Option<String>,
+    /// What a run has begun and not ended well.
+    pub intent: Option<Intent>,
+    /// Handlers that were notified and did not run.
+    pub handlers: ByStage,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +59,7 @@ pub struct Mark {
 impl State {
     /// Lines that are not understood are left out: a later version may say more.
     pub fn parse(text: &str) -> State {
-        let mut state = State { lock: Holder::parse(text), ..State::default() };
+        let mut state = State { lock: Holder::parse(text), intent: Intent::parse(text), ..State::default() };
         for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
             match key {
                 "current" => value.clone_into(&mut state.current),
@@ -63,6 +68,7 @@ impl State {
                 "before" => value.clone_into(&mut state.before),
                 "pending" => state.pending = Some(value.to_owned()),
                 "journal" => state.journal = Some(value.to_owned()),
+                "handlers" => state.handlers = serde_json::from_str(value).unwrap_or_default(),
                 "release" => {
                     let (name, mark) = value.split_once(' ').unwrap_or((value, ""));
                     let finished = serde_json::from_str(mark).ok();

@@ -3,6 +3,7 @@
 mod faults;
 mod hosts;
 mod locks;
+mod resume;
 mod turns;
 
 use std::process::{Child, Output};
