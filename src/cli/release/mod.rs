@@ -1,13 +1,15 @@
-//! `tow deploy` and `tow rollback`: the shipped playbook, run while the application is locked, with the release that
+//! `tow deploy`, `tow rollback` and what they share with `tow resume`: the shipped playbook, run while the application is locked, with the release that
 //! follows from what the hosts have.
 
 mod alive;
 pub mod ask;
 mod back;
 mod changes;
+mod down;
 mod git;
 mod lease;
 pub mod pending;
+pub mod resume;
 mod revision;
 mod sight;
 pub mod status;
@@ -15,6 +17,7 @@ mod told;
 pub mod unlock;
 pub mod update;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,7 +27,7 @@ use crate::cli::files::DiskFiles;
 use crate::cli::playbook::Ready;
 use crate::cli::release::alive::Alive;
 use crate::cli::release::back::{Back, Schema};
-use crate::cli::release::lease::{Aim, Lease};
+use crate::cli::release::lease::{Aim, Lease, Order};
 use crate::cli::secrets::Edge;
 use crate::cli::{Ended, Stop, playbook};
 use crate::engine::Hold;
@@ -39,6 +42,8 @@ use crate::words::names::RemotePath;
 pub const SWITCH: &str = "switch";
 /// Tasks with this tag put data back.
 const RESTORE: &str = "restore";
+/// And those take migrations back.
+const DOWN: &str = "down";
 /// Stands for the name of a release until the hosts have said what they have.
 pub const UNKNOWN: &str = "0";
 
@@ -51,7 +56,8 @@ pub async fn deploy(args: &Deploy) -> Ended {
         revision::of_repository(first(&checked.project)?, name)?;
     }
     let revision = revision::of(first(&checked.project)?, &DiskFiles::beside(&reader.file)).await?;
-    run(reader, (args.output, args.plan), checked, Aim::Next(revision)).await
+    let aim = if args.fresh { Aim::Fresh(revision) } else { Aim::Next(revision) };
+    run(reader, (args.output, args.plan), checked, aim).await
 }
 
 pub async fn rollback(args: &Rollback) -> Ended {
@@ -59,11 +65,12 @@ pub async fn rollback(args: &Rollback) -> Ended {
     let mut checked = reader.read(&[])?;
     let serving = checked.project.hosts.iter().map(|host| host.name.clone()).collect();
     let mut schema = Schema::of(&checked.project.hosts);
-    if args.restore_backup {
-        schema = Schema::Restored;
-        reader.tags.push(RESTORE.to_owned());
+    let data = [(args.restore_backup, Schema::Restored, RESTORE), (args.migrate_down, Schema::Down, DOWN)];
+    if let Some((_, way, tag)) = data.into_iter().find(|(asked, ..)| *asked) {
+        schema = way;
+        reader.tags.push(tag.to_owned());
         checked = reader.read(&[])?;
-        nobody_is_left_out(&args.app, &checked.project)?;
+        nobody_is_left_out(&args.app, tag, &checked.project)?;
     }
     let back = Back { to: args.to.clone(), schema, serving };
     run(reader, (args.output, args.plan), checked, Aim::Back(back)).await
@@ -73,18 +80,18 @@ pub async fn rollback(args: &Rollback) -> Ended {
 pub async fn restore(app: &Application, output: Output) -> Ended {
     let reader = Reader::new(app.clone(), vec![RESTORE.to_owned()])?;
     let checked = reader.read(&[])?;
-    nobody_is_left_out(app, &checked.project)?;
+    nobody_is_left_out(app, RESTORE, &checked.project)?;
     run(reader, (output, false), checked, Aim::Stay).await
 }
 
-/// Whoever shares a database with a host of the run has to stop writing too.
-fn nobody_is_left_out(app: &Application, limited: &Project) -> std::result::Result<(), Stop> {
+/// Whoever shares a database with a host of the run has to take part when that changes.
+fn nobody_is_left_out(app: &Application, tag: &str, limited: &Project) -> std::result::Result<(), Stop> {
     if app.target.limit.is_none() {
         return Ok(());
     }
     let mut all = app.clone();
     all.target.limit = None;
-    let all = Reader::new(all, vec![RESTORE.to_owned()])?.read(&[])?.project;
+    let all = Reader::new(all, vec![tag.to_owned()])?.read(&[])?.project;
     let takes_part = |host: &Host| limited.hosts.iter().any(|other| other.name == host.name);
     let database = |host: &Host| host.vars.text("database").map(str::to_owned);
     let shared: Vec<String> = limited.hosts.iter().filter_map(database).collect();
@@ -94,8 +101,12 @@ fn nobody_is_left_out(app: &Application, limited: &Project) -> std::result::Resu
     if names.is_empty() {
         return Ok(());
     }
-    Err(Error::config(format!("cannot restore without {}", names.join(", ")))
-        .cause("they have the same database, and would go on writing to what is replaced")
+    let (what, why) = match tag {
+        DOWN => ("take migrations back", "would go on with a release that does not fit it"),
+        _ => ("restore", "would go on writing to what is replaced"),
+    };
+    Err(Error::config(format!("cannot {what} without {}", names.join(", ")))
+        .cause(format!("they have the same database, and {why}"))
         .hint("leave --limit out, or select them too")
         .into())
 }
@@ -114,6 +125,16 @@ impl Reader {
         Ok(Reader { app, file, tags, edge })
     }
 
+    fn playbook(&self) -> String {
+        self.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Of the variables of the command line. Which commit a ref means is known without one.
+    fn names(&self) -> BTreeSet<String> {
+        let names = self.app.set.iter().map(|(name, _)| name.clone());
+        names.filter(|name| name != "app.ref").collect()
+    }
+
     /// With further variables above those of the command line.
     pub fn read(&self, set: &[(String, String)]) -> std::result::Result<Ready, Stop> {
         let stand_in = [("release".to_owned(), UNKNOWN.to_owned())];
@@ -128,12 +149,16 @@ async fn run(reader: Reader, (output, plan): (Output, bool), checked: Ready, aim
     let alive = Alive::begin(&name);
     let claim = Claim { run: name.clone(), holder: alive::operator(), dead: alive.dead() };
     let connection = reader.app.connection.clone();
+    let order = Order { claim, aim, plan, playbook: reader.playbook(), set: reader.names() };
     let load = move |set: &[(String, String)]| reader.read(set).map(|ready| ready.project);
-    let lease = Lease::new(claim, &checked, aim, plan, Box::new(load))?;
+    let lease = Arc::new(Lease::new(order, &checked, Box::new(load))?);
     let mode = if plan { Mode::Plan } else { Mode::Run };
-    let hold = Some((name.clone(), Arc::new(lease) as Arc<dyn Hold>));
+    let hold = Some((name.clone(), lease.clone() as Arc<dyn Hold>));
     let conduct = Conduct { hold, ..Conduct::new(mode, &connection, output, keys) };
     let code = conduct.run(&checked).await?;
+    if let Some(work) = lease.left().filter(|_| code != 0 && !plan && !output.json && !output.quiet) {
+        resume::advise(&work, code);
+    }
     // A host that was lost may still have our lock: the next run shall know that nobody stands behind it.
     let lost = [Kind::Unreachable, Kind::Unknown, Kind::Interrupted].map(Kind::exit_code);
     if !lost.contains(&code) {

@@ -50,7 +50,15 @@ renew() {
   uptime_now >"$folder/lock/.beat" && mv "$folder/lock/.beat" "$folder/lock/beat"
 }
 
-# give_back KEEP: what was switched and not confirmed goes back, unless it is to be kept.
+# The run goes on over another link. A switch that is under way comes to its end first.
+rejoin() {
+  exclusive || { echo "error=somebody else is at work in $folder"; return; }
+  if [ "$(field "$folder/lock/info" run)" != "$run" ]; then [ ! -e "$folder/lock" ] || held; return; fi
+  { grep -v -e '^shell=' -e '^born=' "$folder/lock/info"; printf 'shell=%s\nborn=%s\n' $$ "$(born $$)"; } >"$folder/lock/.info" &&
+    mv "$folder/lock/.info" "$folder/lock/info" && renew && echo rejoined=yes
+}
+
+# give_back KEEP HOW: what was switched and not confirmed goes back, unless it is to be kept; and how the run has ended.
 give_back() {
   exclusive || { echo "error=somebody else is at work in $folder"; return; }
   [ "$(field "$folder/lock/info" run)" != "$run" ] || end_left_behind
@@ -63,7 +71,11 @@ give_back() {
       settle_dead "its run did not end well"
     fi
   fi
-  if [ "$(field "$folder/lock/info" run)" = "$run" ]; then rm -rf "$folder/lock"; fi
+  if ours; then
+    put_handlers
+    end_work "$2"
+    rm -rf "$folder/lock"
+  fi
   state
 }
 
