@@ -221,7 +221,7 @@ impl Hold for Lease {
             Some(settled @ Settled::Bad { .. }) => return Err(bad(&settled)),
             Some(settled) => return Err(Error::failed(settled.told())),
         }
-        let serves = State::parse(&said.stdout).current;
+        let State { current: serves, probed, .. } = State::parse(&said.stdout);
         let release = self.release.lock().unwrap_or_else(PoisonError::into_inner);
         if self.order.plan || serves.is_empty() || release.is_none() {
             return Ok(vec![]);
@@ -234,7 +234,8 @@ impl Hold for Lease {
         Ok(match before {
             "" => vec![format!("{serves} serves")],
             before if before == serves => vec![],
-            before => vec![format!("{serves} serves, where {before} did")],
+            before if probed.is_empty() => vec![format!("{serves} serves, where {before} did")],
+            before => vec![format!("{serves} serves, where {before} did; {probed}")],
         })
     }
 

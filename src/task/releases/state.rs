@@ -31,6 +31,8 @@ pub struct State {
     pub intent: Option<Intent>,
     /// Handlers that were notified and did not run.
     pub handlers: ByStage,
+    /// What the probe found when the asking run switched.
+    pub probed: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,7 @@ impl State {
                 "unit" => value.clone_into(&mut state.unit),
                 "since" => value.clone_into(&mut state.since),
                 "before" => value.clone_into(&mut state.before),
+                "probed" => value.clone_into(&mut state.probed),
                 "pending" => state.pending = Some(value.to_owned()),
                 "journal" => state.journal = Some(value.to_owned()),
                 "handlers" => state.handlers = serde_json::from_str(value).unwrap_or_default(),
