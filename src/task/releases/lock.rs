@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::releases::{App, STATE};
+use crate::task::releases::{App, STATE, sites};
 use crate::words::error::{Error, Kind};
 use crate::words::shell::quote;
 
@@ -57,7 +57,9 @@ impl Claim {
         let words = [("run", &self.run), ("holder", &self.holder), ("dead", &self.dead.join(" "))];
         let words = words.map(|(name, value)| format!("{name}={}", quote(value)));
         let (head, lock, state) = (app.head(), include_str!("lock.sh"), STATE);
-        format!("{}\n{head}settle=1\n{lock}{state}{what}\n", words.join(" "))
+        // Who only gives a sign of life moves nothing.
+        let sites = if what == "renew" { String::new() } else { sites() };
+        format!("{}\n{head}{sites}settle=1\n{lock}{state}{what}\n", words.join(" "))
     }
 
     /// Takes the lock where it is free or its holder is surely dead, and says what there is.
