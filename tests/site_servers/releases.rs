@@ -132,14 +132,20 @@ fn the_site_goes_with_its_release(site: &Site<'_>) {
     site.edit("playbooks/deploy.toml", finish, &format!("{hold}{finish}"));
     site.lab.inside(site.servers[0], "rm -f /run/held");
     let mut gone = site.begin(&["deploy"]);
-    site.lab.inside(site.servers[0], "for n in $(seq 1200); do [ ! -e /run/held ] || exit 0; sleep 0.1; done; exit 1");
+    site.lab.inside(
+        site.servers[0],
+        "for n in $(seq 1200); do [ ! -e /run/held ] || exit 0; sleep 0.1; done; exit 1",
+    );
     assert!(site.browser().is_told("x-season: winter") && live() != before);
     gone.kill().unwrap();
     gone.wait().unwrap();
     site.edit("playbooks/deploy.toml", hold, "");
     site.write("playbooks/templates/mine.conf", "proxy_raed_timeout 5s;\n");
     let error = site.deploy(3).error("web1");
-    assert!(error.contains("unknown directive \"proxy_raed_timeout\"") && error.contains("/snippet:1"), "{error}");
+    assert!(
+        error.contains("unknown directive \"proxy_raed_timeout\"") && error.contains("/snippet:1"),
+        "{error}"
+    );
     as_before("undone by the next run");
 
     site.write("playbooks/templates/mine.conf", "location = /own { return 204; }\n");
