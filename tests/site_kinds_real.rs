@@ -191,9 +191,8 @@ fn a_site_comes_from_a_file_on_the_host() {
     let site = |more: &str| {
         task("nginx_site", &format!("name = 'shop'\nfolder = '{root}'\nfrom = '{root}/site'\n{more}"))
     };
-    let state = || {
-        must("ls -AlR --full-time sites-available sites-enabled; cat sites-enabled/* || :", folder.path())
-    };
+    let state =
+        || must("ls -AlR --full-time sites-available sites-enabled; cat sites-enabled/* || :", folder.path());
     let bare = state();
 
     // A certificate that is still to come stops nobody from testing the rest, and everybody from serving it.

@@ -22,7 +22,8 @@ use crate::words::step::{Change, Step};
 /// it has a file `site` and nginx serves the application, nginx takes that as its site: tested before anything starts, put
 /// in place and reloaded once the release is up, and that of the release before again wherever the switch is undone.
 ///
-/// Where the release does not come up, or nginx does not take its site, the one before goes on serving, and the task fails with the end of its journal.
+/// Where the release does not come up, or nginx does not take its site, the one before goes on serving, and the task fails
+/// with the end of its journal, or with what nginx says.
 /// A switch is provisional until `release_finish` confirms it: a run that does not end well undoes it, and where the run
 /// itself is gone, the host does so.
 ///

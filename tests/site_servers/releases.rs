@@ -126,6 +126,8 @@ fn the_site_goes_with_its_release(site: &Site<'_>) {
     site.edit("inventory.toml", "\nsnippet = \"\"", "\nsnippet = \"mine.conf\"");
     site.write("playbooks/templates/mine.conf", "location = /own { return 204; }\n");
 
+    // What serves is as of an earlier version, which brought no site: what nginx serves it with is kept.
+    site.lab.inside(site.servers[0], "rm /srv/tiny/current/site");
     // A run that is gone between the switch and the end, and the next one, which is refused early.
     let finish = "name = \"finish\"\nhosts = \"web\"\n";
     let hold = "name = \"hold\"\nhosts = \"web\"\n\n  [[stages.tasks]]\n  name = \"hold\"\n  tags = [\"switch\"]\n  command = \"touch /run/held; sleep 600\"\n\n[[stages]]\n";
