@@ -56,6 +56,9 @@ pub struct Mark {
     /// Where the database stood; empty when nobody asked.
     #[serde(default)]
     pub schema: String,
+    /// Of the names and contents of its source; empty where an earlier version made it.
+    #[serde(default)]
+    pub digest: String,
 }
 
 impl State {
