@@ -34,6 +34,17 @@ pub enum Aim {
     Stay,
 }
 
+impl Aim {
+    /// For people: what is done.
+    pub fn told(&self) -> &'static str {
+        match self {
+            Aim::Next(_) | Aim::Fresh(_) | Aim::Again(..) => "deploy",
+            Aim::Back(_) => "rollback",
+            Aim::Stay => "restore",
+        }
+    }
+}
+
 type Load = Box<dyn Fn(&[(String, String)]) -> std::result::Result<Project, Stop> + Send + Sync>;
 
 /// Names of variables and their values.

@@ -86,4 +86,6 @@ fn what_does_not_come_up_or_is_sick_leaves_the_old_release_everywhere() {
     assert!(said.contains("srv2") && said.contains("serves again"), "{said}");
     serves(&lab, "srv1", 5);
     serves(&lab, "srv2", 4);
+    // And counts for it: a rollback could go back to it.
+    lab.inside("srv1", "grep -q '\"revision\":\"[0-9a-f]' /srv/shop/current/release.json");
 }
