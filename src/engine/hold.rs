@@ -10,6 +10,7 @@ use futures::future::join_all;
 use crate::engine::Run;
 use crate::engine::host::{HostRun, Shared, interrupted};
 use crate::engine::notify::ByStage;
+use crate::engine::reconnect::Line;
 use crate::spec::model::Project;
 use crate::task::releases::lock::End;
 use crate::transport::runner::Runner;
@@ -32,6 +33,9 @@ pub trait Hold: Send + Sync {
     fn taken(&self, host: &HostName, said: &Output) -> Result<Vec<String>>;
     /// A sign of life.
     fn renew(&self, host: &HostName) -> String;
+    /// The run goes on over another connection; an error where it no longer has what it took.
+    fn rejoin(&self, host: &HostName) -> String;
+    fn rejoined(&self, host: &HostName, said: &Output) -> Result<()>;
     /// Asked once the tasks are known and before the first of them: writes down what the run is about to do.
     fn begin(&self, host: &HostName) -> String;
     /// Notices, where it was written.
@@ -84,7 +88,7 @@ impl Held {
             }
         }
         if run.options.mode != Mode::Plan {
-            own.beats = Some(tokio::spawn(beat(hold.clone(), links(fleet).await)));
+            own.beats = Some(tokio::spawn(beat(hold.clone(), lines(fleet).await)));
         }
         match hold.project() {
             Ok(project) => {
@@ -210,33 +214,36 @@ fn tell(run: &Run, host: &HostName, notices: Vec<String>) {
     }
 }
 
-type Links = Vec<(HostName, Arc<dyn crate::transport::Link>)>;
+type Lines = Vec<(HostName, Line)>;
 
-async fn links(fleet: &Fleet) -> Links {
-    let mut links = vec![];
+async fn lines(fleet: &Fleet) -> Lines {
+    let mut lines = vec![];
     for (name, host) in fleet {
-        if let Some(runner) = &host.lock().await.runner {
-            links.push((name.clone(), runner.link().clone()));
-        }
+        lines.push((name.clone(), host.lock().await.line.clone()));
     }
-    links
+    lines
 }
 
-/// Beside the work, on channels of their own. A host that cannot be told takes the run for dead, as it should.
-async fn beat(hold: Arc<dyn Hold>, links: Links) {
-    loop {
-        tokio::time::sleep(BEAT).await;
-        join_all(links.iter().map(|(name, link)| {
-            let script = hold.renew(name);
-            async move { link.aside(&script).await }
-        }))
-        .await;
-    }
+/// Beside the work, on channels of their own, each host for itself: one that does not answer holds up no other. A host
+/// that cannot be told takes the run for dead, as it should.
+async fn beat(hold: Arc<dyn Hold>, lines: Lines) {
+    let one = |(name, line): &(HostName, Line)| {
+        let (script, line) = (hold.renew(name), line.clone());
+        async move {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                if let Some(link) = line.now() {
+                    let _ = link.aside(&script).await;
+                }
+            }
+        }
+    };
+    join_all(lines.iter().map(one)).await;
 }
 
 impl HostRun {
     /// Runs a script of ours and gives what it said. Not ended by Ctrl-C: what is taken has to be given back.
-    async fn ask(&mut self, script: String) -> Result<Output> {
+    pub(super) async fn ask(&mut self, script: String) -> Result<Output> {
         let probe = Probe::Shell { script, user: None };
         let runner = self.runner.as_mut().ok_or_else(|| Error::bug("there is no connection to ask over"))?;
         let mut facts = Facts::new(self.facts.host.clone());

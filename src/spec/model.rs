@@ -168,6 +168,8 @@ pub struct TaskSpec {
     pub retries: u32,
     /// Between tries.
     pub delay: Duration,
+    /// Its command goes on when the link is lost.
+    pub detached: bool,
 }
 
 impl TaskSpec {
@@ -190,6 +192,7 @@ impl TaskSpec {
             timeout: None,
             retries: 0,
             delay: Duration::ZERO,
+            detached: false,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::lab::{Lab, Run};
 use crate::site::{Site, Wish};
 
 const LOAD: &str = include_str!("fixtures/load.py");
+const MIXED: &str = include_str!("fixtures/mixed.lua");
 /// More by hand: TOWLINE_DEPLOYS=20.
 const DEPLOYS: u32 = 4;
 
@@ -44,16 +45,20 @@ impl Site<'_> {
     }
 }
 
-/// Visitors, from here until they are told to stop.
+/// Visitors, from here until they are told to stop: GETs by load.py, and by wrk POSTs as well.
 struct Load<'a>(&'a Site<'a>);
 
 impl<'a> Load<'a> {
     fn begin(site: &'a Site<'a>) -> Load<'a> {
         let line = format!(
-            "rm -f /run/load.*; cat >/run/load.py <<'END'\n{LOAD}\nEND\n\
+            "rm -f /run/load.* /run/wrk.*; cat >/run/load.py <<'END'\n{LOAD}\nEND\ncat >/run/mixed.lua <<'END'\n{MIXED}\nEND\n\
+             command -v wrk >/dev/null || apt-get -qq install wrk >/dev/null 2>&1\n\
+             grep -q '127.0.0.1 {domain}' /etc/hosts || echo '127.0.0.1 {domain}' >>/etc/hosts\n\
              systemd-run -q --collect --unit=load -p StandardOutput=file:/run/load.said -p StandardError=file:/run/load.wrong \
-             python3 /run/load.py {} /run/load.stop",
-            site.domain
+             python3 /run/load.py {domain} /run/load.stop\n\
+             systemd-run -q --collect --unit=wrk -p StandardOutput=file:/run/wrk.said -p LimitNOFILE=4096 \
+             wrk -t 1 -c 8 -d 2h --timeout 10s -s /run/mixed.lua https://{domain}/",
+            domain = site.domain
         );
         site.lab.inside(site.servers[0], &line);
         Load(site)
@@ -61,11 +66,17 @@ impl<'a> Load<'a> {
 
     /// Nobody was refused, and nobody waited for half a second.
     fn end(self, what: &str) {
-        let line = "touch /run/load.stop; for n in $(seq 300); do [ -s /run/load.said ] && break; sleep 0.1; done; cat /run/load.said /run/load.wrong";
+        let line = "touch /run/load.stop; systemctl kill -s INT wrk; \
+             for n in $(seq 300); do [ -s /run/load.said ] && ! systemctl -q is-active wrk && break; sleep 0.1; done; \
+             tail -n 1 /run/wrk.said; cat /run/load.said /run/load.wrong /run/wrk.said";
         let said = self.0.lab.inside(self.0.servers[0], line);
-        let counts: Vec<u64> = said.split_whitespace().take(3).map_while(|word| word.parse().ok()).collect();
-        eprintln!("{what}: failed, slowest in ms, sent: {counts:?}");
-        let well = matches!(counts[..], [0, slowest, sent] if slowest < 500 && sent > 200);
+        let counts: Vec<u64> = said.split_whitespace().take(6).map_while(|word| word.parse().ok()).collect();
+        eprintln!(
+            "{what}: failed, slowest in ms, sent: with POSTs {:?}, others {:?}",
+            &counts[..3],
+            &counts[3..]
+        );
+        let well = matches!(counts[..], [0, _, mixed, 0, slowest, sent] if slowest < 500 && sent > 200 && mixed > 200);
         assert!(well, "{what}: failed, slowest in ms, sent: {said}");
     }
 }
@@ -120,15 +131,19 @@ fn a_rollback_to_another_schema_is_refused() {
     let (flask, django) = (Site::init(&lab, &flask), Site::init(&lab, &django));
     thread::scope(|scope| {
         scope.spawn(|| {
-            let (file, text) = ("migrations/versions/c0ffee000001_note.py", FLASK);
-            refused(&flask, (file, text), ["b86e04f7c215", "c0ffee000001"]);
+            refused(&flask, ("migrations/versions/c0ffee000001_note.py", FLASK), FLASK_HEADS);
+            let token = flask.browser().register();
+            taken_back(&flask, Some(&token), FLASK_HEADS);
+            no_way_back(
+                &flask,
+                ("migrations/versions/c0ffee000002_other.py", FLASK_ONE_WAY),
+                "has no attribute 'downgrade'",
+            );
         });
         scope.spawn(|| {
-            refused(
-                &django,
-                ("posts/migrations/0002_note.py", DJANGO),
-                ["posts.0001_initial", "posts.0002_note"],
-            );
+            refused(&django, ("posts/migrations/0002_note.py", DJANGO), DJANGO_HEADS);
+            taken_back(&django, None, DJANGO_HEADS);
+            no_way_back(&django, ("posts/migrations/0003_other.py", DJANGO_ONE_WAY), "IrreversibleError");
         });
     });
 }
@@ -150,15 +165,52 @@ fn refused(site: &Site<'_>, (file, text): (&str, &str), heads: [&str; 2]) {
     assert!(site.told(&["status"], &[]).story().contains(heads[1]));
     let run = site.rollback(&[], 3);
     let error = run.error("web1");
-    for part in ["cannot go back", heads[0], heads[1], "migrations_compatible"] {
+    for part in ["cannot go back", heads[0], heads[1], "migrations_compatible", "--migrate-down"] {
         assert!(error.contains(part), "{part} is not said: {error}");
     }
     assert_eq!(site.current(), third);
     site.browser().is_served();
-    site.rollback(&["app.migrations_compatible=true"], 0);
-    site.browser().is_served();
-    assert_ne!(site.current(), third);
 }
+
+/// The schema goes back with the release, and forward again; what visitors wrote stays.
+fn taken_back(site: &Site<'_>, token: Option<&str>, heads: [&str; 2]) {
+    let stands_at = |which: usize| {
+        let said = site.told(&["status"], &[]).story();
+        assert!(said.contains(heads[which]) && !said.contains(heads[1 - which]), "{said}");
+        site.browser().is_served();
+        assert_eq!(site.browser().titles()[0], "A post");
+    };
+    site.browser().publish("A post", token);
+    let third = site.current();
+    let run = site.told(&["rollback", "--migrate-down"], &[]);
+    assert_eq!(run.code, 0, "{}", run.story());
+    assert_ne!(site.current(), third);
+    stands_at(0);
+    site.deploy(0);
+    stands_at(1);
+    let fourth = site.current();
+    site.rollback(&["app.migrations_compatible=true"], 0);
+    assert_ne!(site.current(), fourth);
+    stands_at(1);
+}
+
+/// One more migration, whose own tool refuses to take it back.
+fn no_way_back(site: &Site<'_>, (file, text): (&str, &str), part: &str) {
+    fs::write(site.path(file), text).unwrap();
+    site.deploy(0);
+    let last = site.current();
+    let run = site.told(&["rollback", "--migrate-down"], &[]);
+    assert_eq!(run.code, 3, "{}", run.story());
+    let error = run.error("web1");
+    for part in [part, "migrated forward again", "verified: ", "--restore-backup"] {
+        assert!(error.contains(part), "{part} is not said: {error}");
+    }
+    assert_eq!(site.current(), last);
+    site.browser().is_served();
+}
+
+const FLASK_HEADS: [&str; 2] = ["b86e04f7c215", "c0ffee000001"];
+const DJANGO_HEADS: [&str; 2] = ["posts.0001_initial", "posts.0002_note"];
 
 const FLASK: &str = r#"
 import sqlalchemy as sa
@@ -169,6 +221,21 @@ revision, down_revision, branch_labels, depends_on = "c0ffee000001", "b86e04f7c2
 
 def upgrade():
     op.add_column("posts", sa.Column("note", sa.Text(), nullable=True))
+
+
+def downgrade():
+    op.drop_column("posts", "note")
+"#;
+
+const FLASK_ONE_WAY: &str = r#"
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "c0ffee000002", "c0ffee000001", None, None
+
+
+def upgrade():
+    op.add_column("posts", sa.Column("other", sa.Text(), nullable=True))
 "#;
 
 const DJANGO: &str = r#"
@@ -178,4 +245,13 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [("posts", "0001_initial")]
     operations = [migrations.AddField("post", "note", models.TextField(null=True))]
+"#;
+
+const DJANGO_ONE_WAY: &str = r#"
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("posts", "0002_note")]
+    operations = [migrations.RunPython(lambda apps, editor: None)]
 "#;

@@ -5,13 +5,14 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::cli::Stop;
 use crate::cli::release::back::{Back, Schema};
+use crate::cli::release::down::Down;
 use crate::cli::release::told::span;
 use crate::cli::release::{UNKNOWN, application, revision::Revision};
 use crate::engine::{Hold, Left};
 use crate::spec::model::Project;
 use crate::task::releases::App;
 use crate::task::releases::intent::{ByStage, Command, Intent, Work, same_deploy};
-use crate::task::releases::lock::{Claim, Settled, Taken, settled, taken};
+use crate::task::releases::lock::{Claim, Settled, Taken, rejoined, settled, taken};
 use crate::task::releases::name::ReleaseName;
 use crate::task::releases::state::State;
 use crate::words::error::{Error, Kind, Result};
@@ -130,6 +131,7 @@ impl Lease {
                 if back.schema == Schema::Restored {
                     set.push(("restore".to_owned(), format!("replaced:{target}")));
                 }
+                set.extend(back.down(&states, &target)?.map(Down::variables).into_iter().flatten());
                 Ok((Some(target), set))
             }
         }
@@ -165,6 +167,14 @@ impl Hold for Lease {
 
     fn renew(&self, host: &HostName) -> String {
         self.script(host, Claim::renew)
+    }
+
+    fn rejoin(&self, host: &HostName) -> String {
+        self.script(host, Claim::rejoin)
+    }
+
+    fn rejoined(&self, host: &HostName, said: &Output) -> Result<()> {
+        rejoined(&said.stdout, self.name(host))
     }
 
     fn begin(&self, host: &HostName) -> String {
@@ -211,7 +221,7 @@ impl Hold for Lease {
             Some(settled @ Settled::Bad { .. }) => return Err(bad(&settled)),
             Some(settled) => return Err(Error::failed(settled.told())),
         }
-        let serves = State::parse(&said.stdout).current;
+        let State { current: serves, probed, .. } = State::parse(&said.stdout);
         let release = self.release.lock().unwrap_or_else(PoisonError::into_inner);
         if self.order.plan || serves.is_empty() || release.is_none() {
             return Ok(vec![]);
@@ -224,7 +234,8 @@ impl Hold for Lease {
         Ok(match before {
             "" => vec![format!("{serves} serves")],
             before if before == serves => vec![],
-            before => vec![format!("{serves} serves, where {before} did")],
+            before if probed.is_empty() => vec![format!("{serves} serves, where {before} did")],
+            before => vec![format!("{serves} serves, where {before} did; {probed}")],
         })
     }
 

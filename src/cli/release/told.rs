@@ -206,7 +206,7 @@ mod tests {
     fn a_host_is_told_in_eighty_columns() {
         let (state, questions) = (
             State::parse(HOST),
-            [Question { name: "the application answers".into(), script: String::new() }],
+            [Question { name: "the application answers".into(), unless: None, script: String::new() }],
         );
         let look = Look::parse(HOST, &questions);
         let served = Served::of(&state, &look);

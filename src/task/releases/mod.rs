@@ -7,6 +7,7 @@ pub mod intent;
 pub mod lock;
 pub mod look;
 pub mod name;
+pub mod probe;
 pub mod state;
 
 use serde::{Deserialize, Serialize};

@@ -5,6 +5,7 @@ state() {
   [ -z "$now" ] || printf 'unit=%s\nsince=%s\n' "$(systemctl is-active "$(web "$now")" 2>/dev/null)" \
     "$(systemctl show -p ActiveEnterTimestamp --value "$(web "$now")" 2>/dev/null)"
   [ ! -s "$folder/schema" ] || printf 'schema=%s\n' "$(cat "$folder/schema")"
+  [ ! -s "$folder/schema.back" ] || printf 'back=%s\n' "$(head -c 4096 "$folder/schema.back" | head -n 1)"
   for path in "$releases"/*/; do
     [ -d "$path" ] || continue
     name=$(basename "$path")
@@ -21,4 +22,7 @@ state() {
   fi
   [ ! -s "$folder/handlers" ] || printf 'handlers=%s\n' "$(head -c 65536 "$folder/handlers" | tr -d '\n')"
   tail -n 1 "$folder/journal.jsonl" 2>/dev/null | sed 's/^/journal=/'
+  # What the probe of this run's own switch has found.
+  [ -z "$run" ] || grep -F "\"run\":\"$run\"" "$folder/journal.jsonl" 2>/dev/null |
+    sed -n 's/.*"event":"switched","release":"'"$now"'".*"why":"\([^"]*\)"}$/probed=\1/p' | tail -n 1
 }
