@@ -74,12 +74,15 @@ pub struct Order {
 }
 
 impl Order {
-    /// `None` for what cannot be gone on with.
+    /// `None` for what is about no release.
     fn command(&self) -> Option<Command> {
         match &self.aim {
             Aim::Next(_) | Aim::Fresh(_) | Aim::Again(..) => Some(Command::Deploy),
-            Aim::Back(back) if back.schema == Schema::Restored => Some(Command::Restore),
-            Aim::Back(_) => Some(Command::Rollback),
+            Aim::Back(back) => Some(match back.schema {
+                Schema::Restored => Command::Restore,
+                Schema::Down => Command::Down,
+                Schema::Same | Schema::Compatible => Command::Rollback,
+            }),
             Aim::Stay => None,
         }
     }
