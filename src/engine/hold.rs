@@ -1,7 +1,7 @@
 //! A run that holds something on every host from its first task to its last: the lock of an application. What the hosts
 //! say when it is taken decides what the tasks are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,10 +81,10 @@ impl Held {
         own
     }
 
-    /// Gives it back everywhere. `undo`: also hosts that did well take back what they have not confirmed.
-    pub async fn give_back(mut self, run: &Run, fleet: &Fleet, undo: bool) {
-        let hosts = self.hosts.iter().filter_map(|name| fleet.get(name));
-        join_all(hosts.map(|host| give_one(self.hold.as_ref(), run, host, undo))).await;
+    /// Gives it back everywhere. The hosts in `undone` take back what they have not confirmed, also if they did well.
+    pub async fn give_back(mut self, run: &Run, fleet: &Fleet, undone: &BTreeSet<HostName>) {
+        let hosts = self.hosts.iter().filter_map(|name| Some((fleet.get(name)?, undone.contains(name))));
+        join_all(hosts.map(|(host, undo)| give_one(self.hold.as_ref(), run, host, undo))).await;
         // Until here: the host must not take us for dead while it is busy.
         if let Some(beats) = self.beats.take() {
             beats.abort();

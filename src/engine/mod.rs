@@ -6,6 +6,7 @@
 mod apply;
 mod capture;
 mod check;
+mod come;
 mod conclude;
 mod connect;
 mod diffs;

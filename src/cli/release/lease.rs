@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::cli::Stop;
 use crate::cli::release::back::{Back, Schema};
+use crate::cli::release::down::Down;
 use crate::cli::release::{UNKNOWN, application, revision::Revision};
 use crate::engine::Hold;
 use crate::spec::model::Project;
@@ -77,6 +78,7 @@ impl Lease {
                 if back.schema == Schema::Restored {
                     set.push(("restore".to_owned(), format!("replaced:{target}")));
                 }
+                set.extend(back.down(&states, &target)?.map(Down::variables).into_iter().flatten());
                 Ok((Some(target), set))
             }
         }
