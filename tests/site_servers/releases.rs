@@ -9,6 +9,7 @@ use crate::lab::{Lab, Run};
 use crate::site::{Site, Wish};
 
 const LOAD: &str = include_str!("fixtures/load.py");
+const MIXED: &str = include_str!("fixtures/mixed.lua");
 /// More by hand: TOWLINE_DEPLOYS=20.
 const DEPLOYS: u32 = 4;
 
@@ -44,16 +45,20 @@ impl Site<'_> {
     }
 }
 
-/// Visitors, from here until they are told to stop.
+/// Visitors, from here until they are told to stop: GETs by load.py, and by wrk POSTs as well.
 struct Load<'a>(&'a Site<'a>);
 
 impl<'a> Load<'a> {
     fn begin(site: &'a Site<'a>) -> Load<'a> {
         let line = format!(
-            "rm -f /run/load.*; cat >/run/load.py <<'END'\n{LOAD}\nEND\n\
+            "rm -f /run/load.* /run/wrk.*; cat >/run/load.py <<'END'\n{LOAD}\nEND\ncat >/run/mixed.lua <<'END'\n{MIXED}\nEND\n\
+             command -v wrk >/dev/null || apt-get -qq install wrk >/dev/null 2>&1\n\
+             grep -q '127.0.0.1 {domain}' /etc/hosts || echo '127.0.0.1 {domain}' >>/etc/hosts\n\
              systemd-run -q --collect --unit=load -p StandardOutput=file:/run/load.said -p StandardError=file:/run/load.wrong \
-             python3 /run/load.py {} /run/load.stop",
-            site.domain
+             python3 /run/load.py {domain} /run/load.stop\n\
+             systemd-run -q --collect --unit=wrk -p StandardOutput=file:/run/wrk.said -p LimitNOFILE=4096 \
+             wrk -t 1 -c 8 -d 2h --timeout 10s -s /run/mixed.lua https://{domain}/",
+            domain = site.domain
         );
         site.lab.inside(site.servers[0], &line);
         Load(site)
@@ -61,11 +66,17 @@ impl<'a> Load<'a> {
 
     /// Nobody was refused, and nobody waited for half a second.
     fn end(self, what: &str) {
-        let line = "touch /run/load.stop; for n in $(seq 300); do [ -s /run/load.said ] && break; sleep 0.1; done; cat /run/load.said /run/load.wrong";
+        let line = "touch /run/load.stop; systemctl kill -s INT wrk; \
+             for n in $(seq 300); do [ -s /run/load.said ] && ! systemctl -q is-active wrk && break; sleep 0.1; done; \
+             tail -n 1 /run/wrk.said; cat /run/load.said /run/load.wrong /run/wrk.said";
         let said = self.0.lab.inside(self.0.servers[0], line);
-        let counts: Vec<u64> = said.split_whitespace().take(3).map_while(|word| word.parse().ok()).collect();
-        eprintln!("{what}: failed, slowest in ms, sent: {counts:?}");
-        let well = matches!(counts[..], [0, slowest, sent] if slowest < 500 && sent > 200);
+        let counts: Vec<u64> = said.split_whitespace().take(6).map_while(|word| word.parse().ok()).collect();
+        eprintln!(
+            "{what}: failed, slowest in ms, sent: with POSTs {:?}, others {:?}",
+            &counts[..3],
+            &counts[3..]
+        );
+        let well = matches!(counts[..], [0, _, mixed, 0, slowest, sent] if slowest < 500 && sent > 200 && mixed > 200);
         assert!(well, "{what}: failed, slowest in ms, sent: {said}");
     }
 }

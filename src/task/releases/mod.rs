@@ -1,10 +1,13 @@
 //! Releases of an application: their names, what a host has of them, and the scripts that work on them there. The kinds
-//! `release_switch` and `release_finish` and the commands `deploy`, `rollback`, `status`, `update` and `unlock` share it.
+//! `release_switch` and `release_finish` share it with the commands `deploy`, `rollback`, `resume`, `status`, `update` and
+//! `unlock`.
 
 pub mod backup;
+pub mod intent;
 pub mod lock;
 pub mod look;
 pub mod name;
+pub mod probe;
 pub mod state;
 
 use serde::{Deserialize, Serialize};

@@ -17,16 +17,23 @@ switch() {
   systemctl stop "tow-watchdog-$app.service" 2>/dev/null
   systemctl reset-failed "tow-watchdog-$app.service" 2>/dev/null
   systemd-run --quiet --collect --unit="tow-watchdog-$app" /bin/sh "$folder/switch.sh" watch || exit 1
+  begin_probe "$release" "$old"
   if move "$release" "$old"; then
-    note switched "$release" "$old" ""
-    exit 0
-  fi
-  if [ -n "$site_refused" ]; then
-    why="nginx did not take its site"
+    end_probe
+    if [ -z "$fault" ]; then
+      note switched "$release" "$old" "$figures"
+      exit 0
+    fi
+    why="$figures; $fault"
+    echo "$release does not answer as it has to: $why" >&2
   else
-    why="it did not come up"
-    echo "$(web "$release") does not come up; the last lines of its journal:" >&2
-    journalctl -u "$(web "$release")" -n 30 --no-pager -o cat >&2
+    end_probe now
+    why="nginx did not take its site"
+    if [ -z "$site_refused" ]; then
+      why="it did not come up"
+      echo "$(web "$release") does not come up; the last lines of its journal:" >&2
+      journalctl -u "$(web "$release")" -n 30 --no-pager -o cat >&2
+    fi
   fi
   if revert "$why"; then
     echo "${old:-nothing} serves, as before" >&2
