@@ -89,8 +89,8 @@ impl ReleaseSwitch {
             quote(&self.release),
             self.settle.whole_seconds(),
             self.probe.variables(),
-            include_str!("releases/probe.sh"),
             sites(),
+            include_str!("releases/probe.sh"),
             include_str!("releases/switch.sh")
         );
         let start = format!("app={}\n{}", quote(&self.app), include_str!("releases/begin.sh"));

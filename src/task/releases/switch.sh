@@ -28,9 +28,8 @@ switch() {
     echo "$release does not answer as it has to: $why" >&2
   else
     end_probe now
-    if [ -n "$site_refused" ]; then
-      why="nginx did not take its site"
-    else
+    why="nginx did not take its site"
+    if [ -z "$site_refused" ]; then
       why="it did not come up"
       echo "$(web "$release") does not come up; the last lines of its journal:" >&2
       journalctl -u "$(web "$release")" -n 30 --no-pager -o cat >&2
