@@ -38,12 +38,10 @@ impl Site<'_> {
     }
 
     pub fn rotates_its_logs(&self) {
-        let log = format!(
-            "/srv/{0}/shared/log/own.log; logrotate -f /etc/logrotate.d/{0}; cd /srv/{0}/shared/log",
+        let line = format!(
+            "cd /srv/{0}/shared/log; rm -f -- *; runuser -u {0} -- sh -c 'echo line >own.log'; logrotate -f /etc/logrotate.d/{0}; stat -c '%n %s' own.log*",
             self.name
         );
-        let line =
-            format!("rm -f /srv/{}/shared/log/*; echo line >{log}; stat -c '%n %s' own.log*", self.name);
         assert_eq!(self.at_first(&line), "own.log 0\nown.log.1 5");
     }
 

@@ -14,7 +14,7 @@ const DEPLOYS: u32 = 4;
 
 impl Site<'_> {
     /// What an earlier run of the tests may have left: its releases would be counted on.
-    fn is_new(&self) {
+    pub fn is_new(&self) {
         let line = format!(
             "app={0}; systemctl stop \"$app.socket\" \"$app@*\" 2>/dev/null || true; rm -rf /srv/$app /var/lib/towline/$app \
              /etc/systemd/system/$app[.@-]* /etc/systemd/system/*.wants/$app[.@-]*; systemctl daemon-reload",
