@@ -83,6 +83,7 @@ fn visitors_notice_no_deploy_and_no_rollback() {
     let first: u32 = site.current().parse().unwrap();
     let deploys = std::env::var("TOWLINE_DEPLOYS").map_or(DEPLOYS, |number| number.parse().unwrap());
 
+    lab.undisturbed();
     let (load, began) = (Load::begin(&site), Instant::now());
     for number in first + 1..=first + deploys {
         site.write("version", &number.to_string());
