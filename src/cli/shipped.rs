@@ -30,6 +30,7 @@ pub const SITE: &[Shipped] = shipped![
     "templates/nginx-site.conf.hbs" => "playbooks/templates/nginx-site.conf.hbs",
     "templates/prove.sh" => "playbooks/templates/prove.sh",
     "templates/process@.service.hbs" => "playbooks/templates/process@.service.hbs",
+    "templates/down.sh" => "playbooks/templates/down.sh",
     "templates/detached.sh" => "playbooks/templates/detached.sh",
     "templates/schema.sh" => "playbooks/templates/schema.sh",
     "templates/supervise.sh" => "playbooks/templates/supervise.sh",

@@ -1,7 +1,7 @@
 //! A run that holds something on every host from its first task to its last: the lock of an application. What the hosts
 //! say when it is taken decides what the tasks are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use futures::future::join_all;
 
 use crate::engine::Run;
 use crate::engine::host::{HostRun, Shared, interrupted};
+use crate::engine::reconnect::Line;
 use crate::spec::model::Project;
 use crate::transport::runner::Runner;
 use crate::words::error::{Error, Kind, Result};
@@ -30,6 +31,9 @@ pub trait Hold: Send + Sync {
     fn taken(&self, host: &HostName, said: &Output) -> Result<Vec<String>>;
     /// A sign of life.
     fn renew(&self, host: &HostName) -> String;
+    /// The run goes on over another connection; an error where it no longer has what it took.
+    fn rejoin(&self, host: &HostName) -> String;
+    fn rejoined(&self, host: &HostName, said: &Output) -> Result<()>;
     /// What the run did and did not confirm stays with `keep`, and is undone without.
     fn give_back(&self, host: &HostName, keep: bool) -> String;
     /// Notices; an error where the host is not as the run has left it.
@@ -64,7 +68,7 @@ impl Held {
             }
         }
         if run.options.mode != Mode::Plan {
-            own.beats = Some(tokio::spawn(beat(hold.clone(), links(fleet).await)));
+            own.beats = Some(tokio::spawn(beat(hold.clone(), lines(fleet).await)));
         }
         match hold.project() {
             Ok(project) => own.project = Some(project),
@@ -77,10 +81,10 @@ impl Held {
         own
     }
 
-    /// Gives it back everywhere. `undo`: also hosts that did well take back what they have not confirmed.
-    pub async fn give_back(mut self, run: &Run, fleet: &Fleet, undo: bool) {
-        let hosts = self.hosts.iter().filter_map(|name| fleet.get(name));
-        join_all(hosts.map(|host| give_one(self.hold.as_ref(), run, host, undo))).await;
+    /// Gives it back everywhere. The hosts in `undone` take back what they have not confirmed, also if they did well.
+    pub async fn give_back(mut self, run: &Run, fleet: &Fleet, undone: &BTreeSet<HostName>) {
+        let hosts = self.hosts.iter().filter_map(|name| Some((fleet.get(name)?, undone.contains(name))));
+        join_all(hosts.map(|(host, undo)| give_one(self.hold.as_ref(), run, host, undo))).await;
         // Until here: the host must not take us for dead while it is busy.
         if let Some(beats) = self.beats.take() {
             beats.abort();
@@ -152,33 +156,36 @@ fn tell(run: &Run, host: &HostName, notices: Vec<String>) {
     }
 }
 
-type Links = Vec<(HostName, Arc<dyn crate::transport::Link>)>;
+type Lines = Vec<(HostName, Line)>;
 
-async fn links(fleet: &Fleet) -> Links {
-    let mut links = vec![];
+async fn lines(fleet: &Fleet) -> Lines {
+    let mut lines = vec![];
     for (name, host) in fleet {
-        if let Some(runner) = &host.lock().await.runner {
-            links.push((name.clone(), runner.link().clone()));
-        }
+        lines.push((name.clone(), host.lock().await.line.clone()));
     }
-    links
+    lines
 }
 
-/// Beside the work, on channels of their own. A host that cannot be told takes the run for dead, as it should.
-async fn beat(hold: Arc<dyn Hold>, links: Links) {
-    loop {
-        tokio::time::sleep(BEAT).await;
-        join_all(links.iter().map(|(name, link)| {
-            let script = hold.renew(name);
-            async move { link.aside(&script).await }
-        }))
-        .await;
-    }
+/// Beside the work, on channels of their own, each host for itself: one that does not answer holds up no other. A host
+/// that cannot be told takes the run for dead, as it should.
+async fn beat(hold: Arc<dyn Hold>, lines: Lines) {
+    let one = |(name, line): &(HostName, Line)| {
+        let (script, line) = (hold.renew(name), line.clone());
+        async move {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                if let Some(link) = line.now() {
+                    let _ = link.aside(&script).await;
+                }
+            }
+        }
+    };
+    join_all(lines.iter().map(one)).await;
 }
 
 impl HostRun {
     /// Runs a script of ours and gives what it said. Not ended by Ctrl-C: what is taken has to be given back.
-    async fn ask(&mut self, script: String) -> Result<Output> {
+    pub(super) async fn ask(&mut self, script: String) -> Result<Output> {
         let probe = Probe::Shell { script, user: None };
         let runner = self.runner.as_mut().ok_or_else(|| Error::bug("there is no connection to ask over"))?;
         let mut facts = Facts::new(self.facts.host.clone());

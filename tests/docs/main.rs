@@ -4,6 +4,7 @@
 
 mod events;
 mod examples;
+mod faults;
 mod kinds;
 
 use std::path::Path;

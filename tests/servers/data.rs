@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 use crate::begun::{signal, until};
 use crate::lab::{Lab, text};
@@ -86,7 +86,7 @@ impl Notes {
     fn nothing_is_open(&self) {
         for host in [self.web, self.db] {
             let left = "ls -d /var/lib/towline/notes/restore* /var/lib/towline/notes/lock /srv/notes/shared/.tow-* /var/backups/notes/*.partial \
-                 /var/backups/notes/.work 2>/dev/null || true";
+                 /var/backups/notes/.work /etc/systemd/system/tow-settle-* /etc/systemd/system/*.wants/tow-settle-* 2>/dev/null || true";
             assert_eq!(self.lab.inside(host, left), "", "{host}");
             let databases = "! command -v psql >/dev/null || runuser -u postgres -- psql -At -c \"SELECT datname FROM pg_database WHERE datname LIKE 'tow%'\"";
             assert_eq!(self.lab.inside(host, databases), "", "{host}");
@@ -94,7 +94,7 @@ impl Notes {
     }
 }
 
-const FORGET: &str = "systemctl stop notes.socket notes-backup.timer 'notes@*' 'tow-*-notes*' 2>/dev/null || true; rm -f /run/notes*.sock; \
+const FORGET: &str = "umount -l /var/backups/notes 2>/dev/null || true; rm -f /usr/local/bin/mv /etc/systemd/system/tow-settle-notes* /etc/systemd/system/*.wants/tow-settle-notes*; systemctl stop notes.socket notes-backup.timer 'notes@*' 'tow-*-notes*' 2>/dev/null || true; rm -f /run/notes*.sock; \
      rm -rf /etc/systemd/system/notes* /etc/systemd/system/*.wants/notes* /srv/notes /var/lib/towline/notes /var/backups/notes \
      /usr/local/lib/towline; systemctl daemon-reload; systemctl reset-failed; \
      rm -f /usr/local/bin/pg_restore; ! command -v psql >/dev/null || { runuser -u postgres -- dropdb --if-exists -f notes; runuser -u postgres -- dropuser --if-exists notes; }";
@@ -271,9 +271,47 @@ fn a_restore_that_fails_halfway_leaves_the_data_that_were_there() {
     notes.lab.inside(notes.web, "rm -r /var/lib/towline/notes/lock");
     as_before();
 
+    // The host itself puts the data back as it comes up, before the application starts: nobody else is there.
+    let mut child = begin();
+    notes.starts_anew(&mut child);
+    as_before();
+
     notes.lab.inside(notes.db, "rm /usr/local/bin/pg_restore");
     must(0, &notes.restore(&name));
     assert_eq!(notes.says(), "200");
+}
+
+impl Notes {
+    /// The host of the application, in the midst of what was begun; and whoever began it is gone.
+    fn starts_anew(&self, child: &mut Child) {
+        self.lab.lab(&["reboot", self.web]);
+        signal(child, nix::sys::signal::Signal::SIGKILL);
+        child.wait().unwrap();
+        self.is_settled();
+        self.lab.inside(self.web, "rm -r /var/lib/towline/notes/lock");
+    }
+
+    fn is_settled(&self) {
+        let line = "n=0; while [ -e /var/lib/towline/notes/restore ]; do n=$((n + 1)); [ $n -lt 1500 ]; sleep 0.1; done
+            while [ \"$(systemctl is-active tow-settle-notes)\" = activating ]; do sleep 0.1; done";
+        self.lab.inside(self.web, line);
+    }
+
+    /// A restore that stops where only a part of the files has come: of the first that are moved there, one.
+    fn half_the_files(&self, name: &str) -> Child {
+        let script = "#!/bin/sh\ncase \"$*\" in \"-t /srv/notes/shared -- \"*) rm -f /usr/local/bin/mv; /bin/mv \"$1\" \"$2\" \"$3\" \"$4\"; touch /run/half; \
+            exec sleep 500 ;; esac\nexec /bin/mv \"$@\"\n";
+        self.lab.inside(
+            self.web,
+            &format!("rm -f /run/half; printf %s '{script}' >/usr/local/bin/mv; chmod 755 /usr/local/bin/mv"),
+        );
+        let child = self.lab.begin(&self.inventory, &["restore", name, "--yes", "notes", "--plain", "-v"]);
+        self.lab.inside(
+            self.web,
+            "n=0; until [ -e /run/half ]; do n=$((n + 1)); [ $n -lt 600 ]; sleep 0.1; done",
+        );
+        child
+    }
 }
 
 #[test]
@@ -292,6 +330,86 @@ fn what_is_unhealthy_with_the_data_of_a_backup_has_its_own_again() {
     let timer = "systemctl is-enabled notes-backup.timer; systemctl start notes-backup.service; systemctl show -p Result --value notes-backup.service";
     assert_eq!(notes.lab.inside(notes.web, timer), "enabled\nsuccess");
     assert_eq!(notes.names("timer").len(), 1);
+
+    // The host starts anew where all was replaced and nobody has confirmed it, and where a part of the files was.
+    let has = "cd /srv/notes/shared; ls; cat file";
+    notes
+        .lab
+        .inside(notes.web, "cd /srv/notes/shared; mkdir more; echo upload >file; chown notes: file more");
+    let before = notes.lab.inside(notes.web, has);
+    let name = notes.names("manual")[0].clone();
+    let all = |notes: &Notes| {
+        let child = notes.lab.begin(&notes.inventory, &["restore", &name, "--yes", "notes", "--plain", "-v"]);
+        until(child, "stage restore: start")
+    };
+    for mut child in [notes.half_the_files(&name), all(&notes)] {
+        notes.starts_anew(&mut child);
+        assert_eq!(notes.says(), "200 first");
+        assert_eq!(notes.lab.inside(notes.web, has), before);
+        notes.nothing_is_open();
+    }
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn migrations_are_taken_back_by_the_code_that_knows_them() {
+    let notes = Notes::new("postgresql", "srv2", "srv1");
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    let steps = |more: &str| {
+        notes
+            .lab
+            .write("src/migrations.sql", &format!("CREATE TABLE posts (id integer, title text)\n{more}"));
+        must(0, &notes.tow("deploy", &[]));
+    };
+    let noted = || {
+        notes.lab.inside("srv1", "runuser -u postgres -- psql -At notes -c \"SELECT count(*) FROM information_schema.columns WHERE column_name = 'note'\"")
+    };
+    let serves = |number: u32, columns: &str| {
+        assert!(
+            notes
+                .lab
+                .inside("srv2", "readlink /srv/notes/current")
+                .starts_with(&format!("releases/{number}-"))
+        );
+        assert_eq!((notes.says().as_str(), noted().as_str()), ("200 first", columns));
+        notes.nothing_is_open();
+    };
+    let note = "ALTER TABLE posts ADD note text <- ALTER TABLE posts DROP note\n";
+    steps(note);
+    assert!(must(3, &notes.tow("rollback", &[])).contains("--migrate-down"));
+    let plan = must(0, &notes.tow("rollback", &["--plan", "--migrate-down"]));
+    assert!(plan.contains("from 2 to 1, by 2-"), "{plan}");
+    serves(2, "1");
+
+    let backups = notes.names("deploy").len();
+    let said = must(0, &notes.tow("rollback", &["--migrate-down"]));
+    serves(1, "0");
+    assert_eq!(notes.names("deploy").len(), backups + 1, "{said}");
+    assert!(must(0, &notes.tow("status", &["--json"])).contains("\"schema\":\"1\""));
+    // Forward again; and once more back, to what is not well: the schema goes forward with what served.
+    steps(note);
+    serves(3, "1");
+    notes.lab.inside("srv2", "touch /srv/notes/shared/sick");
+    let said = must(3, &notes.tow("rollback", &["--migrate-down"]));
+    notes.lab.inside("srv2", "rm /srv/notes/shared/sick");
+    assert!(said.contains("with its schema"), "{said}");
+    serves(3, "1");
+    // The second of these two has no way back, the first is taken back in vain.
+    steps(&format!(
+        "{note}UPDATE posts SET title = 'first'\nALTER TABLE posts ADD other text <- ALTER TABLE posts DROP other\n"
+    ));
+    let said = must(3, &notes.tow("rollback", &["--migrate-down"]));
+    for part in [
+        "step 3 has no way back",
+        "migrated forward again: the schema is at 4",
+        "--restore-backup",
+        "Before it: verified: ",
+    ] {
+        assert!(said.contains(part), "{part} is not said: {said}");
+    }
+    serves(4, "1");
+    assert!(must(0, &notes.tow("status", &["--json"])).contains("\"schema\":\"4\""));
+    assert!(must(2, &notes.tow("rollback", &["--migrate-down", "--limit", "srv2"])).contains("srv1"));
 }
 
 #[test]
@@ -384,8 +502,54 @@ fn postgresql_and_files_come_back() {
 
 #[test]
 #[ignore = "needs real servers: tests/run"]
+fn a_package_that_is_not_there_or_is_another_one_switches_nothing() {
+    let notes = Notes::new("sqlite", "srv2", "srv2");
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    let digest = "0".repeat(64);
+    for (requirements, part) in [
+        (format!("gunicorn==23.0.0 --hash=sha256:{digest}\n"), "DO NOT MATCH THE HASHES"),
+        // Nobody is behind that port.
+        ("--index-url http://127.0.0.1:9/simple\nitsdangerous\n".to_owned(), "127.0.0.1"),
+    ] {
+        notes.lab.write("src/requirements.txt", &requirements);
+        let said = must(3, &notes.tow("deploy", &[]));
+        assert!(said.contains(part) && said.contains("hint: "), "{part} is not said: {said}");
+        assert_eq!(notes.says(), "200 first");
+        assert!(notes.lab.inside("srv2", "readlink /srv/notes/current").starts_with("releases/1-"));
+        notes.nothing_is_open();
+    }
+    notes.lab.write("src/requirements.txt", "gunicorn\n");
+    must(0, &notes.tow("deploy", &[]));
+    assert_eq!(notes.says(), "200 first");
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
 fn sqlite_and_files_come_back() {
     let notes = Notes::new("sqlite", "srv2", "srv2");
     lost_and_found(&notes);
     a_damaged_one_is_never_offered(&notes, "sqlite.tar.gz");
+    a_full_disk_leaves_the_last_one(&notes);
+}
+
+/// Neither half of a backup nor a migration without one.
+fn a_full_disk_leaves_the_last_one(notes: &Notes) {
+    let all = notes.names("manual");
+    notes.lab.inside(
+        notes.db,
+        "mount -t tmpfs -o size=2m,mode=711 small /mnt; cp -a /var/backups/notes/. /mnt; \
+         mount --bind /mnt /var/backups/notes; umount /mnt; \
+         head -c 4000000 /dev/urandom >/srv/notes/shared/large; chown notes: /srv/notes/shared/large",
+    );
+    let said = must(3, &notes.tow("backup", &[]));
+    assert!(said.contains("No space left on device"), "{said}");
+    notes.lab.write("src/migrations.sql", "CREATE TABLE posts (id integer, title text)\nDELETE FROM posts\n");
+    let (said, serves) = (must(3, &notes.tow("deploy", &[])), notes.says());
+    assert!(said.contains("No space left on device"), "{said}");
+    assert_eq!((notes.names("manual"), serves.as_str()), (all, "200 first,second"));
+    notes.nothing_is_open();
+    notes.lab.inside(notes.db, "rm /srv/notes/shared/large");
+    must(0, &notes.restore("latest"));
+    assert_eq!(notes.says(), "200 first,second");
+    notes.lab.inside(notes.db, "umount /var/backups/notes");
 }

@@ -121,15 +121,19 @@ fn a_rollback_to_another_schema_is_refused() {
     let (flask, django) = (Site::init(&lab, &flask), Site::init(&lab, &django));
     thread::scope(|scope| {
         scope.spawn(|| {
-            let (file, text) = ("migrations/versions/c0ffee000001_note.py", FLASK);
-            refused(&flask, (file, text), ["b86e04f7c215", "c0ffee000001"]);
+            refused(&flask, ("migrations/versions/c0ffee000001_note.py", FLASK), FLASK_HEADS);
+            let token = flask.browser().register();
+            taken_back(&flask, Some(&token), FLASK_HEADS);
+            no_way_back(
+                &flask,
+                ("migrations/versions/c0ffee000002_other.py", FLASK_ONE_WAY),
+                "has no attribute 'downgrade'",
+            );
         });
         scope.spawn(|| {
-            refused(
-                &django,
-                ("posts/migrations/0002_note.py", DJANGO),
-                ["posts.0001_initial", "posts.0002_note"],
-            );
+            refused(&django, ("posts/migrations/0002_note.py", DJANGO), DJANGO_HEADS);
+            taken_back(&django, None, DJANGO_HEADS);
+            no_way_back(&django, ("posts/migrations/0003_other.py", DJANGO_ONE_WAY), "IrreversibleError");
         });
     });
 }
@@ -151,15 +155,52 @@ fn refused(site: &Site<'_>, (file, text): (&str, &str), heads: [&str; 2]) {
     assert!(site.told(&["status"], &[]).story().contains(heads[1]));
     let run = site.rollback(&[], 3);
     let error = run.error("web1");
-    for part in ["cannot go back", heads[0], heads[1], "migrations_compatible"] {
+    for part in ["cannot go back", heads[0], heads[1], "migrations_compatible", "--migrate-down"] {
         assert!(error.contains(part), "{part} is not said: {error}");
     }
     assert_eq!(site.current(), third);
     site.browser().is_served();
-    site.rollback(&["app.migrations_compatible=true"], 0);
-    site.browser().is_served();
-    assert_ne!(site.current(), third);
 }
+
+/// The schema goes back with the release, and forward again; what visitors wrote stays.
+fn taken_back(site: &Site<'_>, token: Option<&str>, heads: [&str; 2]) {
+    let stands_at = |which: usize| {
+        let said = site.told(&["status"], &[]).story();
+        assert!(said.contains(heads[which]) && !said.contains(heads[1 - which]), "{said}");
+        site.browser().is_served();
+        assert_eq!(site.browser().titles()[0], "A post");
+    };
+    site.browser().publish("A post", token);
+    let third = site.current();
+    let run = site.told(&["rollback", "--migrate-down"], &[]);
+    assert_eq!(run.code, 0, "{}", run.story());
+    assert_ne!(site.current(), third);
+    stands_at(0);
+    site.deploy(0);
+    stands_at(1);
+    let fourth = site.current();
+    site.rollback(&["app.migrations_compatible=true"], 0);
+    assert_ne!(site.current(), fourth);
+    stands_at(1);
+}
+
+/// One more migration, whose own tool refuses to take it back.
+fn no_way_back(site: &Site<'_>, (file, text): (&str, &str), part: &str) {
+    fs::write(site.path(file), text).unwrap();
+    site.deploy(0);
+    let last = site.current();
+    let run = site.told(&["rollback", "--migrate-down"], &[]);
+    assert_eq!(run.code, 3, "{}", run.story());
+    let error = run.error("web1");
+    for part in [part, "migrated forward again", "verified: ", "--restore-backup"] {
+        assert!(error.contains(part), "{part} is not said: {error}");
+    }
+    assert_eq!(site.current(), last);
+    site.browser().is_served();
+}
+
+const FLASK_HEADS: [&str; 2] = ["b86e04f7c215", "c0ffee000001"];
+const DJANGO_HEADS: [&str; 2] = ["posts.0001_initial", "posts.0002_note"];
 
 const FLASK: &str = r#"
 import sqlalchemy as sa
@@ -170,6 +211,21 @@ revision, down_revision, branch_labels, depends_on = "c0ffee000001", "b86e04f7c2
 
 def upgrade():
     op.add_column("posts", sa.Column("note", sa.Text(), nullable=True))
+
+
+def downgrade():
+    op.drop_column("posts", "note")
+"#;
+
+const FLASK_ONE_WAY: &str = r#"
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "c0ffee000002", "c0ffee000001", None, None
+
+
+def upgrade():
+    op.add_column("posts", sa.Column("other", sa.Text(), nullable=True))
 "#;
 
 const DJANGO: &str = r#"
@@ -179,4 +235,13 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [("posts", "0001_initial")]
     operations = [migrations.AddField("post", "note", models.TextField(null=True))]
+"#;
+
+const DJANGO_ONE_WAY: &str = r#"
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("posts", "0002_note")]
+    operations = [migrations.RunPython(lambda apps, editor: None)]
 "#;

@@ -46,4 +46,42 @@ fn a_release_that_does_not_start_leaves_the_old_one_running() {
 
     site.told(&["rollback"], &[ON, WORKER, TIMER]).must_succeed();
     runs(&site, "1");
+    restored(&site);
+}
+
+/// Fails, once, when the files of a restore come; and tells who runs at that moment.
+const HALFWAY: &str = r#"cat >/usr/local/bin/mv <<'END'
+#!/bin/sh
+case "$*" in "-t /srv/supervised/shared -- "*)
+  rm -f /usr/local/bin/mv
+  { supervisorctl status; systemctl is-active supervised-tidy@1.timer; } >/run/seen
+  exit 1 ;;
+esac
+exec /bin/mv "$@"
+END
+chmod 755 /usr/local/bin/mv"#;
+
+/// The programs and timers stop while data are put back, and run again: with the data of the backup, or with their own
+/// where that fails.
+fn restored(site: &Site<'_>) {
+    let (set, token) = ([ON, WORKER, TIMER], site.browser().register());
+    site.browser().publish("A post", Some(&token));
+    site.told(&["backup"], &set).must_succeed();
+    site.browser().publish("Another", Some(&token));
+    let name = "ls /var/backups/supervised | sort -n | tail -n 1";
+    let name = site.lab.inside("srv4", name);
+    let restore = || site.told(&["restore", &name, "--yes", "supervised"], &set);
+
+    site.lab.inside("srv4", HALFWAY);
+    let failed = restore();
+    assert_eq!(failed.code, 3, "{}", failed.story());
+    assert!(failed.error("web1").contains("with the data before"), "{}", failed.error("web1"));
+    let seen = site.lab.inside("srv4", "awk '{ print $1, $2 }' /run/seen | grep -E 'supervised|active'");
+    assert_eq!(seen.trim(), "supervised STOPPED\nsupervised-worker STOPPED\ninactive");
+    runs(site, "1");
+    assert_eq!(site.browser().titles()[0], "Another");
+
+    restore().must_succeed();
+    runs(site, "1");
+    assert_eq!(site.browser().titles()[0], "A post");
 }

@@ -45,6 +45,9 @@ pub struct Rollback {
     /// Put the data back as well: from the backup that was made when that release was about to be replaced
     #[arg(long)]
     pub restore_backup: bool,
+    /// Take back the migrations that release does not know: their downgrades run, behind a verified backup
+    #[arg(long, conflicts_with = "restore_backup")]
+    pub migrate_down: bool,
     /// Show what it would do, and write nothing on any host
     #[arg(long)]
     pub plan: bool,

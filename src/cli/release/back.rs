@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cli::release::down::Down;
 use crate::spec::model::Host;
 use crate::task::releases::name::ReleaseName;
 use crate::task::releases::state::State;
 use crate::words::error::{Error, Result};
 use crate::words::names::HostName;
 
-type States = BTreeMap<HostName, State>;
+pub type States = BTreeMap<HostName, State>;
 
 const HINT: &str = "see what there is: tow status";
 
@@ -32,6 +33,8 @@ pub enum Schema {
     Compatible,
     /// The data go back with it.
     Restored,
+    /// The migrations go back that it does not know.
+    Down,
 }
 
 impl Schema {
@@ -45,17 +48,26 @@ impl Schema {
 impl Back {
     /// Every host must have it, and finished, and know the schema.
     pub fn target(&self, states: &States) -> Result<ReleaseName> {
-        let serving = states.iter().filter(|(host, _)| self.serving.contains(*host));
-        let states: States = serving.map(|(host, state)| (host.clone(), state.clone())).collect();
+        let states = self.serving(states);
         let target = match &self.to {
             Some(to) => named(&states, to)?,
             None => before(&states)?,
         };
         match self.schema {
-            Schema::Compatible | Schema::Restored => {}
+            Schema::Compatible | Schema::Restored | Schema::Down => {}
             Schema::Same => known(&states, &target)?,
         }
         Ok(target)
+    }
+
+    /// The migrations to take back, where that was asked for and there are any.
+    pub fn down(&self, states: &States, target: &ReleaseName) -> Result<Option<Down>> {
+        if self.schema == Schema::Down { Down::to(target, &self.serving(states)) } else { Ok(None) }
+    }
+
+    fn serving(&self, states: &States) -> States {
+        let serving = states.iter().filter(|(host, _)| self.serving.contains(*host));
+        serving.map(|(host, state)| (host.clone(), state.clone())).collect()
     }
 }
 
@@ -103,7 +115,7 @@ fn known(states: &States, target: &ReleaseName) -> Result<()> {
             "the database has been migrated since: on {host} its schema is at {is}, and {target} was made for {was}"
         ))
         .hint(format!(
-            "if {target} gets along with it, say so: --set app.migrations_compatible=true; to have the data back that it left, and lose what was written since: --restore-backup; else deploy a release that mends what is wrong"
+            "if {target} gets along with it, say so: --set app.migrations_compatible=true; to take these migrations back, where they have a way back: --migrate-down; to have the data back that it left, and lose what was written since: --restore-backup; else deploy a release that mends what is wrong"
         )))
 }
 
@@ -145,7 +157,12 @@ mod tests {
         let error = back.target(&states(HOST)).unwrap_err();
         let said = format!("{error} {}", error.hint.clone().unwrap_or_default());
         assert_eq!(error.kind.exit_code(), 3);
-        assert!(["1-a", "x y", "migrations_compatible"].iter().all(|part| said.contains(part)), "{said}");
+        assert!(
+            ["1-a", "x y", "migrations_compatible", "--migrate-down", "--restore-backup"]
+                .iter()
+                .all(|part| said.contains(part)),
+            "{said}"
+        );
         back.schema = Schema::Compatible;
         assert_eq!(back.target(&states(HOST)).unwrap().to_string(), "1-a");
     }

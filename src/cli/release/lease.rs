@@ -5,11 +5,12 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::cli::Stop;
 use crate::cli::release::back::{Back, Schema};
+use crate::cli::release::down::Down;
 use crate::cli::release::{UNKNOWN, application, revision::Revision};
 use crate::engine::Hold;
 use crate::spec::model::Project;
 use crate::task::releases::App;
-use crate::task::releases::lock::{Claim, Settled, Taken, settled, taken};
+use crate::task::releases::lock::{Claim, Settled, Taken, rejoined, settled, taken};
 use crate::task::releases::name::ReleaseName;
 use crate::task::releases::state::State;
 use crate::words::error::{Error, Kind, Result};
@@ -77,6 +78,7 @@ impl Lease {
                 if back.schema == Schema::Restored {
                     set.push(("restore".to_owned(), format!("replaced:{target}")));
                 }
+                set.extend(back.down(&states, &target)?.map(Down::variables).into_iter().flatten());
                 Ok((Some(target), set))
             }
         }
@@ -112,6 +114,14 @@ impl Hold for Lease {
 
     fn renew(&self, host: &HostName) -> String {
         self.script(host, Claim::renew)
+    }
+
+    fn rejoin(&self, host: &HostName) -> String {
+        self.script(host, Claim::rejoin)
+    }
+
+    fn rejoined(&self, host: &HostName, said: &Output) -> Result<()> {
+        rejoined(&said.stdout, self.name(host))
     }
 
     fn give_back(&self, host: &HostName, keep: bool) -> String {

@@ -5,6 +5,7 @@ mod alive;
 pub mod ask;
 mod back;
 mod changes;
+mod down;
 mod git;
 mod lease;
 pub mod pending;
@@ -39,6 +40,8 @@ use crate::words::names::RemotePath;
 pub const SWITCH: &str = "switch";
 /// Tasks with this tag put data back.
 const RESTORE: &str = "restore";
+/// And those take migrations back.
+const DOWN: &str = "down";
 /// Stands for the name of a release until the hosts have said what they have.
 pub const UNKNOWN: &str = "0";
 
@@ -59,11 +62,12 @@ pub async fn rollback(args: &Rollback) -> Ended {
     let mut checked = reader.read(&[])?;
     let serving = checked.project.hosts.iter().map(|host| host.name.clone()).collect();
     let mut schema = Schema::of(&checked.project.hosts);
-    if args.restore_backup {
-        schema = Schema::Restored;
-        reader.tags.push(RESTORE.to_owned());
+    let data = [(args.restore_backup, Schema::Restored, RESTORE), (args.migrate_down, Schema::Down, DOWN)];
+    if let Some((_, way, tag)) = data.into_iter().find(|(asked, ..)| *asked) {
+        schema = way;
+        reader.tags.push(tag.to_owned());
         checked = reader.read(&[])?;
-        nobody_is_left_out(&args.app, &checked.project)?;
+        nobody_is_left_out(&args.app, tag, &checked.project)?;
     }
     let back = Back { to: args.to.clone(), schema, serving };
     run(reader, (args.output, args.plan), checked, Aim::Back(back)).await
@@ -73,18 +77,18 @@ pub async fn rollback(args: &Rollback) -> Ended {
 pub async fn restore(app: &Application, output: Output) -> Ended {
     let reader = Reader::new(app.clone(), vec![RESTORE.to_owned()])?;
     let checked = reader.read(&[])?;
-    nobody_is_left_out(app, &checked.project)?;
+    nobody_is_left_out(app, RESTORE, &checked.project)?;
     run(reader, (output, false), checked, Aim::Stay).await
 }
 
-/// Whoever shares a database with a host of the run has to stop writing too.
-fn nobody_is_left_out(app: &Application, limited: &Project) -> std::result::Result<(), Stop> {
+/// Whoever shares a database with a host of the run has to take part when that changes.
+fn nobody_is_left_out(app: &Application, tag: &str, limited: &Project) -> std::result::Result<(), Stop> {
     if app.target.limit.is_none() {
         return Ok(());
     }
     let mut all = app.clone();
     all.target.limit = None;
-    let all = Reader::new(all, vec![RESTORE.to_owned()])?.read(&[])?.project;
+    let all = Reader::new(all, vec![tag.to_owned()])?.read(&[])?.project;
     let takes_part = |host: &Host| limited.hosts.iter().any(|other| other.name == host.name);
     let database = |host: &Host| host.vars.text("database").map(str::to_owned);
     let shared: Vec<String> = limited.hosts.iter().filter_map(database).collect();
@@ -94,8 +98,12 @@ fn nobody_is_left_out(app: &Application, limited: &Project) -> std::result::Resu
     if names.is_empty() {
         return Ok(());
     }
-    Err(Error::config(format!("cannot restore without {}", names.join(", ")))
-        .cause("they have the same database, and would go on writing to what is replaced")
+    let (what, why) = match tag {
+        DOWN => ("take migrations back", "would go on with a release that does not fit it"),
+        _ => ("restore", "would go on writing to what is replaced"),
+    };
+    Err(Error::config(format!("cannot {what} without {}", names.join(", ")))
+        .cause(format!("they have the same database, and {why}"))
         .hint("leave --limit out, or select them too")
         .into())
 }

@@ -18,6 +18,15 @@ confirm() {
   rm -f "$folder/pending" "$folder/switch.sh"
 }
 
+# What was begun for it may go on by itself.
+end_jobs() {
+  for job in $(grep -lF "$releases/$1/" /run/towline/jobs/*/script 2>/dev/null); do
+    job=${job%/script}
+    systemctl stop "${job##*/}" 2>/dev/null
+    rm -rf "$job"
+  done
+}
+
 prune() {
   [ "$1" != "$(current)" ] && [ -n "$1" ] || return 0
   for unit in $(web "$1") $(others "$1"); do
@@ -25,6 +34,7 @@ prune() {
     service=${unit%.timer}
     rm -rf "/etc/systemd/system/$unit" "/etc/systemd/system/$unit.d" "/etc/systemd/system/$service.service" "/etc/systemd/system/$service.service.d"
   done
+  end_jobs "$1"
   rm -rf "${releases:?}/$1" && note removed "$1" "" ""
 }
 

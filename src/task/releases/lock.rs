@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::task::releases::{App, STATE};
-use crate::words::error::{Error, Kind};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::shell::quote;
 
 /// Who has it, as that host knows.
@@ -67,6 +67,10 @@ impl Claim {
     pub fn renew(&self, app: &App) -> String {
         self.script(app, "renew")
     }
+    /// The run goes on by another shell: this one.
+    pub fn rejoin(&self, app: &App) -> String {
+        self.script(app, "rejoin")
+    }
     /// Gives it back. What the run switched and did not confirm stays with `keep`, and goes back without.
     pub fn give_back(&self, app: &App, keep: bool) -> String {
         self.script(app, if keep { "give_back keep" } else { "give_back undo" })
@@ -91,6 +95,20 @@ pub fn taken(text: &str) -> Taken {
         (None, Some(holder)) => Taken::Held(holder),
         (error, _) => Taken::Error(error.unwrap_or("the host did not say whether it is locked").to_owned()),
     }
+}
+
+/// What `rejoin` said.
+pub fn rejoined(text: &str, app: &str) -> Result<()> {
+    if text.lines().any(|line| line == "rejoined=yes") {
+        return Ok(());
+    }
+    let error = text.lines().find_map(|line| line.strip_prefix("error="));
+    Err(match (error, Holder::parse(text)) {
+        (None, Some(holder)) => holder.refusal(app),
+        (error, _) => Error::failed(format!("{app} is not locked any more"))
+            .cause(error.unwrap_or("somebody took the lock away while the link was lost"))
+            .hint("look at who is at work on it (tow status), then run again"),
+    })
 }
 
 /// What became of a switch that nobody confirmed.
@@ -128,7 +146,7 @@ pub fn settled(text: &str) -> Option<Settled> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Settled, Taken, settled, taken};
+    use super::{Settled, Taken, rejoined, settled, taken};
 
     #[test]
     fn one_wins_and_the_other_hears_who() {
@@ -140,6 +158,14 @@ mod tests {
         assert!(["a@b", "12 s", "r1", "tow unlock r1"].iter().all(|part| said.contains(part)), "{said}");
         assert_eq!(taken("error=cannot write\n"), Taken::Error("cannot write".into()));
         assert!(matches!(taken(""), Taken::Error(_)));
+    }
+
+    #[test]
+    fn a_lock_that_was_taken_away_is_not_gone_on_with() {
+        assert!(rejoined("rejoined=yes\n", "shop").is_ok());
+        assert_eq!(rejoined("held=r2\nholder=c@d\nage=3\n", "shop").unwrap_err().kind.exit_code(), 5);
+        assert_eq!(rejoined("", "shop").unwrap_err().kind.exit_code(), 3);
+        assert!(rejoined("error=busy\n", "shop").unwrap_err().to_string().ends_with("busy"));
     }
 
     #[test]

@@ -50,6 +50,14 @@ renew() {
   uptime_now >"$folder/lock/.beat" && mv "$folder/lock/.beat" "$folder/lock/beat"
 }
 
+# The run goes on over another link. A switch that is under way comes to its end first.
+rejoin() {
+  exclusive || { echo "error=somebody else is at work in $folder"; return; }
+  if [ "$(field "$folder/lock/info" run)" != "$run" ]; then [ ! -e "$folder/lock" ] || held; return; fi
+  { grep -v -e '^shell=' -e '^born=' "$folder/lock/info"; printf 'shell=%s\nborn=%s\n' $$ "$(born $$)"; } >"$folder/lock/.info" &&
+    mv "$folder/lock/.info" "$folder/lock/info" && renew && echo rejoined=yes
+}
+
 # give_back KEEP: what was switched and not confirmed goes back, unless it is to be kept.
 give_back() {
   exclusive || { echo "error=somebody else is at work in $folder"; return; }

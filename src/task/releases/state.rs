@@ -22,6 +22,8 @@ pub struct State {
     pub lock: Option<Holder>,
     /// Where the database stood after the migrations of a release.
     pub schemas: Vec<(ReleaseName, String)>,
+    /// Where it stands since the migrations of that release, the newest then, were taken back.
+    pub back: Option<(ReleaseName, String)>,
     /// The last line of the journal.
     pub journal: Option<String>,
 }
@@ -67,11 +69,8 @@ impl State {
                     let name = ReleaseName::parse(name);
                     state.releases.extend(name.map(|name| Release { name, finished }));
                 }
-                "schema" => {
-                    let (name, heads) = value.split_once(' ').unwrap_or((value, ""));
-                    let name = ReleaseName::parse(name);
-                    state.schemas.extend(name.map(|name| (name, heads.trim().to_owned())));
-                }
+                "schema" => state.schemas.extend(noted(value)),
+                "back" => state.back = noted(value),
                 _ => {}
             }
         }
@@ -87,10 +86,12 @@ impl State {
         self.releases.iter().find(|release| release.name.to_string() == name)
     }
 
-    /// Where the database stands: as the latest release has left it. Migrations are not undone. Empty where nobody
-    /// has asked.
+    /// Where the database stands: as the latest release has left it, or where it went back from there. Empty where
+    /// nobody has asked.
     pub fn schema(&self) -> &str {
-        self.schemas.iter().max_by_key(|(name, _)| name.number).map_or("", |(_, heads)| heads)
+        let latest = self.schemas.iter().max_by_key(|(name, _)| name.number);
+        let back = self.back.as_ref().filter(|(name, _)| latest.is_none_or(|(latest, _)| latest == name));
+        back.or(latest).map_or("", |(_, heads)| heads)
     }
 
     /// The schema that a release was made for.
@@ -115,6 +116,12 @@ impl State {
         let names = self.names().filter(|name| !kept.contains(name)).map(ToString::to_string);
         names.filter(|name| !stays.contains(&name.as_str())).collect()
     }
+}
+
+/// `NAME HEADS`
+fn noted(value: &str) -> Option<(ReleaseName, String)> {
+    let (name, heads) = value.split_once(' ').unwrap_or((value, ""));
+    ReleaseName::parse(name).map(|name| (name, heads.trim().to_owned()))
 }
 
 #[cfg(test)]
@@ -155,6 +162,12 @@ mod tests {
         assert_eq!((state.schema(), state.schema_of(&state.releases[0].name)), ("", "a b"));
         assert_eq!(State::parse("schema=4-gone c\nschema=4-new d\nschema=3-a b\n").schema(), "d");
         assert_eq!(State::parse("release=2-b {}\n").schema(), "");
+        // Taken back since; until a later one migrates, whatever its number.
+        let back = "back=3-c a\nschema=1-a a\nrelease=3-c {}\nschema=3-c b\n";
+        assert_eq!(State::parse(back).schema(), "a");
+        for later in ["4-d", "3-d"] {
+            assert_eq!(State::parse(&format!("{back}schema={later} c\n")).schema(), "c");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ state() {
   [ -z "$now" ] || printf 'unit=%s\nsince=%s\n' "$(systemctl is-active "$(web "$now")" 2>/dev/null)" \
     "$(systemctl show -p ActiveEnterTimestamp --value "$(web "$now")" 2>/dev/null)"
   [ ! -s "$folder/schema" ] || printf 'schema=%s\n' "$(cat "$folder/schema")"
+  [ ! -s "$folder/schema.back" ] || printf 'back=%s\n' "$(head -c 4096 "$folder/schema.back" | head -n 1)"
   for path in "$releases"/*/; do
     [ -d "$path" ] || continue
     name=$(basename "$path")

@@ -76,8 +76,10 @@ impl Runner {
         }
         let after =
             if batch.then.is_empty() { String::new() } else { script::probes(batch.then, &self.token) };
-        self.send(format!("{fresh}{}{after}", script::actions(&unpack, batch.actions, &tag))).await?;
+        self.send(format!("{fresh}{}{after}", script::actions(&unpack, batch.actions, &tag, self.detaches)))
+            .await?;
         let ending = self.follow(batch.actions, cancel, sink, ready).await?;
+        self.heard(batch.actions, ending).await?;
         if ending != Ending::Done {
             // What was to be unpacked may not be there.
             self.present.clear();
@@ -87,6 +89,17 @@ impl Runner {
             store(facts, batch.then, answers::parse(batch.then, &found)?);
         }
         Ok(ending)
+    }
+
+    /// Nobody comes any more for the results of commands that have ended.
+    async fn heard(&mut self, actions: &[Action], ending: Ending) -> Result<()> {
+        let ended = match ending {
+            Ending::Done => actions.len(),
+            Ending::Failed { action, .. } => action + 1,
+            Ending::Interrupted => 0,
+        };
+        let lines = if self.detaches { script::heard(&actions[..ended]) } else { String::new() };
+        if lines.is_empty() { Ok(()) } else { self.send(lines).await }
     }
 
     async fn follow(

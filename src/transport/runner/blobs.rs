@@ -47,6 +47,7 @@ impl Runner {
         let (bundle, uploads) = pack(&wanted, &archives)?;
         // A folder of its own for every upload: the name is unpredictable, and mkdir refuses one that exists.
         let part = format!("{}/tow-{}", self.tmp.trim_end_matches('/'), random_hex());
+        self.uploading = Some(part.clone());
         let (to_us, mut sent) = tokio::sync::mpsc::unbounded_channel();
         let progress = move |bytes| {
             let _ = to_us.send(bytes);
@@ -76,6 +77,7 @@ impl Runner {
             self.send(format!("_T={}\nrm -rf -- {}\n", self.token, quote(&part))).await?;
             return outcome.map(|_| String::new());
         }
+        self.uploading = None;
         let folder = self.folder.get_or_insert_with(|| part.clone()).clone();
         // TMPDIR of the host is in it.
         let (part, folder, same) = (quote(&part), quote(&folder), folder == part);

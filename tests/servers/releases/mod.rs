@@ -1,6 +1,7 @@
 //! Releases on real servers: switched under load, rolled back, locked, and put back whatever happens.
 
 mod faults;
+mod hosts;
 mod locks;
 mod turns;
 
@@ -165,7 +166,7 @@ pub fn shop() -> Lab {
     for host in PAIR {
         lab.inside(
             host,
-            "umount -l /srv/shop /var/lib/towline/shop /mnt/small 2>/dev/null || true; systemctl disable -q --now shop.socket 'shop@*' 2>/dev/null || true; systemctl stop 'shop@*' 'tow-*-shop' load || true; \
+            "umount -l /srv/shop 2>/dev/null || true; umount -l /srv/shop /var/lib/towline/shop /mnt/small 2>/dev/null || true; systemctl disable -q --now shop.socket 'shop@*' 2>/dev/null || true; systemctl stop 'shop@*' 'tow-*-shop' load || true; \
              rm -rf /etc/systemd/system/shop* /etc/systemd/system/*.wants/shop* /srv/shop /var/lib/towline/shop /run/load.*; systemctl daemon-reload; systemctl reset-failed",
         );
     }

@@ -1,7 +1,7 @@
 //! Releases that take turns under load, and those that do not get their turn.
 
 use crate::lab::PAIR;
-use crate::releases::{SERVER, load, must, serves, shop, tow, unload};
+use crate::releases::{PLAYBOOK, SERVER, load, must, serves, shop, tow, unload};
 
 #[test]
 #[ignore = "needs real servers: tests/run"]
@@ -47,4 +47,10 @@ fn what_does_not_come_up_or_is_sick_leaves_the_old_release_everywhere() {
     // What they left behind goes with the next one that does well.
     must(0, &tow(&lab, "deploy", &[]));
     assert_eq!(lab.both("ls /srv/shop/releases | cut -d- -f1 | xargs"), "1 4");
+    // Where only the wave that fails goes back, the host before it keeps the new release.
+    lab.write("playbook.toml", &PLAYBOOK.replace("\"rollback\"", "\"rollback_wave\""));
+    let said = must(3, &tow(&lab, "deploy", &["--set", "sick=srv2"]));
+    assert!(said.contains("srv2") && said.contains("serves again"), "{said}");
+    serves(&lab, "srv1", 5);
+    serves(&lab, "srv2", 4);
 }
