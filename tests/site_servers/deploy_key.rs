@@ -110,6 +110,10 @@ fn git_with_a_deploy_key_and_uv() {
         "X-Forwarded-Host: evil",
     ];
     let said = site.browser().get_as("/visitor", &lies).body;
+    let head = site.head(&format!("https://{}/large", site.domain), &["--header", "Accept-Encoding: gzip"]);
+    for line in ["content-encoding: gzip", "x-frame-options: sameorigin", "x-content-type-options: nosniff"] {
+        assert!(head.lines().any(|said| said == line), "{line}: {head}");
+    }
     let gateway = site.gateway();
     assert_eq!(said, format!("{gateway} {gateway} https {0} {0}", site.domain));
     let uv = "/srv/keyed/tools/uv/bin/uv --version && cmp /srv/keyed/current/src/uv.lock /srv/keyed/current/venv/.uv.lock";
