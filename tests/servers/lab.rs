@@ -48,6 +48,12 @@ impl Lab {
         self.command(inventory, arguments).output().unwrap()
     }
 
+    /// The same on another machine, which knows nothing of what was run here.
+    pub fn elsewhere(&self, inventory: &str, arguments: &[&str]) -> Output {
+        let state = self.folder.path().join("elsewhere");
+        self.command(inventory, arguments).env("XDG_STATE_HOME", state).output().unwrap()
+    }
+
     /// The same, while it goes on; what it tells is read by the caller.
     pub fn begin(&self, inventory: &str, arguments: &[&str]) -> Child {
         self.command(inventory, arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()

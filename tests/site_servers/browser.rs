@@ -70,6 +70,12 @@ impl Browser<'_> {
         self.ask("http", path, &[]).unwrap_or_else(|why| panic!("http://{}{path}: {why}", self.domain))
     }
 
+    /// Whether the start page comes with this header, which is written in lower case.
+    pub fn is_told(&self, header: &str) -> bool {
+        let answer = self.ask("https", "/", &["--include"]).unwrap();
+        answer.body.lines().any(|line| line.trim_end().to_ascii_lowercase() == header)
+    }
+
     /// What is wrong for a visitor, if anything: the page, the health, the way from HTTP.
     pub fn trouble(&self) -> Option<String> {
         for path in ["/", "/healthz"] {

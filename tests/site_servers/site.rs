@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -152,6 +152,11 @@ impl<'a> Site<'a> {
         let mut arguments = [command, &["--json"]].concat();
         arguments.extend(set.iter().flat_map(|set| ["--set", set]));
         Run::of(&self.command(&arguments).output().unwrap())
+    }
+
+    /// A command that somebody will end before it has ended.
+    pub fn begin(&self, command: &[&str]) -> Child {
+        self.command(command).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     /// The same again finds nothing to do on any of these hosts of the inventory.

@@ -58,7 +58,7 @@ rejoin() {
     mv "$folder/lock/.info" "$folder/lock/info" && renew && echo rejoined=yes
 }
 
-# give_back KEEP: what was switched and not confirmed goes back, unless it is to be kept.
+# give_back KEEP HOW: what was switched and not confirmed goes back, unless it is to be kept; and how the run has ended.
 give_back() {
   exclusive || { echo "error=somebody else is at work in $folder"; return; }
   [ "$(field "$folder/lock/info" run)" != "$run" ] || end_left_behind
@@ -71,7 +71,11 @@ give_back() {
       settle_dead "its run did not end well"
     fi
   fi
-  if [ "$(field "$folder/lock/info" run)" = "$run" ]; then rm -rf "$folder/lock"; fi
+  if ours; then
+    put_handlers
+    end_work "$2"
+    rm -rf "$folder/lock"
+  fi
   state
 }
 
