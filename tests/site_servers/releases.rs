@@ -15,7 +15,7 @@ const DEPLOYS: u32 = 4;
 
 impl Site<'_> {
     /// What an earlier run of the tests may have left: its releases would be counted on.
-    fn is_new(&self) {
+    pub fn is_new(&self) {
         let line = format!(
             "app={0}; rm -f /etc/nginx/sites-*/$app; systemctl stop \"$app.socket\" \"$app@*\" 2>/dev/null || true; rm -rf /srv/$app /var/lib/towline/$app \
              /etc/systemd/system/$app[.@-]* /etc/systemd/system/*.wants/$app[.@-]*; systemctl daemon-reload",
@@ -95,6 +95,7 @@ fn visitors_notice_no_deploy_and_no_rollback() {
     let first: u32 = site.current().parse().unwrap();
     let deploys = std::env::var("TOWLINE_DEPLOYS").map_or(DEPLOYS, |number| number.parse().unwrap());
 
+    lab.undisturbed();
     let (load, began) = (Load::begin(&site), Instant::now());
     for number in first + 1..=first + deploys {
         site.write("version", &number.to_string());

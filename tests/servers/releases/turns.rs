@@ -9,6 +9,7 @@ fn releases_take_turns_under_load_and_no_request_is_lost() {
     let lab = shop();
     must(0, &tow(&lab, "deploy", &[]));
     serves(&lab, "srv1", 1);
+    lab.undisturbed();
     load(&lab, "srv1");
     for number in 2..=5 {
         let said = must(0, &tow(&lab, "deploy", &["--limit", "srv1", "--set", PROBED]));
