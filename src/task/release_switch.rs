@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::task::releases::name::ReleaseName;
 use crate::task::releases::probe::SwitchProbe;
 use crate::task::releases::state::State;
-use crate::task::releases::{App, HOST};
+use crate::task::releases::{App, HOST, sites};
 use crate::task::seconds::Span;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
@@ -19,9 +19,12 @@ use crate::words::step::{Change, Step};
 /// Switches an application to one of its releases, `ROOT/releases/RELEASE`, without losing a request. The unit
 /// `APP@RELEASE.service` is started beside that of the release before, on the same `APP.socket`. When it is ready and
 /// stays up, `ROOT/current` leads to it, it starts at boot, and the release before ends, after what it has under way.
-/// The file `units` in the folder of a release names its units, one a line; its workers and timers change with it.
+/// The file `units` in the folder of a release names its units, one a line; its workers and timers change with it. Where
+/// it has a file `site` and nginx serves the application, nginx takes that as its site: tested before anything starts, put
+/// in place and reloaded once the release is up, and that of the release before again wherever the switch is undone.
 ///
-/// Where the release does not come up, the one before goes on serving, and the task fails with the end of its journal.
+/// Where the release does not come up, or nginx does not take its site, the one before goes on serving, and the task fails
+/// with the end of its journal, or with what nginx says.
 /// A switch is provisional until `release_finish` confirms it: a run that does not end well undoes it, and where the run
 /// itself is gone, the host does so.
 ///
@@ -80,12 +83,13 @@ impl ReleaseSwitch {
     /// The script stays on the host while the switch is provisional: the watchdog runs from it.
     fn command(&self) -> Command {
         let script = format!(
-            "app={} root={} release={} settle={}\n{}\n{HOST}{}{}",
+            "app={} root={} release={} settle={}\n{}\n{HOST}{}{}{}",
             quote(&self.app),
             quote(self.root.as_str()),
             quote(&self.release),
             self.settle.whole_seconds(),
             self.probe.variables(),
+            sites(),
             include_str!("releases/probe.sh"),
             include_str!("releases/switch.sh")
         );

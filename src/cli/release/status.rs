@@ -66,7 +66,7 @@ fn line(host: &HostName, seen: &Result<Seen>) -> Json {
     json!({
         "host": host, "release": state.current, "revision": seen.served.revision, "commit": seen.served.whole_commit(),
         "unit": state.unit, "since": state.since, "up_seconds": seen.look.up.map(|up| seen.look.now - up),
-        "deployed": mark, "deployed_seconds": mark.and_then(|mark| ago(seen, &mark.finished)),
+        "edited": seen.look.edited, "deployed": mark, "deployed_seconds": mark.and_then(|mark| ago(seen, &mark.finished)),
         "schema": Some(state.schema()).filter(|schema| !schema.is_empty()),
         "healthy": (!seen.look.health.is_empty()).then(|| seen.look.health.iter().all(|health| health.healthy)),
         "health": seen.look.health, "certificate_days": days_left(seen), "disk_kib": seen.look.disk,

@@ -6,7 +6,7 @@ use crate::cli::release::pending::Update;
 use crate::cli::release::sight::Seen;
 use crate::cli::release::status::{ago, days_left, unfinished};
 use crate::report::text::{neutralise, wrap};
-use crate::task::releases::intent::{Command, Intent};
+use crate::task::releases::intent::Intent;
 use crate::task::releases::look::{Certificate, Disk};
 use crate::task::releases::state::Mark;
 use crate::words::error::Result;
@@ -44,6 +44,7 @@ fn rows(seen: &Seen) -> Vec<(&'static str, String)> {
         rows.push(("schema", state.schema().to_owned()));
     }
     rows.extend(seen.served.whole_commit().map(|commit| ("commit", commit.clone())));
+    rows.extend(seen.look.edited.as_ref().map(|path| ("edited", format!("{path}: not as it was finished"))));
     if !state.current.is_empty() {
         rows.push(("health", health(seen)));
     }
@@ -94,10 +95,7 @@ fn deployed(seen: &Seen, mark: &Mark) -> String {
 
 fn begun(intent: &Intent) -> String {
     let Intent { age, holder, run, .. } = intent;
-    let next = match intent.work.command {
-        Command::Restore => "",
-        Command::Deploy | Command::Rollback => ": `tow resume` goes on with it",
-    };
+    let next = if intent.work.command.may_go_on() { ": `tow resume` goes on with it" } else { "" };
     format!("{}, begun {} ago{}{next}", intent.told(), span(*age), by(holder, run))
 }
 
@@ -187,7 +185,7 @@ mod tests {
     use crate::words::names::HostName;
 
     const HOST: &str = "schema=42-1a2b3c4d 0007_prices\ncurrent=42-1a2b3c4d\nunit=active\nnow=1772366400\nup=1772366100\ncertificate=1777636800\n\
-        disk=12012345 39062500\nhealth=the last answer: status 503\nrelease=41-0f0f0f0f {\"finished\":\"x\"}\n\
+        edited=src/shop/prices.py\ndisk=12012345 39062500\nhealth=the last answer: status 503\nrelease=41-0f0f0f0f {\"finished\":\"x\"}\n\
         release=42-1a2b3c4d {\"revision\":\"1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d\",\"finished\":\"2026-02-26T12:00:00Z\",\"by\":\"me@laptop\",\"run\":\"ab12\"}\n\
         last={\"at\":\"2026-02-26T12:00:00Z\",\"run\":\"ab12\",\"by\":\"me@laptop\",\"event\":\"finished\",\"release\":\"42-1a2b3c4d\",\"before\":\"\",\"why\":\"\"}\n";
 
@@ -219,6 +217,7 @@ mod tests {
           deployed    3 days ago by me@laptop (run ab12)
           schema      0007_prices
           commit      1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d
+          edited      src/shop/prices.py: not as it was finished
           health      bad: "the application answers": status 503
           update      2 commits behind main (9f8e7d6c)
           certificate 61 days left

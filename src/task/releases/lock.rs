@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::task::releases::intent::{ByStage, Work};
-use crate::task::releases::{App, STATE};
+use crate::task::releases::{App, STATE, sites};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::shell::quote;
 
@@ -79,7 +79,9 @@ pub enum Taken {
 impl Claim {
     fn script(&self, app: &App, what: &str) -> String {
         let (words, head) = (self.words(&[("dead", &self.dead.join(" "))]), app.head());
-        format!("{words}\n{head}settle=1\n{}{INTENT}{STATE}{what}\n", include_str!("lock.sh"))
+        // Who only gives a sign of life moves nothing.
+        let sites = if matches!(what, "renew" | "rejoin") { String::new() } else { sites() };
+        format!("{words}\n{head}{sites}settle=1\n{}{INTENT}{STATE}{what}\n", include_str!("lock.sh"))
     }
 
     /// Who it is, and further variables of the shell.

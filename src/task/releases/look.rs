@@ -23,6 +23,8 @@ pub struct Look {
     pub up: Option<i64>,
     /// The commit at which the source of the current release stands, where git brought it.
     pub head: Option<String>,
+    /// What somebody has changed in the source of the current release since it was finished.
+    pub edited: Option<String>,
     pub health: Vec<Health>,
     pub certificate: Certificate,
     pub disk: Option<Disk>,
@@ -94,6 +96,7 @@ impl Look {
                 "now" => look.now = value.parse().unwrap_or_default(),
                 "up" => look.up = value.parse().ok(),
                 "head" => look.head = Some(value.to_owned()).filter(|value| is_commit(value)),
+                "edited" => look.edited = Some(value.to_owned()),
                 "certificate" => {
                     look.certificate = value.parse().map_or(Certificate::Unread, Certificate::Until);
                 }

@@ -27,12 +27,12 @@ pub struct State {
     pub back: Option<(ReleaseName, String)>,
     /// The last line of the journal.
     pub journal: Option<String>,
-    /// What the probe found when the asking run switched.
-    pub probed: String,
     /// What a run has begun and not ended well.
     pub intent: Option<Intent>,
     /// Handlers that were notified and did not run.
     pub handlers: ByStage,
+    /// What the probe found when the asking run switched.
+    pub probed: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,9 @@ pub struct Mark {
     /// Where the database stood; empty when nobody asked.
     #[serde(default)]
     pub schema: String,
+    /// Of the names and contents of its source; empty where an earlier version made it.
+    #[serde(default)]
+    pub digest: String,
 }
 
 impl State {

@@ -99,7 +99,11 @@ impl Runner {
             Ending::Interrupted => 0,
         };
         let lines = if self.detaches { script::heard(&actions[..ended]) } else { String::new() };
-        if lines.is_empty() { Ok(()) } else { self.send(lines).await }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.cleaning = true;
+        self.send(lines).await
     }
 
     async fn follow(
