@@ -168,7 +168,10 @@ fn ctrl_c_ends_an_installation_and_leaves_nothing() {
 #[ignore = "needs real servers: tests/run"]
 fn what_fails_while_the_link_is_lost_has_failed_and_is_not_tried_again() {
     let lab = Lab::enter();
-    lab.write("playbook.toml", "[[tasks]]\ndetached = true\ncommand = 'echo begun >>/tmp/trace; sleep 2; exit 7'\n");
+    lab.write(
+        "playbook.toml",
+        "[[tasks]]\ndetached = true\ncommand = 'echo begun >>/tmp/trace; sleep 2; exit 7'\n",
+    );
     let run = begun(&lab);
     // Nobody can connect until it has ended.
     let away = "systemctl stop ssh; kill -9 $(ps -eo pid,args | sed -n 's/^ *\\([0-9]*\\) sshd[^:]*: deploy.*/\\1/p')
