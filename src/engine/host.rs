@@ -33,6 +33,8 @@ pub struct HostRun {
     pub(super) tally: Tally,
     /// Handlers to run, by stage.
     pub(super) notified: ByStage,
+    /// Those of them that the host itself keeps, where the run holds something.
+    pub(super) kept: ByStage,
     /// In a plan: handlers that tasks may notify, of which only a run can say what they change.
     pub(super) doubtful: Doubtful,
     pub(super) error: Option<Error>,
@@ -63,6 +65,7 @@ impl HostRun {
             live: Live::default(),
             tally: Tally::default(),
             notified: ByStage::new(),
+            kept: ByStage::new(),
             doubtful: Doubtful::new(),
             error: None,
             verdict: Verdict::NotStarted,

@@ -32,7 +32,7 @@ use tokio::sync::{Semaphore, watch};
 pub use check::{Strictness, check};
 pub use emit::Emitter;
 pub use fleet::run;
-pub use hold::Hold;
+pub use hold::{Hold, Left};
 
 use crate::plan::Decision;
 use crate::transport::{Connector, UnknownKey};

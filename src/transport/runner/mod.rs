@@ -162,6 +162,11 @@ impl Runner {
         Ok(())
     }
 
+    /// Runs a short script ahead of whatever comes next, without waiting for it; nobody hears what it says.
+    pub async fn ahead(&mut self, script: &str) -> Result<()> {
+        self.send(format!("(\n{script}\n) </dev/null >/dev/null 2>&1\n")).await
+    }
+
     /// Ends the shell, which removes its folder, and the connection.
     pub async fn close(self) {
         drop(self.shell.input);
