@@ -41,6 +41,11 @@ timers() { # of the release $1: those, and none of the one before
   [ -z "$now" ] || systemctl enable -q --now $now
 }
 
+# What a release of an earlier version was served with stays its site.
+site=/etc/nginx/sites-enabled/$app
+if [ -n "$before" ] && [ -e "$site" ] && [ ! -e "$root/releases/$before/site" ]; then
+  cp "$site" "$root/releases/$before/site" && chmod 0644 "$root/releases/$before/site" || exit 1
+fi
 rm -f "$conf.old"
 [ ! -e "$conf" ] || cp -p "$conf" "$conf.old" || exit 1
 if take "$new" && begin "$programs" && timers "$release"; then

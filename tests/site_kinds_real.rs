@@ -179,6 +179,49 @@ fn a_site_that_nginx_refuses_changes_nothing() {
     );
 }
 
+/// As a release brings it along: tested before anything is there, then served.
+#[test]
+fn a_site_comes_from_a_file_on_the_host() {
+    let folder = folder();
+    must("mkdir sites-available sites-enabled", folder.path());
+    let (root, port) = (folder.path().display().to_string(), free_port());
+    let conf = format!("events {{}}\nhttp {{ include {root}/sites-enabled/*; }}\n");
+    std::fs::write(format!("{root}/nginx.conf"), conf).unwrap();
+    let text = |text: &str| std::fs::write(format!("{root}/site"), text).unwrap();
+    let site = |more: &str| {
+        task("nginx_site", &format!("name = 'shop'\nfolder = '{root}'\nfrom = '{root}/site'\n{more}"))
+    };
+    let state =
+        || must("ls -AlR --full-time sites-available sites-enabled; cat sites-enabled/* || :", folder.path());
+    let bare = state();
+
+    // A certificate that is still to come stops nobody from testing the rest, and everybody from serving it.
+    let tls = format!(
+        "listen 127.0.0.1:{port} ssl;\n ssl_certificate {root}/pem;\n ssl_certificate_key {root}/key;\n"
+    );
+    text(&format!("server {{\n {tls}}}\n"));
+    apply(&plan(&*site("trial = true")).unwrap()).unwrap();
+    let said = apply(&plan(&*site("")).unwrap()).unwrap_err();
+    assert!(said.contains("cannot load certificate") && said.contains("nothing was changed"), "{said}");
+    text(&format!("server {{\n {tls} gzpi on;\n}}\n"));
+    let said = apply(&plan(&*site("trial = true")).unwrap()).unwrap_err();
+    assert!(said.contains("unknown directive \"gzpi\"") && said.contains("sites-enabled/shop:5"), "{said}");
+    assert_eq!(state(), bare);
+
+    let server = |say: &str| format!("server {{ listen 127.0.0.1:{port}; return 200 {say}; }}");
+    text(&server("one"));
+    assert_eq!(converge(&*site(""))[1..], ["serve the site shop", "reload nginx"]);
+    let _nginx = nginx(&root, &root);
+    answers(&format!("http://127.0.0.1:{port}/"), "one");
+    text(&server("two"));
+    let before = state();
+    apply(&plan(&*site("trial = true")).unwrap()).unwrap();
+    assert_eq!(state(), before);
+    converge(&*site(""));
+    answers(&format!("http://127.0.0.1:{port}/"), "two");
+    must("cmp site sites-enabled/shop", folder.path());
+}
+
 /// Where sites are included by a path that the copy does not know, only the test in place can find a mistake.
 #[test]
 fn what_is_refused_only_in_place_is_restored_byte_for_byte() {

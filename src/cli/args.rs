@@ -12,7 +12,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 pub use crate::cli::args::data::{Backup, Backups, Restore};
 pub use crate::cli::args::init::{Engine, Init};
 pub use crate::cli::args::kept::{History, SecretCommand, Secrets, Show};
-pub use release::{Application, Deploy, Rollback, Status, Unlock, Update};
+pub use release::{Application, Deploy, Resume, Rollback, Status, Unlock, Update};
 
 /// Takes Python web applications to servers over plain SSH.
 ///
@@ -53,6 +53,11 @@ pub enum Command {
     Deploy(Deploy),
     /// Go back to a release before
     Rollback(Rollback),
+    /// Go on with a deploy or rollback that was interrupted or has failed, from any machine
+    ///
+    /// The hosts know what was begun: the same release on the same hosts, and what is done is found as done. Exit code 0
+    /// when there is nothing to go on with.
+    Resume(Resume),
     /// Show what each host serves and how it does, what is to come, and who is at work on it
     Status(Status),
     /// See whether there is something new, show what changes, and deploy it

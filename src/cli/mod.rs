@@ -75,8 +75,9 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     let known = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = text(ContextKind::InvalidSubcommand);
     let commands = [
-        "init", "check", "run", "plan", "apply", "deploy", "rollback", "status", "update", "drift", "unlock",
-        "backup", "backups", "restore", "guide", "exec", "hosts", "secrets", "history", "show", "demo",
+        "init", "check", "run", "plan", "apply", "deploy", "rollback", "resume", "status", "update", "drift",
+        "unlock", "backup", "backups", "restore", "guide", "exec", "hosts", "secrets", "history", "show",
+        "demo",
     ];
     let near = commands.into_iter().find(|name| strsim::osa_distance(name, &wrong) <= 2);
     match (error.kind(), near) {
@@ -120,6 +121,7 @@ fn dispatch(args: Args) -> Ended {
         Command::Apply(apply) => runtime()?.block_on(saved::apply(&apply)),
         Command::Deploy(deploy) => runtime()?.block_on(release::deploy(&deploy)),
         Command::Rollback(rollback) => runtime()?.block_on(release::rollback(&rollback)),
+        Command::Resume(resume) => runtime()?.block_on(release::resume::run(&resume)),
         Command::Status(status) => runtime()?.block_on(release::status::run(&status)),
         Command::Update(update) => runtime()?.block_on(release::update::run(&update)),
         Command::Drift(drift) => runtime()?.block_on(drift::run(&drift)),

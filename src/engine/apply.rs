@@ -68,7 +68,8 @@ impl HostRun {
             }
         }
         let busy = jobs.iter().filter(|job| !job.actions.is_empty());
-        self.expect_notified(part.stage, busy.map(|job| &part.specs[job.index]));
+        let names = busy.flat_map(|job| part.specs[job.index].notify.iter().cloned()).collect();
+        self.expect_notified(part.stage, names).await?;
         let failed = self.perform(part, &jobs, end).await?.or(refused);
         self.keep_notified();
         if failed.is_some() {

@@ -5,11 +5,11 @@ use std::ops::Range;
 use crate::engine::apply::Course;
 use crate::engine::failure;
 use crate::engine::host::interrupted;
+use crate::engine::reconnect::{Broken, UnderWay};
 use crate::engine::retry::Failure;
 use crate::transport::runner::Ending;
 use crate::words::action::Action;
 use crate::words::error::{Error, Result};
-use crate::words::event::Outcome;
 
 impl Course<'_> {
     /// The task that failed, or an error that ends the host.
@@ -39,11 +39,14 @@ impl Course<'_> {
         // What was under way may have been done, although nobody could say so.
         self.notify(self.told..self.jobs.len());
         self.host.keep_notified();
-        let Some(action) = self.working else { return Err(error) };
-        let index = self.jobs[self.places[action].0].index;
-        let mut error = failure::broken_off(error, &actions[action]);
-        error.command.get_or_insert_with(|| actions[action].display());
-        self.host.finished(self.part, index, Outcome::Failed { error: error.clone() }, elapsed);
+        let under_way = self.working.map(|action| UnderWay {
+            index: self.jobs[self.places[action].0].index,
+            action: actions[action].clone(),
+            elapsed,
+        });
+        let end = self.jobs.last().map_or(0, |job| job.index + 1);
+        self.host.broken =
+            Some(Broken { from: self.jobs.get(self.told).map(|job| job.index), end, under_way });
         Err(error)
     }
 

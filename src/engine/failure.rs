@@ -38,9 +38,13 @@ pub fn explain(action: &Action, ending: Ending, capture: &Capture) -> Error {
     hinted.output(lines)
 }
 
-/// An error that came while `action` was at work. A command whose end nobody heard of may still run.
-pub fn broken_off(error: Error, action: &Action) -> Error {
+/// An error that came while `action` was at work. A command whose end nobody heard of may still run; one that goes on
+/// by itself does.
+pub fn broken_off(error: Error, action: &Action, goes_on: bool) -> Error {
     match (error.kind, action) {
+        (Kind::Unreachable, _) if goes_on => error.hint(
+            "the command goes on there by itself: run again, which waits for it and hears how it ended",
+        ),
         (Kind::Unreachable, Action::Run(_)) => Error { kind: Kind::Unknown, ..error }
             .hint("look at the host: the command may still run or have finished; run again when you know"),
         _ => error,

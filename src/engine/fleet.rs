@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use futures::future::join_all;
 
+use crate::engine::come::Come;
 use crate::engine::connect::{First, connect_all};
 use crate::engine::hold::{Held, Hold};
 use crate::engine::host::{HostRun, Shared, interrupted};
@@ -55,37 +56,24 @@ async fn held(hold: &Arc<dyn Hold>, run: &Run, fleet: &Fleet) {
     connect_all(run, &hosts).await;
     drop(hosts);
     let lease = Held::take(hold, run, fleet).await;
-    let undo = match &lease.project {
+    let undone = match &lease.project {
         Some(project) => all_stages(project, run, fleet).await,
-        None => false,
+        None => BTreeSet::new(),
     };
-    lease.give_back(run, fleet, undo).await;
+    lease.give_back(run, fleet, &undone).await;
 }
 
-/// Whether the hosts shall take back what the run has done provisionally.
-async fn all_stages(project: &Project, run: &Run, fleet: &Fleet) -> bool {
-    let come = stages(project, run, fleet).await;
-    if come == Come::ToTheEnd {
-        for host in fleet.values() {
-            host.lock().await.complete();
+/// The hosts that shall take back what the run has done provisionally, although they have not failed.
+async fn all_stages(project: &Project, run: &Run, fleet: &Fleet) -> BTreeSet<HostName> {
+    match stages(project, run, fleet).await {
+        Come::ToTheEnd => {
+            for host in fleet.values() {
+                host.lock().await.complete();
+            }
+            BTreeSet::new()
         }
-    }
-    come == Come::Back
-}
-
-/// How far a run has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Come {
-    ToTheEnd,
-    /// It stops.
-    Short,
-    /// It stops, and what it did provisionally goes back.
-    Back,
-}
-
-impl Come {
-    fn stopped(stage: &Stage) -> Come {
-        if stage.on_failure == OnFailure::Rollback { Come::Back } else { Come::Short }
+        Come::Short => BTreeSet::new(),
+        Come::Back(hosts) => hosts,
     }
 }
 
@@ -100,7 +88,7 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> Come {
         let once = Once::new(stage, &able(stage, fleet).await);
         let before = failed_before(stage, &project.stages[..at], fleet).await;
         let count = Count { stage, before: &before };
-        let mut from = 0;
+        let (mut from, mut last) = (0, &stage.hosts[..0]);
         for (wave, size) in stage.waves.iter().enumerate() {
             let hosts = &stage.hosts[from.min(stage.hosts.len())..(from + size).min(stage.hosts.len())];
             from += size;
@@ -109,17 +97,20 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> Come {
                 return Come::Short;
             }
             let left = &stage.hosts[(from - size).min(stage.hosts.len())..];
-            if too_many(run, count, fleet, true).await
-                || !pause::may_begin(run, stage, wave, left, fleet).await
-            {
-                return Come::stopped(stage);
+            if too_many(run, count, fleet, true).await {
+                return Come::stopped(stage, last, fleet);
+            }
+            // Nothing was done yet on the hosts that are left.
+            if !pause::may_begin(run, stage, wave, left, fleet).await {
+                return Come::stopped(stage, &[], fleet);
             }
             // Facts asked while connecting are fresh only for what follows at once.
             let turn = Turn { stage, wave, fresh: at == 0 && wave == 0, once: &once };
             one_wave(run, turn, hosts, fleet).await;
+            last = hosts;
         }
         if too_many(run, count, fleet, at + 1 < project.stages.len()).await {
-            return Come::stopped(stage);
+            return Come::stopped(stage, last, fleet);
         }
     }
     if run.cancelled() { Come::Short } else { Come::ToTheEnd }

@@ -1,7 +1,7 @@
 //! A run that holds something on every host from its first task to its last: the lock of an application. What the hosts
 //! say when it is taken decides what the tasks are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,10 @@ use futures::future::join_all;
 
 use crate::engine::Run;
 use crate::engine::host::{HostRun, Shared, interrupted};
+use crate::engine::notify::ByStage;
+use crate::engine::reconnect::Line;
 use crate::spec::model::Project;
+use crate::task::releases::lock::End;
 use crate::transport::runner::Runner;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::event::{Event, Mode, Verdict};
@@ -30,12 +33,33 @@ pub trait Hold: Send + Sync {
     fn taken(&self, host: &HostName, said: &Output) -> Result<Vec<String>>;
     /// A sign of life.
     fn renew(&self, host: &HostName) -> String;
-    /// What the run did and did not confirm stays with `keep`, and is undone without.
-    fn give_back(&self, host: &HostName, keep: bool) -> String;
+    /// The run goes on over another connection; an error where it no longer has what it took.
+    fn rejoin(&self, host: &HostName) -> String;
+    fn rejoined(&self, host: &HostName, said: &Output) -> Result<()>;
+    /// Asked once the tasks are known and before the first of them: writes down what the run is about to do.
+    fn begin(&self, host: &HostName) -> String;
+    /// Notices, where it was written.
+    fn begun(&self, host: &HostName, said: &Output) -> Result<Vec<String>>;
+    /// Handlers that a run before has left there.
+    fn waiting(&self, host: &HostName) -> ByStage;
+    /// Keeps these handlers there until they have run.
+    fn keep(&self, host: &HostName, handlers: &ByStage) -> String;
+    fn give_back(&self, host: &HostName, left: Left<'_>) -> String;
     /// Notices; an error where the host is not as the run has left it.
     fn given_back(&self, host: &HostName, said: &Output) -> Result<Vec<String>>;
     /// The tasks, now that every host has said what it has.
     fn project(&self) -> Result<Project>;
+}
+
+/// How a run leaves a host.
+#[derive(Clone, Copy, Debug)]
+pub struct Left<'a> {
+    /// What the run did and did not confirm stays; else it is undone.
+    pub keep: bool,
+    /// Of all hosts together.
+    pub end: End,
+    /// Those that were notified and did not run.
+    pub handlers: &'a ByStage,
 }
 
 /// Hosts where it was taken, and the signs of life for them.
@@ -64,10 +88,15 @@ impl Held {
             }
         }
         if run.options.mode != Mode::Plan {
-            own.beats = Some(tokio::spawn(beat(hold.clone(), links(fleet).await)));
+            own.beats = Some(tokio::spawn(beat(hold.clone(), lines(fleet).await)));
         }
         match hold.project() {
-            Ok(project) => own.project = Some(project),
+            Ok(project) => {
+                if run.options.mode != Mode::Plan {
+                    join_all(fleet.values().map(|host| begin_one(hold.as_ref(), run, host))).await;
+                }
+                own.project = (!any_failed(fleet).await).then_some(project);
+            }
             Err(error) => {
                 for host in fleet.values() {
                     host.lock().await.fail(error.clone());
@@ -77,10 +106,11 @@ impl Held {
         own
     }
 
-    /// Gives it back everywhere. `undo`: also hosts that did well take back what they have not confirmed.
-    pub async fn give_back(mut self, run: &Run, fleet: &Fleet, undo: bool) {
-        let hosts = self.hosts.iter().filter_map(|name| fleet.get(name));
-        join_all(hosts.map(|host| give_one(self.hold.as_ref(), run, host, undo))).await;
+    /// Gives it back everywhere. The hosts in `undone` take back what they have not confirmed, also if they did well.
+    pub async fn give_back(mut self, run: &Run, fleet: &Fleet, undone: &BTreeSet<HostName>) {
+        let hosts = self.hosts.iter().filter_map(|name| Some((fleet.get(name)?, undone.contains(name))));
+        let end = end(run, fleet, !undone.is_empty()).await;
+        join_all(hosts.map(|(host, undo)| give_one(self.hold.as_ref(), run, host, (undo, end)))).await;
         // Until here: the host must not take us for dead while it is busy.
         if let Some(beats) = self.beats.take() {
             beats.abort();
@@ -93,6 +123,21 @@ async fn any_failed(fleet: &Fleet) -> bool {
     failed.into_iter().any(|failed| failed)
 }
 
+/// One that has failed counts above one that was lost: to go on with what was prepared may not help.
+async fn end(run: &Run, fleet: &Fleet, undo: bool) -> End {
+    let kinds =
+        join_all(fleet.values().map(|host| async { host.lock().await.error.as_ref().map(|e| e.kind) }));
+    let kinds: Vec<Kind> = kinds.await.into_iter().flatten().collect();
+    let lost = [Kind::Unreachable, Kind::HostKey, Kind::Unknown];
+    match () {
+        () if kinds.iter().any(|kind| *kind != Kind::Interrupted && !lost.contains(kind)) => End::Failed,
+        () if run.cancelled() || kinds.contains(&Kind::Interrupted) => End::Interrupted,
+        () if !kinds.is_empty() => End::Lost,
+        () if undo => End::Failed,
+        () => End::Well,
+    }
+}
+
 async fn take_one(hold: &dyn Hold, run: &Run, host: &Shared) -> bool {
     let mut host = host.lock().await;
     let name = host.host.name.clone();
@@ -101,6 +146,8 @@ async fn take_one(hold: &dyn Hold, run: &Run, host: &Shared) -> bool {
     match said.and_then(|said| hold.taken(&name, &said)) {
         Ok(notices) => {
             tell(run, &name, notices);
+            host.notified = hold.waiting(&name);
+            host.kept = host.notified.clone();
             true
         }
         Err(error) => {
@@ -110,12 +157,27 @@ async fn take_one(hold: &dyn Hold, run: &Run, host: &Shared) -> bool {
     }
 }
 
+async fn begin_one(hold: &dyn Hold, run: &Run, host: &Shared) {
+    let mut host = host.lock().await;
+    let name = host.host.name.clone();
+    let script = hold.begin(&name);
+    if script.is_empty() {
+        return;
+    }
+    let said = host.ask(script).await;
+    match said.and_then(|said| hold.begun(&name, &said)) {
+        Ok(notices) => tell(run, &name, notices),
+        Err(error) => host.fail(error),
+    }
+}
+
 /// Over the connection of the run where that still works, else over another one.
-async fn give_one(hold: &dyn Hold, run: &Run, host: &Shared, undo: bool) {
+async fn give_one(hold: &dyn Hold, run: &Run, host: &Shared, (undo, end): (bool, End)) {
     let mut host = host.lock().await;
     let name = host.host.name.clone();
     let keep = !host.failed() && !undo && !run.cancelled();
-    let script = hold.give_back(&name, keep);
+    host.notified.retain(|_, names| !names.is_empty());
+    let script = hold.give_back(&name, Left { keep, end, handlers: &host.notified });
     let usable = host.error.as_ref().is_none_or(|error| matches!(error.kind, Kind::Failed | Kind::Config));
     let mut said = Err(interrupted());
     if usable {
@@ -152,33 +214,36 @@ fn tell(run: &Run, host: &HostName, notices: Vec<String>) {
     }
 }
 
-type Links = Vec<(HostName, Arc<dyn crate::transport::Link>)>;
+type Lines = Vec<(HostName, Line)>;
 
-async fn links(fleet: &Fleet) -> Links {
-    let mut links = vec![];
+async fn lines(fleet: &Fleet) -> Lines {
+    let mut lines = vec![];
     for (name, host) in fleet {
-        if let Some(runner) = &host.lock().await.runner {
-            links.push((name.clone(), runner.link().clone()));
-        }
+        lines.push((name.clone(), host.lock().await.line.clone()));
     }
-    links
+    lines
 }
 
-/// Beside the work, on channels of their own. A host that cannot be told takes the run for dead, as it should.
-async fn beat(hold: Arc<dyn Hold>, links: Links) {
-    loop {
-        tokio::time::sleep(BEAT).await;
-        join_all(links.iter().map(|(name, link)| {
-            let script = hold.renew(name);
-            async move { link.aside(&script).await }
-        }))
-        .await;
-    }
+/// Beside the work, on channels of their own, each host for itself: one that does not answer holds up no other. A host
+/// that cannot be told takes the run for dead, as it should.
+async fn beat(hold: Arc<dyn Hold>, lines: Lines) {
+    let one = |(name, line): &(HostName, Line)| {
+        let (script, line) = (hold.renew(name), line.clone());
+        async move {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                if let Some(link) = line.now() {
+                    let _ = link.aside(&script).await;
+                }
+            }
+        }
+    };
+    join_all(lines.iter().map(one)).await;
 }
 
 impl HostRun {
     /// Runs a script of ours and gives what it said. Not ended by Ctrl-C: what is taken has to be given back.
-    async fn ask(&mut self, script: String) -> Result<Output> {
+    pub(super) async fn ask(&mut self, script: String) -> Result<Output> {
         let probe = Probe::Shell { script, user: None };
         let runner = self.runner.as_mut().ok_or_else(|| Error::bug("there is no connection to ask over"))?;
         let mut facts = Facts::new(self.facts.host.clone());

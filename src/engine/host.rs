@@ -1,13 +1,12 @@
 //! One host on its way through the stages: probe, plan, apply, again.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::connect::First;
 use crate::engine::notify::{ByStage, Doubtful};
 use crate::engine::once::Once;
-use crate::engine::retry::Tries;
+use crate::engine::reconnect::{Broken, Line};
 use crate::engine::{Run, diffs};
 use crate::plan::{self, Decision, Planned, Window};
 use crate::spec::model::{Host, Live, Registered, Stage, TaskSpec};
@@ -21,6 +20,12 @@ pub struct HostRun {
     pub(super) run: Run,
     pub(super) host: Host,
     pub(super) runner: Option<Runner>,
+    /// Its link, for those who work beside.
+    pub(super) line: Line,
+    /// What was under way when the link was lost, until that is settled.
+    pub(super) broken: Option<Broken>,
+    /// How often it was connected to anew.
+    pub(super) reconnected: usize,
     pub(super) facts: Facts,
     /// What was known before anything was predicted; diffs compare with it.
     pub(super) before: Facts,
@@ -28,6 +33,8 @@ pub struct HostRun {
     pub(super) tally: Tally,
     /// Handlers to run, by stage.
     pub(super) notified: ByStage,
+    /// Those of them that the host itself keeps, where the run holds something.
+    pub(super) kept: ByStage,
     /// In a plan: handlers that tasks may notify, of which only a run can say what they change.
     pub(super) doubtful: Doubtful,
     pub(super) error: Option<Error>,
@@ -50,11 +57,15 @@ impl HostRun {
             run,
             host,
             runner: None,
+            line: Line::default(),
+            broken: None,
+            reconnected: 0,
             facts: Facts::default(),
             before: Facts::default(),
             live: Live::default(),
             tally: Tally::default(),
             notified: ByStage::new(),
+            kept: ByStage::new(),
             doubtful: Doubtful::new(),
             error: None,
             verdict: Verdict::NotStarted,
@@ -95,6 +106,7 @@ impl HostRun {
             started = connecting => started?,
             () = cancelled(&mut cancel) => return Err(interrupted()),
         };
+        self.line.set(runner.link());
         (self.runner, self.facts) = (Some(runner), facts);
         if let Some(pending) = &self.run.pending {
             self.notified = pending.load(&self.host.name);
@@ -123,49 +135,6 @@ impl HostRun {
         if let Err(error) = outcome {
             self.fail(error);
         }
-    }
-
-    pub(super) async fn tasks(&mut self, part: Part<'_>, once: Option<&Once>) -> Result<()> {
-        let (mut at, mut tries) = (0, Tries::default());
-        let mut specs = Cow::Borrowed(part.specs);
-        while at < part.specs.len() {
-            let part = Part { specs: &specs, ..part };
-            if self.run.cancelled() {
-                return Err(interrupted());
-            }
-            let window = plan::window(part.specs, at, Some(&self.live));
-            if window.items.is_empty() {
-                self.unknowable(part, at);
-                at += 1;
-                continue;
-            }
-            let (planned, end) = self.plan(part, &window).await?;
-            self.tell_wanted(part, &window, &planned);
-            let mut failed = None;
-            let next = if self.run.options.mode == Mode::Plan {
-                self.show(part, &window, &planned)?;
-                end
-            } else {
-                match self.apply(part, planned, end).await? {
-                    None => end,
-                    Some(failure) => {
-                        self.again(part, &failure, &mut tries).await?;
-                        failed = Some(failure.index);
-                        failure.from
-                    }
-                }
-            };
-            if let Some(once) = once {
-                self.share(part, at, next, once).await?;
-            }
-            if let Some(failed) = failed {
-                // What a failed try left behind must not make it look done.
-                let spec = &mut specs.to_mut()[failed];
-                (spec.creates, spec.unless) = (None, None);
-            }
-            at = next;
-        }
-        Ok(())
     }
 
     /// Asks what is not known yet; with Ctrl-C, nobody waits for the answers.

@@ -6,6 +6,7 @@
 mod apply;
 mod capture;
 mod check;
+mod come;
 mod conclude;
 mod connect;
 mod diffs;
@@ -17,18 +18,21 @@ mod host;
 mod notify;
 mod once;
 mod pause;
+mod reconnect;
 mod retry;
 mod show;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
 pub use check::{Strictness, check};
 pub use emit::Emitter;
 pub use fleet::run;
-pub use hold::Hold;
+pub use hold::{Hold, Left};
 
 use crate::plan::Decision;
 use crate::transport::{Connector, UnknownKey};
@@ -87,6 +91,8 @@ pub struct Run {
     pub pending: Option<Arc<dyn Pending>>,
     pub hold: Option<Arc<dyn Hold>>,
     pub ledger: Option<Arc<dyn Ledger>>,
+    /// So long a host whose link was lost is tried to be reached again.
+    pub reconnect: Duration,
     /// Hosts at work; connections stay open without one.
     pub(crate) places: Arc<Semaphore>,
 }
@@ -114,6 +120,7 @@ impl Run {
             pending: None,
             hold: None,
             ledger: None,
+            reconnect: Duration::from_secs(60),
             places,
         }
     }

@@ -34,6 +34,8 @@ impl HostRun {
         }
         self.notified.remove(&stage.name);
         self.keep_notified();
+        // They have run: should the host not hear of it, they run once more.
+        let _ = self.keep_there(self.notified.clone()).await;
         Ok(())
     }
 
@@ -62,11 +64,24 @@ impl HostRun {
 
     /// Before `specs` are performed: what they will notify is kept first. Were this process killed behind the
     /// change and before its answer, the next run would find nothing to change, and the handler would be lost.
-    pub(super) fn expect_notified<'a>(&self, stage: &str, specs: impl Iterator<Item = &'a TaskSpec>) {
+    pub(super) async fn expect_notified(&mut self, stage: &str, names: BTreeSet<String>) -> Result<()> {
         let mut notified = self.notified.clone();
-        let names = specs.flat_map(|spec| spec.notify.iter().cloned());
         notified.entry(stage.to_owned()).or_default().extend(names);
-        self.store(notified);
+        self.store(notified.clone());
+        self.keep_there(notified).await
+    }
+
+    /// Where the run holds something, what waits is kept on the host: whoever holds it next, and from where, has it.
+    async fn keep_there(&mut self, mut notified: ByStage) -> Result<()> {
+        notified.retain(|_, names| !names.is_empty());
+        let Some(hold) = self.run.hold.clone().filter(|_| self.run.options.mode == Mode::Run) else {
+            return Ok(());
+        };
+        if let Some(runner) = self.runner.as_mut().filter(|_| notified != self.kept) {
+            runner.ahead(&hold.keep(&self.host.name, &notified)).await?;
+            self.kept = notified;
+        }
+        Ok(())
     }
 
     pub(super) fn keep_notified(&self) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::spec::model::{Body, Live, TaskSpec};
 use crate::task::Task;
-use crate::words::action::{Action, Owner};
+use crate::words::action::{Action, Detached, Owner};
 use crate::words::error::{Error, Result};
 use crate::words::fact::{Facts, Probe};
 use crate::words::names::UserName;
@@ -242,6 +242,11 @@ fn with_common(mut change: Change, spec: &TaskSpec) -> Change {
             Action::Run(command) => {
                 command.user = command.user.take().or_else(|| spec.user.clone());
                 command.timeout = spec.timeout.or(command.timeout);
+                if spec.detached {
+                    // Where it has to be done was asked; else nobody knows but by its result.
+                    let is_seen = spec.creates.is_some() || spec.unless.is_some();
+                    command.detached = if is_seen { Detached::WhileItRuns } else { Detached::UntilHeard };
+                }
             }
             Action::MakeDir { owner, .. } | Action::Install { owner, .. } => whole(owner),
             Action::Link { .. } | Action::SetAttributes { .. } | Action::Remove { .. } => {}

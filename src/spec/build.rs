@@ -266,6 +266,7 @@ fn blank(plan: &TaskPlan) -> TaskSpec {
         timeout: plan.timeout,
         retries: plan.retries,
         delay: plan.delay,
+        detached: plan.detached,
         ..TaskSpec::new(plan.call.kind, plan.origin.clone(), Body::Late(Arc::new(Skipped)))
     }
 }

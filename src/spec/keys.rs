@@ -51,6 +51,16 @@ pub fn once(entry: &Entry, templates: &Templates, reader: &mut Reader<'_>) -> Op
     }
 }
 
+/// What kinds do beside running what the user wrote would not bear it.
+pub fn detached(entry: &Entry, kind: &str, reader: &mut Reader<'_>) -> bool {
+    let is_detached = reader.boolean(entry).unwrap_or(false);
+    if is_detached && !["command", "script"].contains(&kind) {
+        let message = format!("`detached` is for `command` and `script`, not for `{kind}`");
+        reader.mistake(&entry.key_span, message, "`pip` and `certificate` are so by themselves");
+    }
+    is_detached
+}
+
 pub fn word_text(word: Word, templates: &Templates, reader: &mut Reader<'_>) -> Option<Text> {
     if !is_template(&word.text) {
         return Some(Text { raw: word.text, compiled: None, span: word.span });

@@ -133,8 +133,10 @@ pub enum OnFailure {
     Stop,
     /// Failed hosts are left behind; the others go on.
     Continue,
-    /// As `Stop`; and what the run has switched, on any host, goes back.
+    /// As `Stop`; and what the run has switched goes back, on any host.
     Rollback,
+    /// The same on the hosts of that wave; those before it stay.
+    RollbackWave,
 }
 
 /// A task for one host.
@@ -166,6 +168,8 @@ pub struct TaskSpec {
     pub retries: u32,
     /// Between tries.
     pub delay: Duration,
+    /// Its command goes on when the link is lost.
+    pub detached: bool,
 }
 
 impl TaskSpec {
@@ -188,6 +192,7 @@ impl TaskSpec {
             timeout: None,
             retries: 0,
             delay: Duration::ZERO,
+            detached: false,
         }
     }
 }

@@ -201,7 +201,8 @@ fn stage(node: &Node, index: usize, at: &Span, templates: &Templates, reader: &m
     }
     let on_failure = node.entries().iter().find(|entry| entry.key == "on_failure");
     let switches = stage.tasks.iter().any(|task| task.call.kind == "release_switch");
-    if let Some(entry) = on_failure.filter(|_| stage.on_failure == OnFailure::Rollback && !switches) {
+    let goes_back = matches!(stage.on_failure, OnFailure::Rollback | OnFailure::RollbackWave);
+    if let Some(entry) = on_failure.filter(|_| goes_back && !switches) {
         let message = "nothing in this stage can be rolled back: it has no `release_switch`";
         reader.mistake(&entry.node.span, message, "expected \"stop\" or \"continue\"");
     }
@@ -262,9 +263,10 @@ fn on_failure(entry: &Entry, reader: &mut Reader<'_>) -> OnFailure {
         Some("stop") => return OnFailure::Stop,
         Some("continue") => return OnFailure::Continue,
         Some("rollback") => return OnFailure::Rollback,
+        Some("rollback_wave") => return OnFailure::RollbackWave,
         _ => reader.mistake(
             &entry.node.span,
-            "`on_failure` is \"stop\", \"continue\" or \"rollback\"",
+            "`on_failure` is \"stop\", \"continue\", \"rollback\" or \"rollback_wave\"",
             "expected one of these",
         ),
     }

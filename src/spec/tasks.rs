@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::spec::args::Arg;
 use crate::spec::call::Call;
 use crate::spec::foreign;
-use crate::spec::keys::{ForEach, Test, Text, for_each, once, register, test, text, word_text};
+use crate::spec::keys::{ForEach, Test, Text, detached, for_each, once, register, test, text, word_text};
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
 use crate::spec::read::{Reader, Word};
@@ -30,6 +30,7 @@ const COMMON: &[&str] = &[
     "delay",
     "once",
     "changed_when",
+    "detached",
 ];
 
 #[derive(Debug)]
@@ -52,6 +53,7 @@ pub struct TaskPlan {
     /// What hosts say alike that run it once between them; `true` is the same text for all.
     pub once: Option<Text>,
     pub changed_when: Option<Test>,
+    pub detached: bool,
 }
 
 /// `[[tasks]]`, `[[stages.tasks]]` or `[[stages.handlers]]`.
@@ -151,6 +153,7 @@ impl TaskPlan {
             delay: Duration::from_secs(1),
             once: None,
             changed_when: None,
+            detached: false,
         }
     }
 
@@ -174,6 +177,7 @@ impl TaskPlan {
             "delay" => self.delay = reader.duration(entry).unwrap_or(self.delay),
             "retries" => self.retries = reader.integer(entry, "a number from 0").unwrap_or(0),
             "once" => self.once = once(entry, templates, reader),
+            "detached" => self.detached = detached(entry, self.call.kind, reader),
             _ => {}
         }
     }

@@ -11,7 +11,7 @@ use crate::task::systemd_unit::files::joined;
 use crate::task::write::{Target, Wanted, content_probes, plan_content};
 use crate::task::need::{self, Need};
 use crate::task::{Inputs, Mistake, Task};
-use crate::words::action::{Action, Command, Owner};
+use crate::words::action::{Action, Command, Detached, Owner};
 use crate::words::content::Content;
 use crate::words::error::{Error, Result};
 use crate::words::fact::{Facts, NodeKind, Probe};
@@ -259,7 +259,9 @@ impl Task for Certificate {
         let Some(why) = need else { return Ok(self.good(found, change)) };
         let what = format!("get a certificate for {}: {why}", self.domains.join(", "));
         let is_rehearsed = found.certificate.is_none() && self.server() == LETS_ENCRYPT;
-        let command = Command::shell(request.script(is_rehearsed)).label(format!("certbot certonly --cert-name {}", self.name()));
+        let command = Command::shell(request.script(is_rehearsed))
+            .label(format!("certbot certonly --cert-name {}", self.name()))
+            .detached(Detached::WhileItRuns);
         Ok(Step::effects(change.what(what).action(Action::Run(command))))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::task::releases::probe::is_way;
 use crate::task::seconds::Span;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command};
@@ -50,6 +51,8 @@ pub struct Http {
     ca: Option<RemotePath>,
     /// A unix socket on the host to connect to, instead of the URL's host and port.
     unix: Option<RemotePath>,
+    /// `"HOST:PORT"` to connect to instead; the certificate has to be the URL's all the same.
+    connect: Option<String>,
 }
 
 fn ok() -> Vec<u16> {
@@ -83,6 +86,7 @@ fn statuses<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u16
 struct Spec<'a> {
     url: &'a str,
     unix: Option<&'a str>,
+    connect: Option<(&'a str, &'a str)>,
     ca: Option<&'a str>,
     insecure: bool,
     method: &'a str,
@@ -109,6 +113,9 @@ impl Http {
         for (option, path) in paths.iter().filter_map(|(option, path)| Some((option, path.as_ref()?))) {
             let _ = writeln!(config, "{option} = \"{}\"", escape(path.as_str()));
         }
+        if let Some(way) = &self.connect {
+            let _ = writeln!(config, "connect-to = \"::{way}\"");
+        }
         if self.insecure {
             config += "insecure\n";
         }
@@ -119,6 +126,7 @@ impl Http {
         let spec = Spec {
             url: &self.url,
             unix: self.unix.as_ref().map(RemotePath::as_str),
+            connect: self.connect.as_ref().and_then(|way| way.rsplit_once(':')),
             ca: self.ca.as_ref().map(RemotePath::as_str),
             insecure: self.insecure,
             method: &self.method,
@@ -201,6 +209,10 @@ impl Task for Http {
         if self.method.is_empty() || !self.method.bytes().all(|b| b.is_ascii_uppercase()) {
             return Err(Mistake::new("method", format!("{:?} is not a method of HTTP", self.method)));
         }
+        if let Some(way) = self.connect.as_ref().filter(|way| way.starts_with('/') || !is_way(way)) {
+            let hint = "write for example \"127.0.0.1:443\"; for the path of a socket there is `unix`";
+            return Err(Mistake::new("connect", format!("nobody can connect to {way:?}")).hint(hint));
+        }
         let token = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
         if let Some((name, _)) = self.headers.iter().find(|(name, value)| !token(name) || control(value)) {
             return Err(Mistake::new("headers", format!("the header {name:?} is not valid")));
@@ -241,12 +253,12 @@ mod tests {
     #[test]
     fn everything_for_curl_is_in_its_configuration() {
         let http: Http = toml::from_str(
-            "url = 'https://a.example/x?y=\"z'\nmethod = 'HEAD'\nheaders = { Authorization = 'Bearer \\ \"x' }\nunix = '/run/a.sock'\ninsecure = true",
+            "url = 'https://a.example/x?y=\"z'\nmethod = 'HEAD'\nheaders = { Authorization = 'Bearer \\ \"x' }\nunix = '/run/a.sock'\nconnect = '[::1]:8443'\ninsecure = true",
         )
         .unwrap();
         assert_eq!(
             http.curl_config(),
-            "url = \"https://a.example/x?y=\\\"z\"\nhead\nheader = \"Authorization: Bearer \\\\ \\\"x\"\nunix-socket = \"/run/a.sock\"\ninsecure\n"
+            "url = \"https://a.example/x?y=\\\"z\"\nhead\nheader = \"Authorization: Bearer \\\\ \\\"x\"\nunix-socket = \"/run/a.sock\"\nconnect-to = \"::[::1]:8443\"\ninsecure\n"
         );
     }
 }

@@ -1,27 +1,35 @@
 //! `nginx_site`: a site of nginx, kept only when nginx accepts the whole configuration with it.
 
+mod change;
+pub mod script;
+
 use serde::Deserialize;
 
-use crate::task::place::{fresh, needs_parent};
+use crate::task::nginx_site::script::owed;
+use crate::task::place::needs_parent;
 use crate::task::systemd_unit::files::rendered;
 use crate::task::write::{Wanted, content_probes, refuse_unless_file};
 use crate::task::need::{Need, Sort};
 use crate::task::{Inputs, Mistake, Task};
-use crate::words::action::{Action, Command};
-use crate::words::content::Content;
+use crate::words::action::Action;
+use crate::words::content::{Content, Digest};
 use crate::words::error::{Error, Result};
 use crate::words::fact::{Facts, NodeKind, Probe};
-use crate::words::names::{FileMode, RemotePath};
+use crate::words::names::RemotePath;
 use crate::words::shell::quote;
-use crate::words::step::{Change, Diff, Step};
+use crate::words::step::Step;
 
 /// Writes a site to `sites-available`, links it into `sites-enabled` and reloads nginx. nginx tests the whole
 /// configuration with the new site first, on a copy, and again once it is in place: if it refuses, everything is as
 /// it was, byte for byte, nothing is reloaded, and what was served goes on being served. A reload that a lost run still
 /// owes is made up for by the next one.
 ///
+/// The text can be a file on the host, such as the site that a release brings along. Where that file is not there, a
+/// site that is served stays as it is.
+///
 /// ```toml
 /// nginx_site = { name = "shop", src = "nginx-site.conf.hbs" }
+/// nginx_site = { name = "shop", from = "/srv/shop/current/site" }
 /// nginx_site = { name = "default", enabled = false }
 /// ```
 #[derive(Debug, Deserialize)]
@@ -33,6 +41,11 @@ pub struct NginxSite {
     content: Option<String>,
     /// A template on the operator's side, rendered with the host's variables.
     src: Option<String>,
+    /// A file on the host that has its text.
+    from: Option<RemotePath>,
+    /// Only tests it: nothing changes. Certificates that a new site names and that are still to come have a stand-in.
+    #[serde(default)]
+    trial: bool,
     /// Whether nginx serves it (default `true`); `false` removes the link and keeps the file.
     #[serde(default = "yes")]
     enabled: bool,
@@ -84,13 +97,17 @@ impl NginxSite {
             return Err(Mistake::new("name", format!("{:?} is not a name for a site", self.name))
                 .hint("use letters, digits, `-`, `_` and `.`"));
         }
-        let texts = usize::from(self.content.is_some()) + usize::from(self.src.is_some());
+        let texts = [self.content.is_some(), self.src.is_some(), self.from.is_some()];
+        let texts = texts.into_iter().filter(|said| *said).count();
         match (self.absent, self.enabled, texts) {
+            (true, ..) | (_, false, _) if self.trial => {
+                Err(Mistake::new("trial", "only a site that is to be served can be tested"))
+            }
             (true, _, 0) | (false, true, 1) | (false, false, 0 | 1) => Ok(()),
             (true, ..) => Err(Mistake::new("absent", "a site that is removed has no text")),
             (_, true, 0) => Err(Mistake::new("name", "nothing is said about the site's text")
-                .hint("give `content` or `src`; or `enabled = false` or `absent = true` to take it out")),
-            _ => Err(Mistake::new("src", "`content` and `src` exclude each other")),
+                .hint("give `content`, `src` or `from`; or `enabled = false` or `absent = true` to take it out")),
+            _ => Err(Mistake::new("name", "`content`, `src` and `from` exclude each other")),
         }
     }
 
@@ -98,14 +115,9 @@ impl NginxSite {
         let script = format!(
             "command -v nginx >/dev/null 2>&1 || {{ echo no-nginx; exit 0; }}\ncd {}/sites-enabled && echo folders\n[ ! -e {} ] || echo owed",
             quote(self.folder()),
-            self.owed()
+            owed(self.folder())
         );
         Probe::Shell { script, user: None }
-    }
-
-    /// Where a change notes that nginx has to reload, until it has. Gone after a boot, as is the nginx that it is about.
-    fn owed(&self) -> String {
-        quote(&format!("/run/tow-nginx-reload{}", self.folder().replace('/', "-")))
     }
 
     fn failed(&self) -> Error {
@@ -133,11 +145,11 @@ impl NginxSite {
     fn differs(&self, places: &Places, facts: &Facts) -> Result<Differs> {
         let file = facts.path(&places.file)?;
         refuse_unless_file(&places.file, file)?;
-        let content = match &self.wanted {
+        let content = match self.text(facts)? {
             _ if self.absent => file.is_some(),
-            Some(wanted) => {
+            Some(text) => {
                 let is_file = file.is_some_and(|stat| stat.node == NodeKind::File);
-                !is_file || facts.digest(&places.file)? != Some(wanted.content.digest())
+                !is_file || facts.digest(&places.file)? != Some(text)
             }
             None => false,
         };
@@ -158,67 +170,41 @@ impl NginxSite {
         Ok(Differs { content, link, reload })
     }
 
+    /// What the site shall hold, where anything is said about that.
+    fn text<'a>(&'a self, facts: &'a Facts) -> Result<Option<&'a Digest>> {
+        match (&self.wanted, &self.from) {
+            (Some(wanted), _) => Ok(Some(wanted.content.digest())),
+            (None, Some(from)) => facts.digest(from),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The step where the file is not there that has the text.
+    fn without_text(&self, from: &RemotePath, places: &Places, facts: &Facts) -> Result<Step> {
+        if self.trial || facts.path(&places.link)?.is_some() {
+            return Ok(Step::already(format!("there is no {from}, and the site {} stays as it is", self.name)));
+        }
+        Err(self
+            .failed()
+            .cause(format!("there is no file {from} on this host"))
+            .hint("a task before it has to write it; the site of an application comes with its release: tow deploy"))
+    }
+
+    fn plan_trial(&self, places: &Places, facts: &Facts) -> Result<Step> {
+        if facts.output(&self.probe())?.stdout.starts_with("no-nginx") {
+            return Ok(Step::already("there is no nginx on this host"));
+        }
+        self.obstacle(facts)?;
+        let differs = self.differs(places, facts)?;
+        if !differs.content && !differs.link {
+            return Ok(Step::already(format!("nginx serves the site {}", self.name)));
+        }
+        let what = format!("test the site {} with all that nginx serves", self.name);
+        Ok(Step::wait(what.clone(), Action::Run(self.command(Differs { content: true, ..differs }, what))))
+    }
+
     fn is_served(&self) -> bool {
         self.enabled && !self.absent
-    }
-
-    fn script(&self, differs: Differs) -> String {
-        let content = match (differs.content, self.absent) {
-            (false, _) => "keep",
-            (true, true) => "remove",
-            (true, false) => "write",
-        };
-        let link = match (differs.link, self.is_served()) {
-            (false, _) => "keep",
-            (true, true) => "make",
-            (true, false) => "remove",
-        };
-        format!(
-            "root={} owed={} site={} content={content} link={link}\n{}",
-            quote(self.folder()),
-            self.owed(),
-            quote(&self.name),
-            include_str!("nginx_site/act.sh")
-        )
-    }
-
-    fn change(&self, places: &Places, differs: Differs, facts: &Facts) -> Result<Change> {
-        let mut change = Change::default();
-        if differs.content {
-            let verb = match facts.path(&places.file)? {
-                _ if self.absent => "remove",
-                Some(_) => "rewrite",
-                None => "write",
-            };
-            let (new, secret) = self.wanted.as_ref().map_or((None, false), |w| (Some(w.content.clone()), w.secret));
-            change = change.what(format!("{verb} {}", places.file));
-            change.diffs.push(Diff { path: places.file.clone(), new, secret });
-        }
-        if differs.link {
-            let verb = if self.is_served() { "serve" } else { "no longer serve" };
-            change = change.what(format!("{verb} the site {}", self.name));
-        }
-        change = change.what(if differs.reload { "reload nginx, which a run before did not come to" } else { "reload nginx" });
-        let stdin = self.wanted.as_ref().filter(|_| differs.content).map(|wanted| wanted.content.clone());
-        let label = format!("put the site {} in place, test nginx, reload it", self.name);
-        let command = Command { stdin, ..Command::shell(self.script(differs)).label(label) };
-        Ok(self.predicted(change.action(Action::Run(command)), places, differs, facts))
-    }
-
-    fn predicted(&self, change: Change, places: &Places, differs: Differs, facts: &Facts) -> Change {
-        let change = match &self.wanted {
-            Some(wanted) if differs.content => {
-                let stat = fresh(NodeKind::File, FileMode(0o644), &places.file, facts);
-                change.predict_file(&places.file, stat, &wanted.content, facts)
-            }
-            _ if differs.content => change.predict_absent(&places.file),
-            _ => change,
-        };
-        match (differs.link, self.is_served()) {
-            (false, _) => change,
-            (true, true) => change.predict_link(&places.link, places.file.as_str(), facts),
-            (true, false) => change.predict_absent(&places.link),
-        }
     }
 }
 
@@ -239,7 +225,7 @@ impl Task for NginxSite {
     }
 
     fn needs(&self) -> Vec<Need> {
-        if self.absent || !self.enabled {
+        if self.absent || !self.enabled || self.trial {
             return vec![Need::Root];
         }
         let path = format!("{}/sites-available/{}", self.folder(), self.name);
@@ -252,6 +238,7 @@ impl Task for NginxSite {
             probes.extend(content_probes(file));
             probes.push(Probe::Path(link.clone()));
         }
+        probes.extend(self.from.clone().map(Probe::Digest));
         probes
     }
 
@@ -260,6 +247,12 @@ impl Task for NginxSite {
         let is_gone = !self.is_served() && self.wanted.is_none();
         if is_gone && facts.path(&places.link)?.is_none() && (!self.absent || facts.path(&places.file)?.is_none()) {
             return Ok(Step::already(format!("nginx does not serve the site {}", self.name)));
+        }
+        if let (Some(from), None) = (&self.from, self.text(facts)?) {
+            return self.without_text(from, places, facts);
+        }
+        if self.trial {
+            return self.plan_trial(places, facts);
         }
         self.obstacle(facts)?;
         let differs = self.differs(places, facts)?;
@@ -271,7 +264,8 @@ impl Task for NginxSite {
             needs_parent("write", &places.file, facts)?;
         }
         let change = self.change(places, differs, facts)?;
-        // Nobody can foretell that nothing is owed any more: it is asked again.
-        Ok(if differs.reload { Step::effects(change) } else { Step::Change(change) })
+        // Nobody can foretell that nothing is owed any more, nor bytes that nobody has here: it is asked again.
+        let unread = self.from.is_some() && facts.contains(&Probe::Content(places.file.clone()));
+        Ok(if differs.reload || unread { Step::effects(change) } else { Step::Change(change) })
     }
 }

@@ -14,8 +14,9 @@ use crate::words::shell::quote;
 use crate::words::step::{Change, Step};
 
 /// Confirms what `release_switch` has done: from here on nothing takes it back by itself. The release is marked as
-/// finished (`release.json` in its folder: who, when, which revision, and where the database stood, which is what the
-/// file `schema` beside it says, where there is one); only finished releases count for rolling back.
+/// finished (`release.json` in its folder: who, when, which revision, a digest of what is in `src`, and where the database
+/// stood, which is what the file `schema` beside it says, where there is one); only finished releases count for rolling
+/// back.
 /// Then leftovers of runs that did not end well are removed, and finished releases beyond the newest, with their units;
 /// never the one that serves.
 ///

@@ -104,6 +104,10 @@ impl Link for Local {
         Ok(())
     }
 
+    fn can_be_lost(&self) -> bool {
+        false
+    }
+
     async fn close(&self) {}
 }
 

@@ -42,6 +42,16 @@ pub trait Link: Send + Sync {
     /// the server allows one channel only); for ending process groups.
     async fn aside(&self, script: &str) -> Result<()>;
 
+    /// What is under way there may outlive it.
+    fn can_be_lost(&self) -> bool {
+        true
+    }
+
+    /// It is gone: nothing can be done over it any more.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
     /// The account that logged in, for messages.
     fn user(&self) -> String {
         std::env::var("USER").unwrap_or_else(|_| "the login user".into())

@@ -50,6 +50,20 @@ pub struct Command {
     pub timeout: Option<Duration>,
     /// What errors call it, when the command line itself says less.
     pub label: Option<String>,
+    pub detached: Detached,
+}
+
+/// Whether a command goes on when the link is lost. That takes systemd on the host, and root.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detached {
+    /// It is a child of the connection's shell.
+    #[default]
+    No,
+    /// It goes on; whoever asks for the same while it runs waits for that one. Once it has ended, what it did can be
+    /// seen on the host.
+    WhileItRuns,
+    /// And when it has ended well and nobody has heard of it, whoever asks for the same hears of that one.
+    UntilHeard,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +122,20 @@ impl Command {
         self.timeout = Some(timeout);
         self
     }
+    #[must_use]
+    pub fn detached(mut self, detached: Detached) -> Command {
+        self.detached = detached;
+        self
+    }
+
+    /// Its script and its stdin, where they travel as files.
+    pub fn contents(&self) -> Vec<&Content> {
+        let script = match &self.program {
+            Program::Script { content, .. } => Some(content),
+            _ => None,
+        };
+        script.into_iter().chain(&self.stdin).collect()
+    }
 
     /// The command as a person would type it; without environment and stdin, which may be secret.
     pub fn display(&self) -> String {
@@ -133,6 +161,7 @@ impl From<Program> for Command {
             ok_codes: vec![0],
             timeout: None,
             label: None,
+            detached: Detached::No,
         }
     }
 }
@@ -153,13 +182,7 @@ impl Action {
     pub fn contents(&self) -> Vec<&Content> {
         match self {
             Action::Install { content, .. } => vec![content],
-            Action::Run(command) => {
-                let script = match &command.program {
-                    Program::Script { content, .. } => Some(content),
-                    _ => None,
-                };
-                script.into_iter().chain(&command.stdin).collect()
-            }
+            Action::Run(command) => command.contents(),
             _ => vec![],
         }
     }

@@ -7,7 +7,8 @@ const HEAD: &str = "# Task kinds\n\n\
     <!-- Written from the comments in src/task by `UPDATE_DOCS=1 cargo test --test docs`; edit them there. -->\n\n\
     What a task can do, one section a kind. Keys that every task may carry (`when`, `for_each`, `notify` …) are in\n\
     [playbook.md](playbook.md#keys-of-every-task). A second run of any of them reports nothing changed, but for\n\
-    `command` and `script`, whose effect nobody can know: say `creates`, `unless` or `changed_when` on the task.\n";
+    `command` and `script`, whose effect nobody can know: say `creates`, `unless` or `changed_when` on the task.\n\
+    `detached = true` there lets them go on when the link is lost, as `pip` and `certificate` do by themselves.\n";
 
 /// What a kind's source file says of it.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::project::{Ran, Towline, defaults};
+use crate::project::{Ran, Towline, defaults, eventually};
 use crate::support::sshd::{Sshd, keygen};
 
 /// Ends the server's side of the connection below which the process runs.
@@ -43,6 +43,91 @@ fn a_link_cut_in_the_middle_of_a_command_is_an_error_that_says_what_to_do() {
     assert!(error["command"].as_str().unwrap().contains("sleep 20"), "{error}");
     assert_eq!(ran.host("a")["verdict"], "unreachable");
     assert!(!tow.path("behind").exists());
+}
+
+/// Tasks that were told are told once, and what was under way came to its end.
+const GOES_ON: &str = r#"
+[[stages]]
+name = "s"
+hosts = "all"
+  [[stages.tasks]]
+  name = "first"
+  file = { path = "@/first", content = "first" }
+  notify = ["handler"]
+  [[stages.tasks]]
+  name = "slow"
+  creates = "@/made"
+  command = "echo $$ > @/pid; echo waits; until [ -e @/go ]; do sleep 0.1; done; echo once >> @/made"
+  [[stages.tasks]]
+  name = "behind"
+  command = "cat @/made"
+  [[stages.handlers]]
+  name = "handler"
+  command = "touch @/handled"
+"#;
+
+#[test]
+fn a_link_that_is_lost_is_taken_up_again_and_what_is_done_is_not_repeated() {
+    let sshd = Sshd::start(&[]);
+    let tow = Towline::over(&sshd, &["a"]).playbook(GOES_ON);
+    let mut running = tow.start(&["run", "site.toml", "--json"]);
+    running.until("waits");
+    cut(&tow.read("pid"));
+    std::fs::write(tow.path("go"), "").unwrap();
+    let ran = running.wait().ends(0);
+    assert_eq!(
+        ran.tasks("a"),
+        ["first: changed", "slow: already", "behind: changed", "handler: changed"],
+        "{ran:?}"
+    );
+    assert_eq!(tow.read("made"), "once\n");
+    assert!(tow.path("handled").exists());
+    let notices: Vec<_> = ran.of("notice").filter(|notice| notice["host"] == "a").collect();
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0]["text"].as_str().unwrap().starts_with("the link was lost; connected again after "));
+}
+
+#[test]
+fn an_upload_whose_link_is_lost_begins_again_and_leaves_nothing_behind() {
+    let tmp = tempfile::tempdir().unwrap();
+    let sshd = Sshd::start(&[&format!("SetEnv TMPDIR={}", tmp.path().display())]);
+    let tmp = tmp.path();
+    let tow = Towline::over(&sshd, &["a"]).playbook(
+        "[[tasks]]\nname = \"shell\"\ncommand = \"echo $PPID > @/pid\"\n\
+         [[tasks]]\nname = \"large\"\nfile = { path = \"@/there\", src = \"large\" }\n",
+    );
+    let large: Vec<u8> = (0..48 << 20).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(tow.path("large"), &large).unwrap();
+    let running = tow.start(&["run", "site.toml", "--json"]);
+    let begun = || {
+        let folders = std::fs::read_dir(tmp).unwrap().flatten();
+        folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten().flatten()).count()
+            > 0
+    };
+    eventually("the upload", begun);
+    cut(&tow.read("pid"));
+    let ran = running.wait().ends(0);
+    assert_eq!(ran.tasks("a"), ["shell: changed", "large: changed"]);
+    assert_eq!(ran.of("notice").filter(|notice| notice["host"] == "a").count(), 1, "{ran:?}");
+    assert!(std::fs::read(tow.path("there")).unwrap() == large);
+    eventually("nothing is left", || std::fs::read_dir(tmp).unwrap().count() == 0);
+}
+
+#[test]
+fn a_host_that_does_not_come_back_is_given_up() {
+    let sshd = Sshd::start(&[]);
+    let tow = Towline::over(&sshd, &["a"]).playbook(GOES_ON);
+    let mut running = tow.start(&["run", "site.toml", "--json"]);
+    running.until("waits");
+    let pid = tow.read("pid");
+    drop(sshd);
+    cut(&pid);
+    // Nobody waits for it who was told to stop.
+    running.signal(Signal::SIGINT);
+    let ran = running.wait().ends(130);
+    let _ = kill(Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGKILL);
+    assert_eq!(ran.host("a")["verdict"], "interrupted");
+    assert!(!tow.path("handled").exists());
 }
 
 fn mixed(sshd: &Sshd, stage: &str) -> Towline {

@@ -362,7 +362,7 @@ fn migrations_are_taken_back_by_the_code_that_knows_them() {
             .write("src/migrations.sql", &format!("CREATE TABLE posts (id integer, title text)\n{more}"));
         must(0, &notes.tow("deploy", &[]));
     };
-    let noted = || {
+    let in_database = || {
         notes.lab.inside("srv1", "runuser -u postgres -- psql -At notes -c \"SELECT count(*) FROM information_schema.columns WHERE column_name = 'note'\"")
     };
     let serves = |number: u32, columns: &str| {
@@ -372,7 +372,7 @@ fn migrations_are_taken_back_by_the_code_that_knows_them() {
                 .inside("srv2", "readlink /srv/notes/current")
                 .starts_with(&format!("releases/{number}-"))
         );
-        assert_eq!((notes.says().as_str(), noted().as_str()), ("200 first", columns));
+        assert_eq!((notes.says().as_str(), in_database().as_str()), ("200 first", columns));
         notes.nothing_is_open();
     };
     let note = "ALTER TABLE posts ADD note text <- ALTER TABLE posts DROP note\n";

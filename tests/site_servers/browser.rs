@@ -60,8 +60,20 @@ impl Browser<'_> {
         self.ask("https", path, &[]).unwrap_or_else(|why| panic!("https://{}{path}: {why}", self.domain))
     }
 
+    /// With these headers.
+    pub fn get_as(&self, path: &str, headers: &[&str]) -> Answer {
+        let headers: Vec<&str> = headers.iter().flat_map(|header| ["--header", header]).collect();
+        self.ask("https", path, &headers).unwrap()
+    }
+
     pub fn get_plain(&self, path: &str) -> Answer {
         self.ask("http", path, &[]).unwrap_or_else(|why| panic!("http://{}{path}: {why}", self.domain))
+    }
+
+    /// Whether the start page comes with this header, which is written in lower case.
+    pub fn is_told(&self, header: &str) -> bool {
+        let answer = self.ask("https", "/", &["--include"]).unwrap();
+        answer.body.lines().any(|line| line.trim_end().to_ascii_lowercase() == header)
     }
 
     /// What is wrong for a visitor, if anything: the page, the health, the way from HTTP.

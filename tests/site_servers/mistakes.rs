@@ -113,8 +113,15 @@ fn around_it() {
     let site = &served.site;
 
     site.write("playbooks/templates/mine.conf", "proxy_raed_timeout 5s;\n");
-    let directive = ["unknown directive \"proxy_raed_timeout\"", "pythonweb-snippet:1"];
-    served.fails(&["site.snippet=mine.conf"], "HTTPS", &directive, "mend the line that nginx names");
+    let (snippet, directive) =
+        ("site.snippet=mine.conf", ["unknown directive \"proxy_raed_timeout\"", "/snippet:1"]);
+    served.fails_as(
+        &["deploy"],
+        &[snippet],
+        "nginx accepts the site",
+        &directive,
+        "mend the line that nginx names",
+    );
 
     let package = "  package = \"{{app.system_packages}}\"\n";
     site.edit("playbooks/site.toml", package, &format!("{package}  timeout = \"5s\"\n"));

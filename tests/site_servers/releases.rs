@@ -9,14 +9,15 @@ use crate::lab::{Lab, Run};
 use crate::site::{Site, Wish};
 
 const LOAD: &str = include_str!("fixtures/load.py");
+const MIXED: &str = include_str!("fixtures/mixed.lua");
 /// More by hand: TOWLINE_DEPLOYS=20.
 const DEPLOYS: u32 = 4;
 
 impl Site<'_> {
     /// What an earlier run of the tests may have left: its releases would be counted on.
-    fn is_new(&self) {
+    pub fn is_new(&self) {
         let line = format!(
-            "app={0}; systemctl stop \"$app.socket\" \"$app@*\" 2>/dev/null || true; rm -rf /srv/$app /var/lib/towline/$app \
+            "app={0}; rm -f /etc/nginx/sites-*/$app; systemctl stop \"$app.socket\" \"$app@*\" 2>/dev/null || true; rm -rf /srv/$app /var/lib/towline/$app \
              /etc/systemd/system/$app[.@-]* /etc/systemd/system/*.wants/$app[.@-]*; systemctl daemon-reload",
             self.name
         );
@@ -44,16 +45,20 @@ impl Site<'_> {
     }
 }
 
-/// Visitors, from here until they are told to stop.
+/// Visitors, from here until they are told to stop: GETs by load.py, and by wrk POSTs as well.
 struct Load<'a>(&'a Site<'a>);
 
 impl<'a> Load<'a> {
     fn begin(site: &'a Site<'a>) -> Load<'a> {
         let line = format!(
-            "rm -f /run/load.*; cat >/run/load.py <<'END'\n{LOAD}\nEND\n\
+            "rm -f /run/load.* /run/wrk.*; cat >/run/load.py <<'END'\n{LOAD}\nEND\ncat >/run/mixed.lua <<'END'\n{MIXED}\nEND\n\
+             command -v wrk >/dev/null || apt-get -qq install wrk >/dev/null 2>&1\n\
+             grep -q '127.0.0.1 {domain}' /etc/hosts || echo '127.0.0.1 {domain}' >>/etc/hosts\n\
              systemd-run -q --collect --unit=load -p StandardOutput=file:/run/load.said -p StandardError=file:/run/load.wrong \
-             python3 /run/load.py {} /run/load.stop",
-            site.domain
+             python3 /run/load.py {domain} /run/load.stop\n\
+             systemd-run -q --collect --unit=wrk -p StandardOutput=file:/run/wrk.said -p LimitNOFILE=4096 \
+             wrk -t 1 -c 8 -d 2h --timeout 10s -s /run/mixed.lua https://{domain}/",
+            domain = site.domain
         );
         site.lab.inside(site.servers[0], &line);
         Load(site)
@@ -61,11 +66,17 @@ impl<'a> Load<'a> {
 
     /// Nobody was refused, and nobody waited for half a second.
     fn end(self, what: &str) {
-        let line = "touch /run/load.stop; for n in $(seq 300); do [ -s /run/load.said ] && break; sleep 0.1; done; cat /run/load.said /run/load.wrong";
+        let line = "touch /run/load.stop; systemctl kill -s INT wrk; \
+             for n in $(seq 300); do [ -s /run/load.said ] && ! systemctl -q is-active wrk && break; sleep 0.1; done; \
+             tail -n 1 /run/wrk.said; cat /run/load.said /run/load.wrong /run/wrk.said";
         let said = self.0.lab.inside(self.0.servers[0], line);
-        let counts: Vec<u64> = said.split_whitespace().take(3).map_while(|word| word.parse().ok()).collect();
-        eprintln!("{what}: failed, slowest in ms, sent: {counts:?}");
-        let well = matches!(counts[..], [0, slowest, sent] if slowest < 500 && sent > 200);
+        let counts: Vec<u64> = said.split_whitespace().take(6).map_while(|word| word.parse().ok()).collect();
+        eprintln!(
+            "{what}: failed, slowest in ms, sent: with POSTs {:?}, others {:?}",
+            &counts[..3],
+            &counts[3..]
+        );
+        let well = matches!(counts[..], [0, _, mixed, 0, slowest, sent] if slowest < 500 && sent > 200 && mixed > 200);
         assert!(well, "{what}: failed, slowest in ms, sent: {said}");
     }
 }
@@ -79,16 +90,22 @@ fn visitors_notice_no_deploy_and_no_rollback() {
         Site::init(&lab, &Wish { name: "tiny", ..Wish::new(tiny, "none", &["srv4"]).at("tiny.lab.test") });
     site.is_new();
     // All of them come from one address.
-    site.run(&["site.rate="]).must_succeed();
+    site.edit("inventory.toml", "\nrate = \"20r/s\"", "\nrate = \"\"");
+    site.run(&[]).must_succeed();
     let first: u32 = site.current().parse().unwrap();
     let deploys = std::env::var("TOWLINE_DEPLOYS").map_or(DEPLOYS, |number| number.parse().unwrap());
 
+    lab.undisturbed();
     let (load, began) = (Load::begin(&site), Instant::now());
     for number in first + 1..=first + deploys {
         site.write("version", &number.to_string());
-        site.deploy(0);
+        let run = site.deploy(0);
+        assert!(run.story().contains(" requests meanwhile, 0 failed, p99 "), "{}", run.story());
+        assert_eq!(run.task("web1", "the application answers through nginx")["outcome"], "already");
         assert_eq!((site.current(), site.browser().get("/").body), (number.to_string(), number.to_string()));
     }
+    // The probe came through nginx as well.
+    lab.inside("srv4", "grep -q '\"tow\"$' /var/log/nginx/access.log");
     load.end(&format!("{deploys} deploys in {:.0} s", began.elapsed().as_secs_f32()));
 
     let (load, began, back) = (Load::begin(&site), Instant::now(), (first + deploys - 1).to_string());
@@ -103,6 +120,66 @@ fn visitors_notice_no_deploy_and_no_rollback() {
     site.deploy(0);
     assert_eq!((site.current(), site.browser().get("/").body), (number.clone(), number));
     load.end(&format!("a deploy of what starts slowly in {:.0} s", began.elapsed().as_secs_f32()));
+
+    site.write("delay", "0");
+    the_site_goes_with_its_release(&site);
+    let changed = site.told(&["status"], &[]).story();
+    assert!(changed.contains("\"edited\":null"), "{changed}");
+    lab.inside("srv4", "echo more >>/srv/tiny/current/src/wsgi.py");
+    let changed = site.told(&["status"], &[]).story();
+    assert!(changed.contains("\"edited\":\"src/wsgi.py\""), "{changed}");
+}
+
+/// There, back, and back as well when nobody is there any more who could say so.
+fn the_site_goes_with_its_release(site: &Site<'_>) {
+    let live = || site.lab.inside(site.servers[0], "cat /etc/nginx/sites-enabled/tiny");
+    let (before, number) = (live(), site.current());
+    let as_before = |what: &str| {
+        assert_eq!((live(), site.current()), (before.clone(), number.clone()), "{what}");
+        assert!(!site.browser().is_told("x-season: winter"), "{what}");
+    };
+    site.edit("inventory.toml", "\nheaders = {}", "\nheaders = { X-Season = \"winter\" }");
+    site.edit("inventory.toml", "\nsnippet = \"\"", "\nsnippet = \"mine.conf\"");
+    site.write("playbooks/templates/mine.conf", "location = /own { return 204; }\n");
+
+    // What serves is as of an earlier version, which brought no site: what nginx serves it with is kept.
+    site.lab.inside(site.servers[0], "rm /srv/tiny/current/site");
+    // A run that is gone between the switch and the end, and the next one, which is refused early.
+    let finish = "name = \"finish\"\nhosts = \"web\"\n";
+    let hold = "name = \"hold\"\nhosts = \"web\"\n\n  [[stages.tasks]]\n  name = \"hold\"\n  tags = [\"switch\"]\n  command = \"touch /run/held; sleep 600\"\n\n[[stages]]\n";
+    site.edit("playbooks/deploy.toml", finish, &format!("{hold}{finish}"));
+    site.lab.inside(site.servers[0], "rm -f /run/held");
+    let mut gone = site.begin(&["deploy"]);
+    site.lab.inside(
+        site.servers[0],
+        "for n in $(seq 1200); do [ ! -e /run/held ] || exit 0; sleep 0.1; done; exit 1",
+    );
+    assert!(site.browser().is_told("x-season: winter") && live() != before);
+    gone.kill().unwrap();
+    gone.wait().unwrap();
+    site.edit("playbooks/deploy.toml", hold, "");
+    site.write("playbooks/templates/mine.conf", "proxy_raed_timeout 5s;\n");
+    let error = site.deploy(3).error("web1");
+    assert!(
+        error.contains("unknown directive \"proxy_raed_timeout\"") && error.contains("/snippet:1"),
+        "{error}"
+    );
+    as_before("undone by the next run");
+
+    site.write("playbooks/templates/mine.conf", "location = /own { return 204; }\n");
+    site.deploy(0);
+    assert!(site.browser().is_told("x-season: winter"));
+    assert_eq!(site.browser().get("/own").status, 204);
+    // Nothing starts where nginx would refuse what is to come with it.
+    let (old, new) = (format!("/srv/tiny/releases/{number}-*/site"), live());
+    site.lab.inside(site.servers[0], &format!("cp -p {old} /run/site.kept; echo nonsense >>$(ls {old})"));
+    let refused = site.rollback(&[], 3).error("web1");
+    assert!(refused.contains("nginx does not take the site of"), "{refused}");
+    assert_eq!(live(), new);
+    site.lab.inside(site.servers[0], &format!("cp -p /run/site.kept $(ls {old})"));
+    site.rollback(&[], 0);
+    as_before("rolled back");
+    site.nothing_is_left(&["web1"]);
 }
 
 #[test]

@@ -10,6 +10,8 @@ const WORKER: &str =
 const BROKEN: &str = r#"app.processes=[{ name = "worker", command = "false" }]"#;
 const TIMER: &str = r#"app.timers=[{ name = "tidy", command = "true", calendar = "daily" }]"#;
 
+const HEADER: &str = r#"site.headers={ X-Season = "winter" }"#;
+
 /// What runs: programs, timers, and the release that is told as current.
 const STATE: &str = "supervisorctl status | awk '{ print $1, $2 }' | grep supervised
     systemctl list-units --plain --no-legend --state=active 'supervised-*.timer' | cut -d' ' -f1 | grep -v backup
@@ -32,20 +34,26 @@ fn a_release_that_does_not_start_leaves_the_old_one_running() {
     let site = Site::init(&lab, &wish.at("supervised.lab.test"));
     site.run(&[ON, WORKER, TIMER]).must_succeed();
     runs(&site, "1");
+    let live = || site.lab.inside("srv4", "cat /etc/nginx/sites-enabled/supervised");
+    let first = live();
 
-    let failed = site.told(&["deploy"], &[ON, BROKEN, TIMER]);
+    let failed = site.told(&["deploy"], &[ON, BROKEN, TIMER, HEADER]);
     assert_eq!(failed.code, 3, "{}", failed.story());
     assert!(failed.error("web1").contains("what ran before runs again"), "{}", failed.story());
     runs(&site, "1");
+    assert_eq!(live(), first);
 
-    let deployed = site.told(&["deploy"], &[ON, WORKER, TIMER]);
+    let deployed = site.told(&["deploy"], &[ON, WORKER, TIMER, HEADER]);
     deployed.must_succeed();
     let release = site.lab.inside("srv4", "basename $(readlink /srv/supervised/current)");
     assert_ne!(release.trim(), "1");
     runs(&site, release.trim());
+    // The site goes with its release.
+    assert!(site.browser().is_told("x-season: winter"));
 
     site.told(&["rollback"], &[ON, WORKER, TIMER]).must_succeed();
     runs(&site, "1");
+    assert_eq!(live(), first);
     restored(&site);
 }
 

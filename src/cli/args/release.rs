@@ -28,6 +28,9 @@ pub struct Deploy {
     /// The branch, tag or commit of `app.repo` to deploy, instead of `app.ref`
     #[arg(long = "ref", value_name = "REF")]
     pub reference: Option<String>,
+    /// Make a new release, also where an interrupted deploy of the same could be gone on with
+    #[arg(long)]
+    pub fresh: bool,
     /// Show what it would do, and write nothing on any host
     #[arg(long)]
     pub plan: bool,
@@ -48,6 +51,19 @@ pub struct Rollback {
     /// Take back the migrations that release does not know: their downgrades run, behind a verified backup
     #[arg(long, conflicts_with = "restore_backup")]
     pub migrate_down: bool,
+    /// Show what it would do, and write nothing on any host
+    #[arg(long)]
+    pub plan: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Group)]
+pub struct Resume {
+    /// The run to go on with, as `tow status` names it (default: the latest that has not ended well)
+    pub run: Option<String>,
+    #[command(flatten)]
+    pub app: Application,
     /// Show what it would do, and write nothing on any host
     #[arg(long)]
     pub plan: bool,

@@ -1,16 +1,18 @@
 //! The lock of an application on every host of a run, and which release the run is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::cli::Stop;
 use crate::cli::release::back::{Back, Schema};
 use crate::cli::release::down::Down;
+use crate::cli::release::told::span;
 use crate::cli::release::{UNKNOWN, application, revision::Revision};
-use crate::engine::Hold;
+use crate::engine::{Hold, Left};
 use crate::spec::model::Project;
 use crate::task::releases::App;
-use crate::task::releases::lock::{Claim, Settled, Taken, settled, taken};
+use crate::task::releases::intent::{ByStage, Command, Intent, Work, same_deploy};
+use crate::task::releases::lock::{Claim, Settled, Taken, rejoined, settled, taken};
 use crate::task::releases::name::ReleaseName;
 use crate::task::releases::state::State;
 use crate::words::error::{Error, Kind, Result};
@@ -20,12 +22,27 @@ use crate::words::names::HostName;
 /// Which release.
 #[derive(Debug)]
 pub enum Aim {
-    /// A new one, of this.
+    /// A new one, of this; or the one that an interrupted run has begun of the very same.
     Next(Revision),
+    /// A new one in any case.
+    Fresh(Revision),
+    /// The one that a run has begun.
+    Again(Box<Intent>, Revision),
     /// One that is there.
     Back(Back),
     /// What serves stays.
     Stay,
+}
+
+impl Aim {
+    /// For people: what is done.
+    pub fn told(&self) -> &'static str {
+        match self {
+            Aim::Next(_) | Aim::Fresh(_) | Aim::Again(..) => "deploy",
+            Aim::Back(_) => "rollback",
+            Aim::Stay => "restore",
+        }
+    }
 }
 
 type Load = Box<dyn Fn(&[(String, String)]) -> std::result::Result<Project, Stop> + Send + Sync>;
@@ -34,40 +51,90 @@ type Load = Box<dyn Fn(&[(String, String)]) -> std::result::Result<Project, Stop
 type Set = Vec<(String, String)>;
 
 pub struct Lease {
-    claim: Claim,
+    order: Order,
     apps: BTreeMap<HostName, App>,
-    aim: Aim,
-    /// Looks only.
-    plan: bool,
     load: Load,
     states: Mutex<BTreeMap<HostName, State>>,
     release: Mutex<Option<String>>,
+    /// What the hosts are told that the run is about to do.
+    work: Mutex<Option<Work>>,
+}
+
+/// What is to be done, by whom.
+#[derive(Debug)]
+pub struct Order {
+    pub claim: Claim,
+    pub aim: Aim,
+    /// Looks only.
+    pub plan: bool,
+    /// The file name of the playbook.
+    pub playbook: String,
+    /// Names of variables of the command line.
+    pub set: BTreeSet<String>,
+}
+
+impl Order {
+    /// `None` for what is about no release.
+    fn command(&self) -> Option<Command> {
+        match &self.aim {
+            Aim::Next(_) | Aim::Fresh(_) | Aim::Again(..) => Some(Command::Deploy),
+            Aim::Back(back) => Some(match back.schema {
+                Schema::Restored => Command::Restore,
+                Schema::Down => Command::Down,
+                Schema::Same | Schema::Compatible => Command::Rollback,
+            }),
+            Aim::Stay => None,
+        }
+    }
 }
 
 impl Lease {
-    pub fn new(claim: Claim, project: &Project, aim: Aim, plan: bool, load: Load) -> Result<Lease> {
+    pub fn new(order: Order, project: &Project, load: Load) -> Result<Lease> {
         let apps = project.hosts.iter().map(|host| Ok((host.name.clone(), application(host)?)));
         let apps = apps.collect::<Result<_>>()?;
-        Ok(Lease { claim, apps, aim, plan, load, states: Mutex::default(), release: Mutex::default() })
+        let (states, release, work) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Lease { order, apps, load, states, release, work })
     }
 
     fn script(&self, host: &HostName, script: impl Fn(&Claim, &App) -> String) -> String {
-        self.apps.get(host).map(|app| script(&self.claim, app)).unwrap_or_default()
+        self.apps.get(host).map(|app| script(&self.order.claim, app)).unwrap_or_default()
     }
 
     fn name(&self, host: &HostName) -> &str {
         self.apps.get(host).map_or("the application", |app| app.name.as_str())
     }
 
+    /// But for the name of its release.
+    fn work(&self, revision: String, states: &BTreeMap<HostName, State>) -> Work {
+        Work {
+            command: self.order.command().unwrap_or(Command::Deploy),
+            playbook: self.order.playbook.clone(),
+            release: String::new(),
+            revision,
+            hosts: states.iter().map(|(host, state)| (host.clone(), state.current.clone())).collect(),
+            set: self.order.set.clone(),
+        }
+    }
+
+    /// What has been begun and not ended, for whoever is told at the end.
+    pub fn left(&self) -> Option<Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Its name, where there is one, and further variables.
     fn release(&self) -> Result<(Option<ReleaseName>, Set)> {
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        match &self.aim {
+        match &self.order.aim {
             Aim::Next(revision) => {
-                let mut set = vec![("revision".to_owned(), revision.whole.clone())];
-                set.extend(revision.reference.iter().map(|commit| ("app.ref".to_owned(), commit.clone())));
-                Ok((Some(ReleaseName::next(states.values(), &revision.short)), set))
+                let again = same_deploy(&states, &self.work(revision.whole.clone(), &states));
+                let again = again.and_then(|intent| ReleaseName::parse(&intent.work.release));
+                let next = || ReleaseName::next(states.values(), &revision.short);
+                Ok((Some(again.unwrap_or_else(next)), variables(revision)))
             }
+            Aim::Fresh(revision) => {
+                Ok((Some(ReleaseName::next(states.values(), &revision.short)), variables(revision)))
+            }
+            Aim::Again(intent, revision) => Ok((Some(still_open(intent, &states)?), variables(revision))),
             Aim::Stay => Ok((None, vec![])),
             Aim::Back(back) => {
                 let target = back.target(&states)?;
@@ -87,7 +154,7 @@ impl Lease {
 
 impl Hold for Lease {
     fn take(&self, host: &HostName) -> String {
-        if self.plan {
+        if self.order.plan {
             return self.script(host, |_, app| app.state_script());
         }
         self.script(host, Claim::take)
@@ -95,7 +162,7 @@ impl Hold for Lease {
 
     fn taken(&self, host: &HostName, said: &Output) -> Result<Vec<String>> {
         let notices = match taken(&said.stdout) {
-            _ if self.plan => vec![],
+            _ if self.order.plan => vec![],
             Taken::Yes(notices) => notices,
             Taken::Held(holder) => return Err(holder.refusal(self.name(host))),
             Taken::Error(why) => {
@@ -116,11 +183,50 @@ impl Hold for Lease {
         self.script(host, Claim::renew)
     }
 
-    fn give_back(&self, host: &HostName, keep: bool) -> String {
-        if self.plan {
+    fn rejoin(&self, host: &HostName) -> String {
+        self.script(host, Claim::rejoin)
+    }
+
+    fn rejoined(&self, host: &HostName, said: &Output) -> Result<()> {
+        rejoined(&said.stdout, self.name(host))
+    }
+
+    fn begin(&self, host: &HostName) -> String {
+        let work = self.left();
+        work.map(|work| self.script(host, |claim, app| claim.begin(app, &work))).unwrap_or_default()
+    }
+
+    fn begun(&self, host: &HostName, said: &Output) -> Result<Vec<String>> {
+        if let Some(why) = said.stdout.lines().find_map(|line| line.strip_prefix("error=")) {
+            let what = format!("cannot note what is about to be done to {}", self.name(host));
+            return Err(Error::failed(what).cause(why));
+        }
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = states.get(host).and_then(|state| state.intent.as_ref());
+        let (Some(before), Some(work)) = (before, self.left()) else { return Ok(vec![]) };
+        let run = format!("which run {} of {} began {} ago", before.run, before.holder, span(before.age));
+        let (what, release) = (before.work.command.told(), &before.work.release);
+        Ok(vec![if (before.work.command, release) == (work.command, &work.release) {
+            format!("goes on with the {what} of {release}, {run}")
+        } else {
+            format!("the {what} of {release}, {run}, was not ended, and is not gone on with")
+        }])
+    }
+
+    fn waiting(&self, host: &HostName) -> ByStage {
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.get(host).map(|state| state.handlers.clone()).unwrap_or_default()
+    }
+
+    fn keep(&self, host: &HostName, handlers: &ByStage) -> String {
+        self.script(host, |claim, app| claim.keep(app, handlers))
+    }
+
+    fn give_back(&self, host: &HostName, left: Left<'_>) -> String {
+        if self.order.plan {
             return ":".to_owned();
         }
-        self.script(host, |claim, app| claim.give_back(app, keep))
+        self.script(host, |claim, app| claim.give_back(app, left.keep, left.end, left.handlers))
     }
 
     fn given_back(&self, host: &HostName, said: &Output) -> Result<Vec<String>> {
@@ -129,9 +235,9 @@ impl Hold for Lease {
             Some(settled @ Settled::Bad { .. }) => return Err(bad(&settled)),
             Some(settled) => return Err(Error::failed(settled.told())),
         }
-        let serves = State::parse(&said.stdout).current;
+        let State { current: serves, probed, .. } = State::parse(&said.stdout);
         let release = self.release.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.plan || serves.is_empty() || release.is_none() {
+        if self.order.plan || serves.is_empty() || release.is_none() {
             return Ok(vec![]);
         }
         if release.as_ref().is_some_and(|release| *release != serves) {
@@ -142,19 +248,48 @@ impl Hold for Lease {
         Ok(match before {
             "" => vec![format!("{serves} serves")],
             before if before == serves => vec![],
-            before => vec![format!("{serves} serves, where {before} did")],
+            before if probed.is_empty() => vec![format!("{serves} serves, where {before} did")],
+            before => vec![format!("{serves} serves, where {before} did; {probed}")],
         })
     }
 
     fn project(&self) -> Result<Project> {
         let (release, mut set) = self.release()?;
         let name = release.map(|name| name.to_string());
+        if let (Some(name), Some(_)) = (&name, self.order.command()) {
+            let revision = set.iter().find(|(key, _)| key == "revision").map(|(_, value)| value.clone());
+            let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+            let work = Work { release: name.clone(), ..self.work(revision.unwrap_or_default(), &states) };
+            *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+        }
         set.push(("release".to_owned(), name.clone().unwrap_or_else(|| UNKNOWN.to_owned())));
         *self.release.lock().unwrap_or_else(PoisonError::into_inner) = name;
         (self.load)(&set).map_err(|stop| match stop {
             Stop::Error(error) => error,
             Stop::Mistakes(text) => Error::config(text.trim().to_owned()),
         })
+    }
+}
+
+fn variables(revision: &Revision) -> Set {
+    let mut set = vec![("revision".to_owned(), revision.whole.clone())];
+    set.extend(revision.reference.iter().map(|commit| ("app.ref".to_owned(), commit.clone())));
+    set
+}
+
+/// The release of a run that is gone on with, now that nobody else can.
+fn still_open(intent: &Intent, states: &BTreeMap<HostName, State>) -> Result<ReleaseName> {
+    let gone = |why: String| {
+        Error::failed(format!("cannot go on with run {}", intent.run))
+            .cause(why)
+            .hint("see what there is: tow status")
+    };
+    let known = states.values().filter_map(|state| state.intent.as_ref()).any(|other| intent.is_same(other));
+    match intent.overtaken(states) {
+        Some(why) => Err(gone(why)),
+        None if !known => Err(gone("it was ended meanwhile".to_owned())),
+        None => ReleaseName::parse(&intent.work.release)
+            .ok_or_else(|| gone(format!("{:?} is not the name of a release", intent.work.release))),
     }
 }
 

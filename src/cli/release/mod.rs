@@ -1,4 +1,4 @@
-//! `tow deploy` and `tow rollback`: the shipped playbook, run while the application is locked, with the release that
+//! `tow deploy`, `tow rollback` and what they share with `tow resume`: the shipped playbook, run while the application is locked, with the release that
 //! follows from what the hosts have.
 
 mod alive;
@@ -9,6 +9,7 @@ mod down;
 mod git;
 mod lease;
 pub mod pending;
+pub mod resume;
 mod revision;
 mod sight;
 pub mod status;
@@ -16,6 +17,7 @@ mod told;
 pub mod unlock;
 pub mod update;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,7 +27,7 @@ use crate::cli::files::DiskFiles;
 use crate::cli::playbook::Ready;
 use crate::cli::release::alive::Alive;
 use crate::cli::release::back::{Back, Schema};
-use crate::cli::release::lease::{Aim, Lease};
+use crate::cli::release::lease::{Aim, Lease, Order};
 use crate::cli::secrets::Edge;
 use crate::cli::{Ended, Stop, playbook};
 use crate::engine::Hold;
@@ -54,7 +56,8 @@ pub async fn deploy(args: &Deploy) -> Ended {
         revision::of_repository(first(&checked.project)?, name)?;
     }
     let revision = revision::of(first(&checked.project)?, &DiskFiles::beside(&reader.file)).await?;
-    run(reader, (args.output, args.plan), checked, Aim::Next(revision)).await
+    let aim = if args.fresh { Aim::Fresh(revision) } else { Aim::Next(revision) };
+    run(reader, (args.output, args.plan), checked, aim).await
 }
 
 pub async fn rollback(args: &Rollback) -> Ended {
@@ -122,6 +125,16 @@ impl Reader {
         Ok(Reader { app, file, tags, edge })
     }
 
+    fn playbook(&self) -> String {
+        self.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Of the variables of the command line. Which commit a ref means is known without one.
+    fn names(&self) -> BTreeSet<String> {
+        let names = self.app.set.iter().map(|(name, _)| name.clone());
+        names.filter(|name| name != "app.ref").collect()
+    }
+
     /// With further variables above those of the command line.
     pub fn read(&self, set: &[(String, String)]) -> std::result::Result<Ready, Stop> {
         let stand_in = [("release".to_owned(), UNKNOWN.to_owned())];
@@ -131,17 +144,23 @@ impl Reader {
 }
 
 async fn run(reader: Reader, (output, plan): (Output, bool), checked: Ready, aim: Aim) -> Ended {
-    let Ready { project: checked, keys } = checked;
+    let Ready { project: mut checked, keys } = checked;
+    // For the reports and the history: the same playbook deploys, goes back and restores.
+    checked.playbook = format!("{}: {}", aim.told(), checked.playbook);
     let name = run_name();
     let alive = Alive::begin(&name);
     let claim = Claim { run: name.clone(), holder: alive::operator(), dead: alive.dead() };
     let connection = reader.app.connection.clone();
+    let order = Order { claim, aim, plan, playbook: reader.playbook(), set: reader.names() };
     let load = move |set: &[(String, String)]| reader.read(set).map(|ready| ready.project);
-    let lease = Lease::new(claim, &checked, aim, plan, Box::new(load))?;
+    let lease = Arc::new(Lease::new(order, &checked, Box::new(load))?);
     let mode = if plan { Mode::Plan } else { Mode::Run };
-    let hold = Some((name.clone(), Arc::new(lease) as Arc<dyn Hold>));
+    let hold = Some((name.clone(), lease.clone() as Arc<dyn Hold>));
     let conduct = Conduct { hold, ..Conduct::new(mode, &connection, output, keys) };
     let code = conduct.run(&checked).await?;
+    if let Some(work) = lease.left().filter(|_| code != 0 && !plan && !output.json && !output.quiet) {
+        resume::advise(&work, code);
+    }
     // A host that was lost may still have our lock: the next run shall know that nobody stands behind it.
     let lost = [Kind::Unreachable, Kind::Unknown, Kind::Interrupted].map(Kind::exit_code);
     if !lost.contains(&code) {

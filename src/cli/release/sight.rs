@@ -70,7 +70,7 @@ fn gates(project: &Project, host: &Host) -> Vec<Question> {
     let questions = asked.filter_map(|spec| {
         let Body::Ready(task) = &spec.body else { return None };
         let Some(Probe::Shell { script, .. }) = task.probes().pop() else { return None };
-        Some(Question { name: spec.name.clone(), script })
+        Some(Question { name: spec.name.clone(), unless: spec.unless.clone(), script })
     });
     questions.collect()
 }

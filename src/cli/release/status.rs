@@ -9,7 +9,9 @@ use crate::cli::args::Status;
 use crate::cli::release::pending::Sources;
 use crate::cli::release::sight::{self, Seen};
 use crate::cli::release::told::told;
+use crate::task::releases::intent::Intent;
 use crate::task::releases::look::{Certificate, moment};
+use crate::task::releases::state::State;
 use crate::words::error::Result;
 use crate::words::names::HostName;
 
@@ -40,6 +42,12 @@ pub fn ago(seen: &Seen, at: &str) -> Option<i64> {
     moment(at).map(|at| seen.look.now - at)
 }
 
+/// What a run has begun there, unless it may be at work.
+pub fn unfinished(state: &State) -> Option<&Intent> {
+    let is_held = |run: &str| state.lock.as_ref().is_some_and(|lock| lock.run == run);
+    state.intent.as_ref().filter(|intent| !is_held(&intent.run))
+}
+
 fn line(host: &HostName, seen: &Result<Seen>) -> Json {
     let seen = match seen {
         Ok(seen) => seen,
@@ -58,11 +66,12 @@ fn line(host: &HostName, seen: &Result<Seen>) -> Json {
     json!({
         "host": host, "release": state.current, "revision": seen.served.revision, "commit": seen.served.whole_commit(),
         "unit": state.unit, "since": state.since, "up_seconds": seen.look.up.map(|up| seen.look.now - up),
-        "deployed": mark, "deployed_seconds": mark.and_then(|mark| ago(seen, &mark.finished)),
+        "edited": seen.look.edited, "deployed": mark, "deployed_seconds": mark.and_then(|mark| ago(seen, &mark.finished)),
         "schema": Some(state.schema()).filter(|schema| !schema.is_empty()),
         "healthy": (!seen.look.health.is_empty()).then(|| seen.look.health.iter().all(|health| health.healthy)),
         "health": seen.look.health, "certificate_days": days_left(seen), "disk_kib": seen.look.disk,
         "update": update, "update_unknown": why, "pending": state.pending, "lock": state.lock,
+        "unfinished": unfinished(state), "handlers": state.handlers,
         "last": seen.look.last, "releases": releases.collect::<Vec<_>>(),
     })
 }

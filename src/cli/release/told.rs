@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use crate::cli::release::pending::Update;
 use crate::cli::release::sight::Seen;
-use crate::cli::release::status::{ago, days_left};
+use crate::cli::release::status::{ago, days_left, unfinished};
 use crate::report::text::{neutralise, wrap};
+use crate::task::releases::intent::Intent;
 use crate::task::releases::look::{Certificate, Disk};
 use crate::task::releases::state::Mark;
 use crate::words::error::Result;
@@ -43,6 +44,7 @@ fn rows(seen: &Seen) -> Vec<(&'static str, String)> {
         rows.push(("schema", state.schema().to_owned()));
     }
     rows.extend(seen.served.whole_commit().map(|commit| ("commit", commit.clone())));
+    rows.extend(seen.look.edited.as_ref().map(|path| ("edited", format!("{path}: not as it was finished"))));
     if !state.current.is_empty() {
         rows.push(("health", health(seen)));
     }
@@ -50,6 +52,11 @@ fn rows(seen: &Seen) -> Vec<(&'static str, String)> {
     rows.push(("certificate", certificate(seen)));
     rows.extend(seen.look.disk.map(|disk| ("disk", self::disk(disk))));
     rows.extend(state.pending.as_ref().map(|to| ("switching", format!("to {to}, not confirmed"))));
+    rows.extend(unfinished(state).map(|intent| ("unfinished", self::begun(intent))));
+    let waiting: Vec<&str> = state.handlers.values().flatten().map(String::as_str).collect();
+    if !waiting.is_empty() {
+        rows.push(("handlers", format!("wait for the next deploy: {}", waiting.join(", "))));
+    }
     let finished = state.releases.iter().filter(|release| release.finished.is_some());
     let names: Vec<String> = finished.map(|release| release.name.to_string()).collect();
     if !names.is_empty() {
@@ -84,6 +91,12 @@ fn serves(seen: &Seen) -> String {
 fn deployed(seen: &Seen, mark: &Mark) -> String {
     let when = ago(seen, &mark.finished).map_or(mark.finished.clone(), |age| format!("{} ago", span(age)));
     format!("{when}{}", by(&mark.by, &mark.run))
+}
+
+fn begun(intent: &Intent) -> String {
+    let Intent { age, holder, run, .. } = intent;
+    let next = if intent.work.command.may_go_on() { ": `tow resume` goes on with it" } else { "" };
+    format!("{}, begun {} ago{}{next}", intent.told(), span(*age), by(holder, run))
 }
 
 /// The first release may come from a run that has locked nothing, and then nobody has written down whose it was.
@@ -172,7 +185,7 @@ mod tests {
     use crate::words::names::HostName;
 
     const HOST: &str = "schema=42-1a2b3c4d 0007_prices\ncurrent=42-1a2b3c4d\nunit=active\nnow=1772366400\nup=1772366100\ncertificate=1777636800\n\
-        disk=12012345 39062500\nhealth=the last answer: status 503\nrelease=41-0f0f0f0f {\"finished\":\"x\"}\n\
+        edited=src/shop/prices.py\ndisk=12012345 39062500\nhealth=the last answer: status 503\nrelease=41-0f0f0f0f {\"finished\":\"x\"}\n\
         release=42-1a2b3c4d {\"revision\":\"1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d\",\"finished\":\"2026-02-26T12:00:00Z\",\"by\":\"me@laptop\",\"run\":\"ab12\"}\n\
         last={\"at\":\"2026-02-26T12:00:00Z\",\"run\":\"ab12\",\"by\":\"me@laptop\",\"event\":\"finished\",\"release\":\"42-1a2b3c4d\",\"before\":\"\",\"why\":\"\"}\n";
 
@@ -191,7 +204,7 @@ mod tests {
     fn a_host_is_told_in_eighty_columns() {
         let (state, questions) = (
             State::parse(HOST),
-            [Question { name: "the application answers".into(), script: String::new() }],
+            [Question { name: "the application answers".into(), unless: None, script: String::new() }],
         );
         let look = Look::parse(HOST, &questions);
         let served = Served::of(&state, &look);
@@ -204,6 +217,7 @@ mod tests {
           deployed    3 days ago by me@laptop (run ab12)
           schema      0007_prices
           commit      1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d
+          edited      src/shop/prices.py: not as it was finished
           health      bad: "the application answers": status 503
           update      2 commits behind main (9f8e7d6c)
           certificate 61 days left
@@ -212,6 +226,32 @@ mod tests {
           last run    finished 42-1a2b3c4d, 3 days ago by me@laptop (run ab12)
         "#);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn what_was_begun_and_not_ended_is_told_unless_it_may_be_at_work() {
+        let work = "{\"command\":\"deploy\",\"playbook\":\"deploy.toml\",\"release\":\"43-b\",\"revision\":\"b\",\"hosts\":{\"web1\":\"42-a\"},\"set\":[]}";
+        let begun = format!(
+            "{HOST}intent.run=cd34\nintent.holder=ann@laptop\nintent.age=720\nintent.work={work}\nhandlers={{\"site\":[\"reload nginx\"]}}\n"
+        );
+        let of = |text: &str| {
+            let (state, look) = (State::parse(text), Look::parse(text, &[]));
+            let served = Served::of(&state, &look);
+            let update = Ok(pending(None, None));
+            let seen = Seen { state, look, served, source: Source::Folder("..".into()), update };
+            told(&HostName::new("web1").unwrap(), &Ok(seen))
+        };
+        let text = of(&begun);
+        let lines: Vec<_> = text.lines().skip_while(|line| !line.contains("unfinished")).take(3).collect();
+        assert_eq!(
+            lines,
+            [
+                "  unfinished  deploy of 43-b on web1, begun 12 min ago by ann@laptop (run cd34):",
+                "              `tow resume` goes on with it",
+                "  handlers    wait for the next deploy: reload nginx",
+            ]
+        );
+        assert!(!of(&format!("{begun}held=cd34\nage=3\n")).contains("unfinished"));
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub async fn run(args: &Update) -> Ended {
     // What was shown, even if the branch moves on meanwhile.
     let shown = groups.iter().find(|group| group.pending).and_then(|group| group.reference.clone());
     let reference = shown.or_else(|| args.reference.clone());
-    super::deploy(&Deploy { app: args.app.clone(), reference, plan: args.plan, output: args.output }).await
+    let app = args.app.clone();
+    super::deploy(&Deploy { app, reference, fresh: false, plan: args.plan, output: args.output }).await
 }
 
 /// Hosts that could not be asked end it: nobody knows what they serve.

@@ -98,7 +98,7 @@ const WEB: &[Remedy] = &[
     [
         "413, or an upload breaks off",
         "the body is larger than nginx lets through",
-        "raise the limit in the inventory, then `RUN`",
+        "raise the limit in the inventory, then `RUN`; where releases are deployed, `tow deploy`",
     ],
 ];
 

@@ -11,7 +11,8 @@ class Connection(http.client.HTTPConnection):
             self.sock.settimeout(self.timeout)
             self.sock.connect(spec["unix"])
         else:
-            self.sock = socket.create_connection((self.host, self.port), self.timeout)
+            host, port = spec["connect"] or (self.host, self.port)
+            self.sock = socket.create_connection((host.strip("[]"), int(port)), self.timeout)
         if url.scheme == "https":
             context = ssl.create_default_context(cafile=spec["ca"])
             if spec["insecure"]:

@@ -28,6 +28,15 @@ case $link in
   remove) rm -f "$try/sites-enabled/$site" ;;
   keep) if [ -e "$on" ] && [ "$content" = write ]; then cp "$try/sites-available/$site" "$try/sites-enabled/$site"; fi ;;
 esac || exit 1
+# A site that is not served yet may name certificates that are still to come: they have a stand-in.
+if [ "$until" = tested ] && [ ! -e "$on" ]; then
+  sed -n 's/^[[:space:]]*ssl_certificate\(_key\)\{0,1\}[[:space:]]\{1,\}\(\/[^;]*\);.*/\2/p' "$try/sites-enabled/$site" |
+    while IFS= read -r pem; do [ -e "$pem" ] || sed -i "s|$pem;|$dir/stand-in.pem;|" "$try/sites-enabled/$site"; done
+  if grep -qF "$dir/stand-in.pem" "$try/sites-enabled/$site"; then
+    openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=stand-in -keyout "$dir/key" -out "$dir/cert" 2>/dev/null &&
+      cat "$dir/cert" "$dir/key" >"$dir/stand-in.pem"
+  fi
+fi
 if ! said=$(nginx -t -c "$try/nginx.conf" 2>&1); then
   # A pid file of the copy's own, and the like, are no matter of the site's.
   printf '%s\n' "$said" | sed -e "s|$try|$root|g" >&2
@@ -36,6 +45,7 @@ if ! said=$(nginx -t -c "$try/nginx.conf" 2>&1); then
   echo "nothing was changed" >&2
   exit 1
 fi
+[ "$until" != tested ] || exit 0
 
 mkdir "$dir/old.available" "$dir/old.enabled" || exit 1
 for at in "$file" "$on"; do

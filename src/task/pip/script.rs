@@ -1,7 +1,7 @@
 //! The shell of `pip`: what is installed, and how to install.
 
 use crate::task::pip::{Hashes, Pip};
-use crate::words::action::Command;
+use crate::words::action::{Command, Detached};
 use crate::words::content::Digest;
 use crate::words::shell::{join, quote};
 
@@ -77,4 +77,5 @@ pub(crate) fn install(pip: &Pip) -> Command {
         .env("PIP_NO_INPUT", "1")
         .env("PIP_PROGRESS_BAR", "off")
         .label(format!("{}/bin/pip install {}", pip.venv, join(&arguments)))
+        .detached(Detached::WhileItRuns)
 }

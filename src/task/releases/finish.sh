@@ -5,11 +5,7 @@ confirm() {
   fi
   [ "$(current)" = "$release" ] || { echo "the host serves $(current), not $release: the switch was undone" >&2; exit 1; }
   if [ ! -e "$releases/$release/release.json" ]; then
-    printf '{"release":"%s","revision":"%s","finished":"%s","by":"%s","run":"%s","schema":"%s"}\n' "$release" "$(plain "$revision")" \
-      "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(plain "$(field "$folder/lock/info" holder)")" \
-      "$(plain "$(field "$folder/lock/info" run)")" "$(plain "$(head -n 1 "$releases/$release/schema" 2>/dev/null)")" >"$releases/$release/.release.json" &&
-      sync "$releases/$release/.release.json" && mv "$releases/$release/.release.json" "$releases/$release/release.json" || exit 1
-    note finished "$release" "" ""
+    mark "$release" "$revision" || exit 1
   else
     note "serves again" "$release" "" ""
   fi
@@ -18,13 +14,25 @@ confirm() {
   rm -f "$folder/pending" "$folder/switch.sh"
 }
 
+# What was begun for it may go on by itself.
+end_jobs() {
+  for job in $(grep -lF "$releases/$1/" /run/towline/jobs/*/script 2>/dev/null); do
+    job=${job%/script}
+    systemctl stop "${job##*/}" 2>/dev/null
+    rm -rf "$job"
+  done
+}
+
 prune() {
   [ "$1" != "$(current)" ] && [ -n "$1" ] || return 0
+  # A site that stayed may include what lies in its release.
+  ! grep -qsF "$releases/$1/" "/etc/nginx/sites-enabled/$app" || return 0
   for unit in $(web "$1") $(others "$1"); do
     systemctl disable -q --now "$unit" 2>/dev/null
     service=${unit%.timer}
     rm -rf "/etc/systemd/system/$unit" "/etc/systemd/system/$unit.d" "/etc/systemd/system/$service.service" "/etc/systemd/system/$service.service.d"
   done
+  end_jobs "$1"
   rm -rf "${releases:?}/$1" && note removed "$1" "" ""
 }
 

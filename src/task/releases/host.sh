@@ -16,11 +16,30 @@ others() {
 current() { basename "$(readlink "$root/current" 2>/dev/null)" 2>/dev/null; }
 exclusive() { mkdir -p -m 0755 /var/lib/towline "$folder" && exec 9>"$folder/guard" && flock -w 240 9; }
 
+# The digest of a release's source: of the names and contents of its files. What git and Python keep beside is no source.
+digest() (
+  export LC_ALL=C
+  beside='( -name .git -o -name __pycache__ ) -prune -o'
+  set -f
+  cd "$releases/$1/src" && {
+    find . $beside -type f -exec sha256sum {} + && find . $beside -type l -printf '%l  %p\n'
+  } | sort | sha256sum | cut -d ' ' -f 1
+)
+
 # note EVENT RELEASE BEFORE WHY: a line for the journal, which is only ever added to.
 note() {
   printf '{"at":"%s","run":"%s","by":"%s","event":"%s","release":"%s","before":"%s","why":"%s"}\n' \
     "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(plain "${run:-$(field "$folder/pending" run)}")" \
     "$(plain "${holder:-$(field "$folder/lock/info" holder)}")" "$1" "$2" "$3" "$(plain "$4")" >>"$folder/journal.jsonl"
+}
+
+# mark RELEASE REVISION: it is finished, and counts for keeping, pruning and rolling back.
+mark() {
+  made=$releases/$1/.release.json
+  printf '{"release":"%s","revision":"%s","finished":"%s","by":"%s","run":"%s","schema":"%s","digest":"%s"}\n' "$1" "$(plain "$2")" \
+    "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(plain "$(field "$folder/lock/info" holder)")" "$(plain "$(field "$folder/lock/info" run)")" \
+    "$(plain "$(head -n 1 "$releases/$1/schema" 2>/dev/null)")" "$(digest "$1")" >"$made" &&
+    sync "$made" && mv "$made" "$releases/$1/release.json" && note finished "$1" "" ""
 }
 
 # When a process began; its number may be another's by now.
@@ -62,6 +81,22 @@ stays_up() {
   return 1
 }
 
+# Whether nginx serves the application, and in another way than the release says. One of an earlier version says nothing.
+site_differs() {
+  [ -e "$releases/$1/site" ] && [ -e "/etc/nginx/sites-enabled/$app" ] || return 1
+  [ -e "$site_owed" ] || ! cmp -s "$releases/$1/site" "/etc/nginx/sites-enabled/$app"
+}
+
+# takes_site TO FROM: nginx serves the site of TO. What FROM was served with is kept, where FROM brought no site itself.
+takes_site() {
+  site_differs "$1" || return 0
+  if [ -n "$2" ] && [ ! -e "$releases/$2/site" ]; then
+    cp "/etc/nginx/sites-enabled/$app" "$releases/$2/.site" && chmod 0644 "$releases/$2/.site" &&
+      mv "$releases/$2/.site" "$releases/$2/site" || return 1
+  fi
+  nginx_site "$1" served
+}
+
 # move TO FROM: TO serves beside FROM on the same socket; when it has proven itself, FROM ends. FROM may be "".
 move() {
   if [ ! -e "/etc/systemd/system/$app.socket.d/release.conf" ]; then
@@ -74,6 +109,7 @@ move() {
   fi
   systemctl reset-failed "$(web "$1")" 2>/dev/null
   systemctl start "$(web "$1")" && stays_up "$1" || return 1
+  takes_site "$1" "$2" || site_stays "$1" "$2" || return 1
   # A socket whose service has ended wakes it again at the next visitor: it has to know the new one before.
   socket_wakes "$1" && systemctl enable -q --no-reload "$(web "$1")" $(others "$1") || return 1
   if [ -n "$2" ] && [ "$1" != "$2" ]; then systemctl disable -q --no-reload $(web "$2") $(others "$2") 2>/dev/null; fi
@@ -86,9 +122,16 @@ move() {
   for unit in $(others "$1"); do systemctl start "$unit" || return 1; done
 }
 
+# On the way to a new release a site that nginx does not take ends it. On the way back the application comes first.
+site_stays() {
+  if [ -z "$going_back" ]; then site_refused=yes; return 1; fi
+  note "site stays" "$1" "$2" "nginx does not take the site of $1"
+  echo "nginx does not take the site of $1, and goes on with that of $2; once it is mended: tow run site" >&2
+}
+
 # What nobody has confirmed is undone: the release before serves again.
 revert() {
-  new=$(field "$folder/pending" new) old=$(field "$folder/pending" old) settle=1
+  new=$(field "$folder/pending" new) old=$(field "$folder/pending" old) settle=1 going_back=yes
   if [ -z "$old" ]; then
     systemctl disable -q --now "$(web "$new")" $(others "$new") 2>/dev/null
     systemctl reset-failed "$(web "$new")" 2>/dev/null

@@ -1,10 +1,14 @@
 //! The lock of an application: the scripts that take, renew and give it back, and what a host says of them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::task::releases::{App, STATE};
-use crate::words::error::{Error, Kind};
+use crate::task::releases::intent::{ByStage, Work};
+use crate::task::releases::{App, STATE, sites};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::shell::quote;
+
+const INTENT: &str = include_str!("intent.sh");
 
 /// Who has it, as that host knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,26 @@ pub struct Claim {
     pub dead: Vec<String>,
 }
 
+/// How a run has ended, on all its hosts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Well,
+    Failed,
+    Interrupted,
+    Lost,
+}
+
+impl End {
+    fn word(self) -> &'static str {
+        match self {
+            End::Well => "well",
+            End::Failed => "failed",
+            End::Interrupted => "interrupted",
+            End::Lost => "lost",
+        }
+    }
+}
+
 /// What taking it gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -54,10 +78,17 @@ pub enum Taken {
 
 impl Claim {
     fn script(&self, app: &App, what: &str) -> String {
-        let words = [("run", &self.run), ("holder", &self.holder), ("dead", &self.dead.join(" "))];
-        let words = words.map(|(name, value)| format!("{name}={}", quote(value)));
-        let (head, lock, state) = (app.head(), include_str!("lock.sh"), STATE);
-        format!("{}\n{head}settle=1\n{lock}{state}{what}\n", words.join(" "))
+        let (words, head) = (self.words(&[("dead", &self.dead.join(" "))]), app.head());
+        // Who only gives a sign of life moves nothing.
+        let sites = if matches!(what, "renew" | "rejoin") { String::new() } else { sites() };
+        format!("{words}\n{head}{sites}settle=1\n{}{INTENT}{STATE}{what}\n", include_str!("lock.sh"))
+    }
+
+    /// Who it is, and further variables of the shell.
+    fn words(&self, more: &[(&str, &str)]) -> String {
+        let own = [("run", self.run.as_str()), ("holder", &self.holder)];
+        let word = |(name, value): &(&str, &str)| format!("{name}={}", quote(value));
+        own.iter().chain(more).map(word).collect::<Vec<_>>().join(" ")
     }
 
     /// Takes the lock where it is free or its holder is surely dead, and says what there is.
@@ -67,9 +98,25 @@ impl Claim {
     pub fn renew(&self, app: &App) -> String {
         self.script(app, "renew")
     }
+    /// The run goes on by another shell: this one.
+    pub fn rejoin(&self, app: &App) -> String {
+        self.script(app, "rejoin")
+    }
     /// Gives it back. What the run switched and did not confirm stays with `keep`, and goes back without.
-    pub fn give_back(&self, app: &App, keep: bool) -> String {
-        self.script(app, if keep { "give_back keep" } else { "give_back undo" })
+    pub fn give_back(&self, app: &App, keep: bool, end: End, handlers: &ByStage) -> String {
+        let what = if keep { "keep" } else { "undo" };
+        let handlers = quote(&json!(handlers).to_string());
+        self.script(app, &format!("handlers={handlers}\ngive_back {what} {}", end.word()))
+    }
+    /// Writes down what the run is about to do, for whoever goes on with it.
+    pub fn begin(&self, app: &App, work: &Work) -> String {
+        let words = self.words(&[("release", &work.release), ("work", &json!(work).to_string())]);
+        format!("{words}\n{}{INTENT}begin_work\n", app.head())
+    }
+    /// Writes down which handlers wait.
+    pub fn keep(&self, app: &App, handlers: &ByStage) -> String {
+        let words = self.words(&[("handlers", &json!(handlers).to_string())]);
+        format!("{words}\n{}{INTENT}put_handlers\n", app.head())
     }
     /// Takes it away from the run of that name.
     pub fn unlock(&self, app: &App) -> String {
@@ -91,6 +138,20 @@ pub fn taken(text: &str) -> Taken {
         (None, Some(holder)) => Taken::Held(holder),
         (error, _) => Taken::Error(error.unwrap_or("the host did not say whether it is locked").to_owned()),
     }
+}
+
+/// What `rejoin` said.
+pub fn rejoined(text: &str, app: &str) -> Result<()> {
+    if text.lines().any(|line| line == "rejoined=yes") {
+        return Ok(());
+    }
+    let error = text.lines().find_map(|line| line.strip_prefix("error="));
+    Err(match (error, Holder::parse(text)) {
+        (None, Some(holder)) => holder.refusal(app),
+        (error, _) => Error::failed(format!("{app} is not locked any more"))
+            .cause(error.unwrap_or("somebody took the lock away while the link was lost"))
+            .hint("look at who is at work on it (tow status), then run again"),
+    })
 }
 
 /// What became of a switch that nobody confirmed.
@@ -128,7 +189,7 @@ pub fn settled(text: &str) -> Option<Settled> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Settled, Taken, settled, taken};
+    use super::{Settled, Taken, rejoined, settled, taken};
 
     #[test]
     fn one_wins_and_the_other_hears_who() {
@@ -140,6 +201,14 @@ mod tests {
         assert!(["a@b", "12 s", "r1", "tow unlock r1"].iter().all(|part| said.contains(part)), "{said}");
         assert_eq!(taken("error=cannot write\n"), Taken::Error("cannot write".into()));
         assert!(matches!(taken(""), Taken::Error(_)));
+    }
+
+    #[test]
+    fn a_lock_that_was_taken_away_is_not_gone_on_with() {
+        assert!(rejoined("rejoined=yes\n", "shop").is_ok());
+        assert_eq!(rejoined("held=r2\nholder=c@d\nage=3\n", "shop").unwrap_err().kind.exit_code(), 5);
+        assert_eq!(rejoined("", "shop").unwrap_err().kind.exit_code(), 3);
+        assert!(rejoined("error=busy\n", "shop").unwrap_err().to_string().ends_with("busy"));
     }
 
     #[test]

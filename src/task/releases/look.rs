@@ -10,6 +10,8 @@ use crate::task::releases::{App, STATE};
 #[derive(Clone, Debug)]
 pub struct Question {
     pub name: String,
+    /// Not asked where this shell line ends with 0.
+    pub unless: Option<String>,
     pub script: String,
 }
 
@@ -21,6 +23,8 @@ pub struct Look {
     pub up: Option<i64>,
     /// The commit at which the source of the current release stands, where git brought it.
     pub head: Option<String>,
+    /// What somebody has changed in the source of the current release since it was finished.
+    pub edited: Option<String>,
     pub health: Vec<Health>,
     pub certificate: Certificate,
     pub disk: Option<Disk>,
@@ -72,8 +76,12 @@ impl App {
     pub fn look_script(&self, questions: &[Question]) -> String {
         let (own, lock, seen) = (self.head(), include_str!("lock.sh"), include_str!("look.sh"));
         let mut script = format!("{own}{lock}{STATE}{seen}state; look\n");
-        for Question { script: ask, .. } in questions {
-            let _ = writeln!(script, "printf 'health=%s\\n' \"$( (\n{ask}\n) 2>&1 | tail -n 1)\"");
+        for Question { script: ask, unless, .. } in questions {
+            let unless = unless.as_deref().unwrap_or("false");
+            let _ = writeln!(
+                script,
+                "if (\n{unless}\n) >/dev/null 2>&1; then echo 'health=-'; else printf 'health=%s\\n' \"$( (\n{ask}\n) 2>&1 | tail -n 1)\"; fi"
+            );
         }
         script
     }
@@ -88,6 +96,7 @@ impl Look {
                 "now" => look.now = value.parse().unwrap_or_default(),
                 "up" => look.up = value.parse().ok(),
                 "head" => look.head = Some(value.to_owned()).filter(|value| is_commit(value)),
+                "edited" => look.edited = Some(value.to_owned()),
                 "certificate" => {
                     look.certificate = value.parse().map_or(Certificate::Unread, Certificate::Until);
                 }
@@ -95,6 +104,9 @@ impl Look {
                 "disk" => look.disk = disk(value),
                 "health" => {
                     let name = names.next().unwrap_or_default();
+                    if value == "-" {
+                        continue;
+                    }
                     let healthy = value.starts_with("status ");
                     look.health.push(Health { name, healthy, answer: value.to_owned() });
                 }
@@ -134,10 +146,10 @@ mod tests {
 
     #[test]
     fn a_host_says_how_the_application_does() {
-        let question = |name: &str| Question { name: name.into(), script: String::new() };
+        let question = |name: &str| Question { name: name.into(), unless: None, script: String::new() };
         let text = "current=2-b\nnow=1000\nup=900\nhead=refheadsmain\ncertificate=5000\ndisk=12 40\n\
-                    health=status 200\nhealth=no answer\nhealth=status 1\n";
-        let look = Look::parse(text, &[question("socket"), question("site")]);
+                    health=status 200\nhealth=-\nhealth=no answer\nhealth=status 1\n";
+        let look = Look::parse(text, &[question("socket"), question("nginx"), question("site")]);
         assert_eq!((look.now, look.up, look.head), (1000, Some(900), None));
         assert_eq!(look.certificate, Certificate::Until(5000));
         assert_eq!(look.disk, Some(Disk { free: 12, size: 40 }));

@@ -1,9 +1,21 @@
+# Whether the source of what serves is no longer what was finished. All of it is read only where something is newer.
+edited() {
+  mark=$releases/$now/release.json src=$releases/$now/src
+  was=$(sed -n 's/.*"digest":"\([0-9a-f]*\)".*/\1/p' "$mark" 2>/dev/null)
+  newer() { find "$src" \( -name .git -o -name __pycache__ \) -prune -o -cnewer "$mark" "$@" -print -quit 2>/dev/null; }
+  [ -n "$was" ] && [ -n "$(newer)" ] && [ "$(digest "$now")" != "$was" ] || return 0
+  at=$(newer ! -type d)
+  at=${at:-$src}
+  printf 'edited=%s\n' "${at#"$releases/$now/"}"
+}
+
 # What a look at the application adds to its state, a line each.
 look() {
   now=$(current)
   printf 'now=%s\n' "$(date +%s)"
   if [ -n "$now" ]; then
     printf 'up=%s\n' "$(date -d "$(systemctl show -p ActiveEnterTimestamp --value "$(web "$now")" 2>/dev/null)" +%s 2>/dev/null)"
+    edited
     # Only read: a checkout that stands at a commit says which.
     printf 'head=%s\n' "$(head -c 64 "$releases/$now/src/.git/HEAD" 2>/dev/null | tr -cd '[:alnum:]')"
   fi

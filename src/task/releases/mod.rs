@@ -1,21 +1,36 @@
 //! Releases of an application: their names, what a host has of them, and the scripts that work on them there. The kinds
-//! `release_switch` and `release_finish` and the commands `deploy`, `rollback`, `status`, `update` and `unlock` share it.
+//! `release_switch` and `release_finish` share it with the commands `deploy`, `rollback`, `resume`, `status`, `update` and
+//! `unlock`.
 
 pub mod backup;
+pub mod intent;
 pub mod lock;
 pub mod look;
 pub mod name;
+pub mod probe;
 pub mod state;
 
 use serde::{Deserialize, Serialize};
 
 use crate::task::Mistake;
+use crate::task::nginx_site::script::{ACT, owed};
 use crate::words::fact::Probe;
 use crate::words::names::RemotePath;
 use crate::words::shell::quote;
 
 pub(crate) const HOST: &str = include_str!("host.sh");
 pub(crate) const STATE: &str = include_str!("state.sh");
+
+/// What `host.sh` calls as `nginx_site RELEASE tested|served`: nginx only tests the site of that release, or serves it. It
+/// is what the kind of that name does.
+pub(crate) fn sites() -> String {
+    let (etc, owed) = ("/etc/nginx", owed("/etc/nginx"));
+    format!(
+        "site_owed={owed} site_refused= going_back=\nnginx_site() (\nexec <\"$releases/$1/site\" || exit 1\n\
+         root={etc} owed=$site_owed site=$app content=write link=keep until=$2\n\
+         [ -L {etc}/sites-enabled/$app ] || link=make\n{ACT})\n"
+    )
+}
 
 /// An application on a host: its name, and the folder that holds its releases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::task::releases::intent::{ByStage, Intent};
 use crate::task::releases::lock::Holder;
 use crate::task::releases::name::ReleaseName;
 
@@ -26,6 +27,12 @@ pub struct State {
     pub back: Option<(ReleaseName, String)>,
     /// The last line of the journal.
     pub journal: Option<String>,
+    /// What a run has begun and not ended well.
+    pub intent: Option<Intent>,
+    /// Handlers that were notified and did not run.
+    pub handlers: ByStage,
+    /// What the probe found when the asking run switched.
+    pub probed: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,20 +56,25 @@ pub struct Mark {
     /// Where the database stood; empty when nobody asked.
     #[serde(default)]
     pub schema: String,
+    /// Of the names and contents of its source; empty where an earlier version made it.
+    #[serde(default)]
+    pub digest: String,
 }
 
 impl State {
     /// Lines that are not understood are left out: a later version may say more.
     pub fn parse(text: &str) -> State {
-        let mut state = State { lock: Holder::parse(text), ..State::default() };
+        let mut state = State { lock: Holder::parse(text), intent: Intent::parse(text), ..State::default() };
         for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
             match key {
                 "current" => value.clone_into(&mut state.current),
                 "unit" => value.clone_into(&mut state.unit),
                 "since" => value.clone_into(&mut state.since),
                 "before" => value.clone_into(&mut state.before),
+                "probed" => value.clone_into(&mut state.probed),
                 "pending" => state.pending = Some(value.to_owned()),
                 "journal" => state.journal = Some(value.to_owned()),
+                "handlers" => state.handlers = serde_json::from_str(value).unwrap_or_default(),
                 "release" => {
                     let (name, mark) = value.split_once(' ').unwrap_or((value, ""));
                     let finished = serde_json::from_str(mark).ok();

@@ -15,5 +15,14 @@ state() {
   [ ! -e "$folder/pending" ] ||
     printf 'pending=%s\nbefore=%s\n' "$(field "$folder/pending" new)" "$(field "$folder/pending" old)"
   if [ -e "$folder/lock" ]; then held; fi
+  if [ -e "$folder/intent" ]; then
+    sed 's/^/intent./' "$folder/intent"
+    begun=$(field "$folder/intent" at)
+    printf 'intent.age=%s\n' "$(($(date +%s) - ${begun:-0}))"
+  fi
+  [ ! -s "$folder/handlers" ] || printf 'handlers=%s\n' "$(head -c 65536 "$folder/handlers" | tr -d '\n')"
   tail -n 1 "$folder/journal.jsonl" 2>/dev/null | sed 's/^/journal=/'
+  # What the probe of this run's own switch has found.
+  [ -z "$run" ] || grep -F "\"run\":\"$run\"" "$folder/journal.jsonl" 2>/dev/null |
+    sed -n 's/.*"event":"switched","release":"'"$now"'".*"why":"\([^"]*\)"}$/probed=\1/p' | tail -n 1
 }

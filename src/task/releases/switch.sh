@@ -5,6 +5,10 @@ switch() {
   [ -d "$releases/$release" ] || { echo "there is no $releases/$release" >&2; exit 1; }
   old=$(current)
   [ -d "$releases/$old" ] || old=
+  if site_differs "$release" && ! nginx_site "$release" tested; then
+    echo "nginx does not take the site of $release; ${old:-nothing} serves, as before" >&2
+    exit 1
+  fi
   run=$(field "$folder/lock/info" run)
   printf 'old=%s\nnew=%s\nrun=%s\nat=%s\n' "$old" "$release" "$run" "$(uptime_now)" >"$folder/.pending" &&
     sync "$folder/.pending" && mv "$folder/.pending" "$folder/pending" || exit 1
@@ -13,13 +17,25 @@ switch() {
   systemctl stop "tow-watchdog-$app.service" 2>/dev/null
   systemctl reset-failed "tow-watchdog-$app.service" 2>/dev/null
   systemd-run --quiet --collect --unit="tow-watchdog-$app" /bin/sh "$folder/switch.sh" watch || exit 1
+  begin_probe "$release" "$old"
   if move "$release" "$old"; then
-    note switched "$release" "$old" ""
-    exit 0
+    end_probe
+    if [ -z "$fault" ]; then
+      note switched "$release" "$old" "$figures"
+      exit 0
+    fi
+    why="$figures; $fault"
+    echo "$release does not answer as it has to: $why" >&2
+  else
+    end_probe now
+    why="nginx did not take its site"
+    if [ -z "$site_refused" ]; then
+      why="it did not come up"
+      echo "$(web "$release") does not come up; the last lines of its journal:" >&2
+      journalctl -u "$(web "$release")" -n 30 --no-pager -o cat >&2
+    fi
   fi
-  echo "$(web "$release") does not come up; the last lines of its journal:" >&2
-  journalctl -u "$(web "$release")" -n 30 --no-pager -o cat >&2
-  if revert "it did not come up"; then
+  if revert "$why"; then
     echo "${old:-nothing} serves, as before" >&2
     exit 1
   fi

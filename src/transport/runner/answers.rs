@@ -16,6 +16,12 @@ pub struct Hello {
     pub tmp: String,
     /// Of the shell itself.
     pub pid: String,
+    /// Root acts there, and systemd.
+    pub detaches: bool,
+    /// Which start of the host this is.
+    pub boot: String,
+    /// When the shell began, in ticks of that start.
+    pub born: String,
 }
 
 /// The lines behind the marker `h`.
@@ -23,7 +29,8 @@ pub fn hello(text: &str) -> Hello {
     let mut lines = text.lines();
     let uname: Vec<&str> = lines.next().unwrap_or("").split(' ').collect();
     let mut next = || lines.next().unwrap_or("").to_owned();
-    let (user, home, tmp, pid) = (next(), next(), next(), next());
+    let (user, home, tmp, pid, detaches) = (next(), next(), next(), next(), next() == "detaches");
+    let (boot, stat) = (next(), next());
     let release: HashMap<&str, &str> = lines
         .filter_map(|line| line.split_once('='))
         .map(|(key, value)| (key, value.trim_matches(['"', '\''])))
@@ -43,9 +50,12 @@ pub fn hello(text: &str) -> Hello {
         home,
         hostname: uname.get(1).copied().unwrap_or("").to_owned(),
     };
-    // It will stand behind `kill`.
-    let pid = if pid.bytes().all(|b| b.is_ascii_digit()) { pid } else { String::new() };
-    Hello { host, tmp, pid }
+    // They will stand in scripts.
+    let number =
+        |text: &str| if text.bytes().all(|b| b.is_ascii_digit()) { text.to_owned() } else { String::new() };
+    let born =
+        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)).unwrap_or_default();
+    Hello { host, tmp, pid: number(&pid), detaches, boot, born: number(born) }
 }
 
 /// Facts for `probes` from the answers to `script::probes(probes)`.
@@ -229,13 +239,14 @@ mod tests {
     #[test]
     fn ubuntu_is_of_the_debian_family() {
         let hello = hello(
-            "Linux web1 x86_64\nroot\n/root\n/tmp\n77\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\nVERSION_CODENAME=noble\n",
+            "Linux web1 x86_64\nroot\n/root\n/tmp\n77\ndetaches\nb00t\n77 (sh (1)) S 1 77 77 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 2600000\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\nVERSION_CODENAME=noble\n",
         );
         assert_eq!(
             (hello.host.family.as_str(), hello.host.version.as_str(), hello.host.hostname.as_str()),
             ("debian", "24.04", "web1")
         );
-        assert_eq!((hello.tmp.as_str(), hello.pid.as_str()), ("/tmp", "77"));
+        assert_eq!((hello.tmp.as_str(), hello.pid.as_str(), hello.detaches), ("/tmp", "77", true));
+        assert_eq!((hello.boot.as_str(), hello.born.as_str()), ("b00t", "4242"));
     }
 
     #[test]

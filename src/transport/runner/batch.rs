@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::transport::runner::course::{Run, SMALL};
+use crate::transport::runner::detached::Begins;
 use crate::transport::runner::frames::Piece;
 use crate::transport::runner::{MOST, PROBES, Runner, answers, random_hex, script, store, too_much};
 use crate::words::action::Action;
@@ -76,8 +77,10 @@ impl Runner {
         }
         let after =
             if batch.then.is_empty() { String::new() } else { script::probes(batch.then, &self.token) };
-        self.send(format!("{fresh}{}{after}", script::actions(&unpack, batch.actions, &tag))).await?;
+        self.send(format!("{fresh}{}{after}", script::actions(&unpack, batch.actions, &tag, self.begins)))
+            .await?;
         let ending = self.follow(batch.actions, cancel, sink, ready).await?;
+        self.heard(batch.actions, ending).await?;
         if ending != Ending::Done {
             // What was to be unpacked may not be there.
             self.present.clear();
@@ -87,6 +90,22 @@ impl Runner {
             store(facts, batch.then, answers::parse(batch.then, &found)?);
         }
         Ok(ending)
+    }
+
+    /// Nobody comes any more for the results of commands that have ended.
+    async fn heard(&mut self, actions: &[Action], ending: Ending) -> Result<()> {
+        let ended = match ending {
+            Ending::Done => actions.len(),
+            Ending::Failed { action, .. } => action + 1,
+            Ending::Interrupted => 0,
+        };
+        let lines = if self.detaches() { script::heard(&actions[..ended]) } else { String::new() };
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.cleaning = true;
+        self.begins = Begins::Yes;
+        self.send(lines).await
     }
 
     async fn follow(

@@ -47,6 +47,7 @@ impl Runner {
         let (bundle, uploads) = pack(&wanted, &archives)?;
         // A folder of its own for every upload: the name is unpredictable, and mkdir refuses one that exists.
         let part = format!("{}/tow-{}", self.tmp.trim_end_matches('/'), random_hex());
+        self.uploading = Some(part.clone());
         let (to_us, mut sent) = tokio::sync::mpsc::unbounded_channel();
         let progress = move |bytes| {
             let _ = to_us.send(bytes);
@@ -76,9 +77,15 @@ impl Runner {
             self.send(format!("_T={}\nrm -rf -- {}\n", self.token, quote(&part))).await?;
             return outcome.map(|_| String::new());
         }
-        let folder = self.folder.get_or_insert_with(|| part.clone()).clone();
+        self.uploading = None;
+        Ok(self.unpacks(&part, bundle))
+    }
+
+    /// The line that brings what was uploaded to where the rest is.
+    fn unpacks(&mut self, part: &str, bundle: bool) -> String {
+        let folder = self.folder.get_or_insert_with(|| part.to_owned()).clone();
         // TMPDIR of the host is in it.
-        let (part, folder, same) = (quote(&part), quote(&folder), folder == part);
+        let (part, folder, same) = (quote(part), quote(&folder), folder == part);
         let mut lines = vec![format!("_D={folder}")];
         if !same {
             lines.push(format!("mv -- {part}/* {folder}/ && rmdir {part}"));
@@ -86,7 +93,7 @@ impl Runner {
         if bundle {
             lines.push(format!("(cd {folder} && tar xzopf bundle && rm -f bundle)"));
         }
-        Ok(lines.join(" && "))
+        lines.join(" && ")
     }
 
     /// The contents outside of the archives that have to travel; keeps account of what is there afterwards.

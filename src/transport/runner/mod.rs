@@ -7,17 +7,21 @@ mod answers;
 mod batch;
 mod blobs;
 mod course;
+mod detached;
 mod frames;
 mod layout;
+mod left;
 mod places;
 mod script;
 
 pub use batch::{Batch, Ending, Progress};
+pub use left::Left;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::transport::runner::answers::Answer;
+use crate::transport::runner::detached::Begins;
 use crate::transport::runner::frames::{Piece, Splitter};
 use crate::transport::{Chunk, Link, Opening, Shell, explain_sudo};
 use crate::words::content::Digest;
@@ -54,6 +58,13 @@ pub struct Runner {
     present: std::collections::HashSet<Digest>,
     /// Something was asked to be removed, and may be under way.
     cleaning: bool,
+    /// Where an upload goes that has not ended.
+    uploading: Option<String>,
+    /// Whether commands can go on there without this connection.
+    begins: Begins,
+    /// Which start of the host this is, and when the shell began.
+    boot: String,
+    born: String,
 }
 
 impl std::fmt::Debug for Runner {
@@ -117,13 +128,20 @@ impl Runner {
             folder: None,
             present: std::collections::HashSet::new(),
             cleaning: false,
+            uploading: None,
+            begins: Begins::No,
+            boot: String::new(),
+            born: String::new(),
         };
         let hello = runner.collect("k", HELLO).await?;
         let greeting =
             hello.into_iter().find(|(mark, _)| mark == "h").map(|(_, data)| data).unwrap_or_default();
         let hello = answers::hello(&String::from_utf8_lossy(&greeting));
         runner.tmp = if hello.tmp.starts_with('/') { hello.tmp } else { "/tmp".into() };
-        runner.pid = hello.pid;
+        (runner.pid, runner.born, runner.boot) = (hello.pid, hello.born, hello.boot);
+        if hello.detaches && runner.link.can_be_lost() {
+            runner.begins = Begins::Yes;
+        }
         let mut facts = Facts::new(hello.host);
         // From here on, stderr belongs to commands.
         runner.complaint.clear();
@@ -144,6 +162,11 @@ impl Runner {
         Ok(())
     }
 
+    /// Runs a short script ahead of whatever comes next, without waiting for it; nobody hears what it says.
+    pub async fn ahead(&mut self, script: &str) -> Result<()> {
+        self.send(format!("(\n{script}\n) </dev/null >/dev/null 2>&1\n")).await
+    }
+
     /// Ends the shell, which removes its folder, and the connection.
     pub async fn close(self) {
         drop(self.shell.input);
@@ -158,6 +181,10 @@ impl Runner {
 
     pub fn link(&self) -> &Arc<dyn Link> {
         &self.link
+    }
+
+    pub fn detaches(&self) -> bool {
+        self.begins != Begins::No
     }
 
     /// The line that brings a new token, where the old one may have been seen.
@@ -228,8 +255,9 @@ impl Runner {
     /// Why a shell that ended before its time did so.
     fn ended(&self, code: Option<i32>, why: Option<String>) -> Error {
         let stderr = String::from_utf8_lossy(&self.complaint);
-        let said: Vec<String> =
-            stderr.lines().map(str::trim).filter(|line| !line.is_empty()).map(ToOwned::to_owned).collect();
+        // Markers are no words of the host's.
+        let said = stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('\u{1e}'));
+        let said: Vec<String> = said.map(ToOwned::to_owned).collect();
         if let Some(error) = explain_sudo(&stderr, &self.link.user()) {
             return error;
         }

@@ -128,5 +128,7 @@ trap 'exit 129' 1 13 15
 trap '_F=1 _s=1' USR1
 _o h
 uname -snm; printf '%s\n' "$_U" "$HOME" "${TMPDIR:-/tmp}" $$
+if [ "$_I" = 0 ] && [ -d /run/systemd/system ]; then echo detaches; else echo; fi
+for _p in sys/kernel/random/boot_id $$/stat; do _l=; { read -r _l </proc/$_p; } 2>/dev/null; printf '%s\n' "$_l"; done
 [ ! -r /etc/os-release ] || while IFS= read -r _l; do printf '%s\n' "$_l"; done </etc/os-release
 _o k

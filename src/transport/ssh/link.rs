@@ -209,6 +209,10 @@ impl Link for SshLink {
         *self.expected.lock().await = started;
     }
 
+    fn is_lost(&self) -> bool {
+        !self.session.is_alive()
+    }
+
     fn user(&self) -> String {
         self.target.user.clone()
     }

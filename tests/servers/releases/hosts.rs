@@ -8,8 +8,8 @@ use crate::lab::Lab;
 use crate::releases::{arguments, begun, must, serves, shop, signal, tow};
 
 const ONE: [&str; 2] = ["--limit", "srv1"];
-/// What there is of the application, and when it came.
-const STATE: &str = "find /srv/shop /var/lib/towline/shop /etc/systemd/system ! -name journal.jsonl ! -name guard ! -path /var/lib/towline/shop -printf '%p %s %T@ %l\n' | sort | sha256sum";
+/// What there is of the application, and when it came; but for what was begun.
+const STATE: &str = "find /srv/shop /var/lib/towline/shop /etc/systemd/system ! -name journal.jsonl ! -name guard ! -name intent ! -path /var/lib/towline/shop -printf '%p %s %T@ %l\n' | sort | sha256sum";
 
 #[test]
 #[ignore = "needs real servers: tests/run"]

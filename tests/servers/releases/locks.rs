@@ -19,6 +19,16 @@ fn one_of_two_operators_wins_and_ctrl_c_gives_back() {
     for host in PAIR {
         serves(&lab, host, 1);
     }
+    let said = must(0, &tow(&lab, "status", &[]));
+    assert!(said.contains("unfinished") && said.contains("tow resume"), "{said}");
+    // With other settings it is another deploy; the very same goes on.
+    let said = must(0, &tow(&lab, "deploy", &["--set", "late=0"]));
+    assert_eq!(said.matches("goes on with the deploy of 2-").count(), 2, "{said}");
+    for host in PAIR {
+        serves(&lab, host, 2);
+    }
+    let said = must(0, &tow(&lab, "resume", &[]));
+    assert!(said.contains("nothing to go on with"), "{said}");
 }
 
 #[test]

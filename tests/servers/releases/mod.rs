@@ -3,7 +3,9 @@
 mod faults;
 mod hosts;
 mod locks;
+mod resume;
 mod turns;
+mod waves;
 
 use std::process::{Child, Output};
 
@@ -74,13 +76,14 @@ here = "{{root}}/releases/{{release}}"
 early = 0
 late = 0
 sick = "nobody"
+probed = ""
 migrate = "true"
 
 [[stages]]
 name = "prepare"
 
   [[stages.tasks]]
-  package = "python3"
+  package = ["python3", "curl"]
   timeout = "10m"
 
   [[stages.tasks]]
@@ -137,7 +140,7 @@ on_failure = "rollback"
   [[stages.tasks]]
   name = "switch"
   tags = ["switch"]
-  release_switch = { app = "{{app.name}}", root = "{{root}}", release = "{{release}}", settle = "1s" }
+  release_switch = { app = "{{app.name}}", root = "{{root}}", release = "{{release}}", settle = "1s", probe = { url = "{{probed}}", connect = "/run/shop.sock" } }
 
   [[stages.tasks]]
   name = "gate"
@@ -157,13 +160,30 @@ name = "finish"
   release_finish = { app = "{{app.name}}", root = "{{root}}", release = "{{release}}", keep = 3 }
 "#;
 
+/// Turns the built-in probe on.
+pub const PROBED: &str = "probed=http://shop/";
+
+/// A release that comes up; where `sick` holds, every fifth request fails.
+pub fn sometimes(sick: &str) -> String {
+    let answers =
+        SERVER.replace("send_response(200)", "send_response(500 if SICK and next(COUNT) % 5 == 0 else 200)");
+    let head = format!("\nimport itertools\nSICK, COUNT = {sick}, itertools.count(1)\n\nclass Server(");
+    let sick = answers.replace("\nclass Server(", &head);
+    assert_eq!(sick.matches("COUNT").count(), 2);
+    sick
+}
+
 /// Of the application; nobody but itself has to see it.
 const TOKEN: &str = "t0ken-of-the-shop-7f3a";
 
 /// The shop, on servers that have nothing of it.
 pub fn shop() -> Lab {
+    shop_on(&PAIR)
+}
+
+pub fn shop_on(hosts: &[&str]) -> Lab {
     let lab = Lab::enter();
-    for host in PAIR {
+    for host in hosts {
         lab.inside(
             host,
             "umount -l /srv/shop 2>/dev/null || true; umount -l /srv/shop /var/lib/towline/shop /mnt/small 2>/dev/null || true; systemctl disable -q --now shop.socket 'shop@*' 2>/dev/null || true; systemctl stop 'shop@*' 'tow-*-shop' load || true; \
