@@ -70,6 +70,11 @@ const NEXT_STEPS: &[(&str, &str)] = &[
         "the host cannot resolve names: check its DNS (/etc/resolv.conf) and its route to the outside",
     ),
     ("dpkg was interrupted", "run `dpkg --configure -a` on the host, then run again"),
+    (
+        "DO NOT MATCH THE HASHES",
+        "what the index gives is not what was locked: where the version was changed, lock it again (its hashes too); where \
+         it was not, ask who has changed the package",
+    ),
     // Before what pip makes of it: that there is no such package.
     (
         "Failed to establish a new connection",

@@ -86,7 +86,7 @@ impl Notes {
     fn nothing_is_open(&self) {
         for host in [self.web, self.db] {
             let left = "ls -d /var/lib/towline/notes/restore* /var/lib/towline/notes/lock /srv/notes/shared/.tow-* /var/backups/notes/*.partial \
-                 /var/backups/notes/.work /etc/systemd/system/tow-settle-* /etc/systemd/system/*.wants/tow-settle-* 2>/dev/null || true";
+                 /var/backups/notes/.work /etc/systemd/system/tow-settle-notes* /etc/systemd/system/*.wants/tow-settle-notes* 2>/dev/null || true";
             assert_eq!(self.lab.inside(host, left), "", "{host}");
             let databases = "! command -v psql >/dev/null || runuser -u postgres -- psql -At -c \"SELECT datname FROM pg_database WHERE datname LIKE 'tow%'\"";
             assert_eq!(self.lab.inside(host, databases), "", "{host}");
