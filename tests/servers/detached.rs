@@ -166,6 +166,24 @@ fn ctrl_c_ends_an_installation_and_leaves_nothing() {
 
 #[test]
 #[ignore = "needs real servers: tests/run"]
+fn what_fails_while_the_link_is_lost_has_failed_and_is_not_tried_again() {
+    let lab = Lab::enter();
+    lab.write(
+        "playbook.toml",
+        "[[tasks]]\ndetached = true\ncommand = 'echo begun >>/tmp/trace; sleep 2; exit 7'\n",
+    );
+    let run = begun(&lab);
+    // Nobody can connect until it has ended.
+    let away = "systemctl stop ssh; kill -9 $(ps -eo pid,args | sed -n 's/^ *\\([0-9]*\\) sshd[^:]*: deploy.*/\\1/p')
+        n=0; while systemctl list-units --plain --no-legend 'tow-job-*' | grep -q .; do n=$((n + 1)); [ $n -lt 300 ]; sleep 0.1; done
+        systemctl start ssh";
+    lab.inside("srv1", away);
+    assert_eq!(run.wait_with_output().unwrap().status.code(), Some(3));
+    assert_eq!(lab.inside("srv1", "cat /tmp/trace; ls /run/towline/jobs; rm /tmp/trace"), "begun");
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
 fn a_result_that_nobody_has_heard_of_is_heard_once() {
     let lab = Lab::enter();
     let secret = "canary-of-the-job";
