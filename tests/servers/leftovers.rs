@@ -63,7 +63,7 @@ impl Drop for Leftover {
 /// The process that a lab is for.
 fn owner() -> Child {
     let mut sleep = Command::new("sleep");
-    sleep.arg("100").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    sleep.arg("1000").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 fn killed(mut child: Child) {
