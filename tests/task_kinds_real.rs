@@ -248,6 +248,18 @@ fn http_waits_for_the_answer_that_is_wanted() {
     let wrong = task("http", &format!("url = '{url}'\ncontains = 'l*g'\ntimeout = '1s'\ninterval = '200ms'"));
     let said = apply(&plan(&*wrong).unwrap()).unwrap_err();
     assert!(said.contains("all * good") && said.contains("the last answer: status 200"), "{said}");
+    // Of a name that leads nowhere, by curl and by Python.
+    let away = url.replace("http://", "");
+    let (address, path) = away.split_once('/').unwrap();
+    let table = format!("url = 'http://nowhere.invalid/{path}'\nconnect = '{address}'");
+    assert_eq!(already(&*task("http", &table)), format!("http://nowhere.invalid/{path} answers 200"));
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let spec = format!(
+        r#"{{"url": "http://nowhere.invalid/", "unix": null, "connect": ["{host}", "{port}"], "ca": null, "insecure": false, "method": "GET", "headers": []}}"#
+    );
+    let env = [("TOW_HTTP".to_owned(), spec), ("TOW_HTTP_LIMIT".to_owned(), "5".to_owned())];
+    let said = real::sh(&["python3", "-I", "-B"], include_str!("../src/task/http/ask.py"), &env);
+    assert!(said.stdout.ends_with(b"\n200\n"), "{said:?}");
     let request = requests.recv().unwrap();
     assert!(request.starts_with("GET /h?x=1 HTTP/1.1\r\n"), "{request}");
     assert!(

@@ -34,7 +34,9 @@ impl HostRun {
         }
         self.notified.remove(&stage.name);
         self.keep_notified();
-        self.keep_there(self.notified.clone()).await
+        // They have run: should the host not hear of it, they run once more.
+        let _ = self.keep_there(self.notified.clone()).await;
+        Ok(())
     }
 
     /// A plan says that a handler may run, and what that hangs on.

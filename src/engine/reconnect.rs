@@ -124,6 +124,8 @@ impl HostRun {
         self.line.set(runner.link());
         let anew = !left.boot.is_empty() && runner.boot() != left.boot;
         self.runner = Some(runner);
+        // What was sent last may not have come.
+        self.kept.clear();
         self.facts.forget();
         if anew {
             return Err(Error::failed(format!(

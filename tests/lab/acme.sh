@@ -40,8 +40,8 @@ authority() {
 in_background() {
   local name=$1
   shift
-  setsid "$@" >"$state/acme/$name.log" 2>&1 </dev/null 9>&- &
-  record $! "$state/acme/$name.pid"
+  launch "$state/acme/$name.pid" "$@" >"$state/acme/$name.log" 2>&1 </dev/null 9>&- &
+  recorded "$state/acme/$name.pid" $!
 }
 
 await_port() {

@@ -2,11 +2,13 @@
 
 network_up() {
   # What this machine had before its first lab; the last one puts it back.
-  compgen -G "/sys/class/net/towlab*" >/dev/null || cat /proc/sys/net/ipv4/ip_forward >"${state%/*}/ip_forward"
+  compgen -G "/sys/class/net/towlab*" >/dev/null || remember
   ip link add "$bridge" type bridge
   ip address add "$net.1/24" dev "$bridge"
   ip link set "$bridge" up
   echo 1 >/proc/sys/net/ipv4/ip_forward
+  # Each server's systemd has a dozen of them, and all are counted as root's; the usual 128 are used up by ten servers.
+  (($(<"$watchers") >= 1024)) || echo 1024 >"$watchers" || :
   nft -f - <<RULES
 table ip $table {
   set outside { type ipv4_addr; }
@@ -41,10 +43,21 @@ network_down() {
   done
   nft delete table ip "$table" 2>/dev/null || :
   [[ ! -d /sys/class/net/$bridge ]] || ip link del "$bridge"
-  if [[ -e ${state%/*}/ip_forward ]] && ! compgen -G "/sys/class/net/towlab*" >/dev/null; then
-    cat "${state%/*}/ip_forward" >/proc/sys/net/ipv4/ip_forward
-    rm "${state%/*}/ip_forward"
-  fi
+  compgen -G "/sys/class/net/towlab*" >/dev/null || give_back
+}
+
+watchers=/proc/sys/fs/inotify/max_user_instances
+
+remember() {
+  cat /proc/sys/net/ipv4/ip_forward >"${state%/*}/ip_forward"
+  cat "$watchers" >"${state%/*}/watchers"
+}
+
+give_back() {
+  [[ -e ${state%/*}/ip_forward ]] || return 0
+  cat "${state%/*}/ip_forward" >/proc/sys/net/ipv4/ip_forward
+  [[ ! -e ${state%/*}/watchers ]] || cat "${state%/*}/watchers" >"$watchers" || :
+  rm -f "${state%/*}/ip_forward" "${state%/*}/watchers"
 }
 
 cut() { nft delete element ip "$table" outside "{ $1 }"; }

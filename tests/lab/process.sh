@@ -9,7 +9,19 @@ started() {
 }
 
 record() {
-  printf '%s %s %s\n' "$1" "$(started "$1")" "$(</proc/sys/kernel/random/boot_id)" >"$2"
+  printf '%s %s %s\n' "$1" "$(started "$1")" "$(</proc/sys/kernel/random/boot_id)" >"$2.new"
+  mv "$2.new" "$2"
+}
+
+# Becomes COMMAND, in a session of its own. It records itself in FILE first: who waits for it may be killed at any moment.
+launch() { exec setsid "$BASH" -c 'source "$0"; record $$ "$1"; shift; exec "$@"' "$here/process.sh" "$@"; }
+
+# Waits for what `launch` records of process $2.
+recorded() {
+  until [[ -e $1 ]]; do
+    kill -0 "$2" 2>/dev/null || [[ -e $1 ]] || die "what was to be recorded in $1 has ended"
+    sleep 0.01
+  done
 }
 
 alive() {

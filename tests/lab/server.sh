@@ -59,10 +59,10 @@ let_in() {
 
 boot() {
   local name=$1 folder=$state/servers/$1
-  setsid unshare --mount --propagation private --pid --fork --kill-child=KILL --mount-proc \
+  launch "$folder/pid" unshare --mount --propagation private --pid --fork --kill-child=KILL --mount-proc \
     "$here/keeper" "$(<"$folder/base")" "$folder" "tow$number-$name" "$bridge" "towline-lab/$number/$name" \
     >"$folder/console" 2>&1 </dev/null 9>&- &
-  record $! "$folder/pid"
+  recorded "$folder/pid" $!
 }
 
 # The process number of its systemd, as seen from outside: keeper's child's child.

@@ -19,6 +19,8 @@ pub struct Lab {
     pub folder: TempDir,
     /// One test at a time, also where each has a process of its own.
     _turn: File,
+    /// Shared by what runs on other servers at the same time.
+    machine: File,
 }
 
 impl Lab {
@@ -30,7 +32,15 @@ impl Lab {
         );
         let turn = File::create(state.join("turn")).unwrap();
         turn.lock().unwrap();
-        Lab { state, folder: tempfile::tempdir().unwrap(), _turn: turn }
+        let machine = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("machine")).unwrap();
+        machine.lock_shared().unwrap();
+        Lab { state, folder: tempfile::tempdir().unwrap(), _turn: turn, machine }
+    }
+
+    /// From here on no other test of this checkout runs on servers: for who measures how long something takes.
+    pub fn undisturbed(&self) {
+        self.machine.unlock().unwrap();
+        self.machine.lock().unwrap();
     }
 
     /// `tow` with these arguments; `inventory` is `deploy` (acts as root by sudo) or `inventory` (is root).

@@ -15,6 +15,7 @@ mod detached;
 mod files;
 mod firewall;
 mod lab;
+mod leftovers;
 mod packages;
 mod python;
 mod reboot;

@@ -69,6 +69,7 @@ fn flask_with_postgresql_on_debian_12_and_13() {
         Wish::new("pythonweb", "postgresql", &["srv2"]).at("flask13.lab.test"),
     ];
     let sites = sites.map(|wish| Site::init(&lab, &wish));
+    sites.iter().for_each(Site::has_another_name);
     thread::scope(|scope| {
         for site in &sites {
             scope.spawn(|| {
@@ -81,10 +82,30 @@ fn flask_with_postgresql_on_debian_12_and_13() {
                 assert_eq!(site.lab.inside(site.servers[0], owners), "root");
                 let exposure = site.exposure("pythonweb@1.service");
                 assert!(exposure <= 2.5, "{exposure}");
+                site.guards_its_visitors();
+                certbot_renews(site);
                 reboot(site);
             });
         }
     });
+}
+
+/// certbot's own unit, as its timer starts it: visitors get the new certificate. Where nginx would not load its
+/// configuration at that moment they keep the one before, and the next run makes up for it.
+fn certbot_renews(site: &Site<'_>) {
+    let inside = |line: &str| site.lab.inside(site.servers[0], line);
+    // All of them are due.
+    inside("sed -i '1i renew_before_expiry = 10000 days' /etc/letsencrypt/renewal/*.conf");
+    let first = site.certificate();
+    inside("systemctl start certbot.service");
+    let second = site.another_certificate_than(&first);
+    inside("echo 'no such directive;' >/etc/nginx/conf.d/broken.conf; systemctl start certbot.service || :");
+    let third = inside("cat /etc/letsencrypt/live/pythonweb/cert.pem");
+    assert!(third != second && site.certificate() == second);
+    site.browser().is_served();
+    inside("rm /etc/nginx/conf.d/broken.conf; sed -i '1d' /etc/letsencrypt/renewal/*.conf");
+    site.run(&[]).must_succeed();
+    assert_eq!(site.another_certificate_than(&second), third);
 }
 
 /// The site is back without help, with what was in it.

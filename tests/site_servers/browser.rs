@@ -60,6 +60,12 @@ impl Browser<'_> {
         self.ask("https", path, &[]).unwrap_or_else(|why| panic!("https://{}{path}: {why}", self.domain))
     }
 
+    /// With these headers.
+    pub fn get_as(&self, path: &str, headers: &[&str]) -> Answer {
+        let headers: Vec<&str> = headers.iter().flat_map(|header| ["--header", header]).collect();
+        self.ask("https", path, &headers).unwrap()
+    }
+
     pub fn get_plain(&self, path: &str) -> Answer {
         self.ask("http", path, &[]).unwrap_or_else(|why| panic!("http://{}{path}: {why}", self.domain))
     }

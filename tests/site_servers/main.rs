@@ -10,7 +10,9 @@
 mod bare;
 mod browser;
 mod checked;
+mod deploy_key;
 mod fleet;
+mod inside;
 #[expect(dead_code, reason = "the tests of single kinds use the rest of it")]
 #[path = "../servers/lab.rs"]
 mod lab;

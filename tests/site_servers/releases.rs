@@ -15,7 +15,7 @@ const DEPLOYS: u32 = 4;
 
 impl Site<'_> {
     /// What an earlier run of the tests may have left: its releases would be counted on.
-    fn is_new(&self) {
+    pub fn is_new(&self) {
         let line = format!(
             "app={0}; rm -f /etc/nginx/sites-*/$app; systemctl stop \"$app.socket\" \"$app@*\" 2>/dev/null || true; rm -rf /srv/$app /var/lib/towline/$app \
              /etc/systemd/system/$app[.@-]* /etc/systemd/system/*.wants/$app[.@-]*; systemctl daemon-reload",
@@ -95,12 +95,17 @@ fn visitors_notice_no_deploy_and_no_rollback() {
     let first: u32 = site.current().parse().unwrap();
     let deploys = std::env::var("TOWLINE_DEPLOYS").map_or(DEPLOYS, |number| number.parse().unwrap());
 
+    lab.undisturbed();
     let (load, began) = (Load::begin(&site), Instant::now());
     for number in first + 1..=first + deploys {
         site.write("version", &number.to_string());
-        site.deploy(0);
+        let run = site.deploy(0);
+        assert!(run.story().contains(" requests meanwhile, 0 failed, p99 "), "{}", run.story());
+        assert_eq!(run.task("web1", "the application answers through nginx")["outcome"], "already");
         assert_eq!((site.current(), site.browser().get("/").body), (number.to_string(), number.to_string()));
     }
+    // The probe came through nginx as well.
+    lab.inside("srv4", "grep -q '\"tow\"$' /var/log/nginx/access.log");
     load.end(&format!("{deploys} deploys in {:.0} s", began.elapsed().as_secs_f32()));
 
     let (load, began, back) = (Load::begin(&site), Instant::now(), (first + deploys - 1).to_string());

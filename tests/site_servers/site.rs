@@ -28,11 +28,13 @@ pub struct Wish {
     pub servers: &'static [&'static str],
     /// Where the database is, when it is a server of its own.
     pub db_server: Option<&'static str>,
+    /// From where the server takes the source; then nothing of it is in the operator's folder.
+    pub repo: Option<String>,
 }
 
 impl Wish {
     pub fn new(example: &'static str, database: &'static str, server: &'static [&'static str]) -> Wish {
-        Wish { example, name: example, domain: "", database, servers: server, db_server: None }
+        Wish { example, name: example, domain: "", database, servers: server, db_server: None, repo: None }
     }
 
     pub fn at(self, domain: &'static str) -> Wish {
@@ -45,8 +47,10 @@ impl<'a> Site<'a> {
     pub fn init(lab: &'a Lab, wish: &Wish) -> Site<'a> {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join(wish.name);
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(wish.example);
-        copy(&example, &folder);
+        match wish.repo {
+            Some(_) => fs::create_dir(&folder).unwrap(),
+            None => copy(&example(wish.example), &folder),
+        }
         assert!(Command::new("git").args(["init", "-q"]).current_dir(&folder).status().unwrap().success());
         let (name, domain, servers) = (wish.name, wish.domain, wish.servers.to_vec());
         let site = Site { lab, name, domain, servers, folder, _parent: parent };
@@ -57,6 +61,7 @@ impl<'a> Site<'a> {
         flags.extend(addresses.iter().flat_map(|address| ["--host", address]));
         let database = wish.db_server.map(|server| lab.address(server));
         flags.extend(database.iter().flat_map(|address| ["--db-host", address]));
+        flags.extend(wish.repo.iter().flat_map(|repo| ["--repo", repo]));
         let output = site.command(&flags).output().unwrap();
         assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 
@@ -107,6 +112,7 @@ impl<'a> Site<'a> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tow"));
         command.args(arguments).current_dir(&self.folder).stdin(Stdio::null());
         command.env("XDG_STATE_HOME", self.folder.with_file_name("state"));
+        command.env("GIT_SSH_COMMAND", ssh(self.lab));
         command
     }
 
@@ -132,7 +138,7 @@ impl<'a> Site<'a> {
     }
 
     /// The lab's side of the bridge.
-    fn gateway(&self) -> String {
+    pub fn gateway(&self) -> String {
         format!("{}.1", self.lab.address("srv1").rsplit_once('.').unwrap().0)
     }
 
@@ -175,7 +181,18 @@ impl Run {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// How git of the operator's comes to the lab's servers.
+pub fn ssh(lab: &Lab) -> String {
+    let state = lab.state.display();
+    format!("ssh -i {state}/key -o IdentitiesOnly=yes -o UserKnownHostsFile={state}/known_hosts")
+}
+
+/// A folder of examples/, or one beside it.
+pub fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+}
+
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

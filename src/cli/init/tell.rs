@@ -8,12 +8,24 @@ use crate::cli::init::answers::Answers;
 use crate::cli::init::detect::{App, Framework, Installer, Place};
 use crate::cli::init::inventory::{list, packages};
 use crate::cli::init::name;
-use crate::cli::init::settings::wants_redis;
+use crate::cli::init::settings::{Where, settings, wants_redis};
 use crate::cli::init::store::{Planned, Was};
+use crate::report::text::wrap;
 use crate::words::plural::count;
 
-/// Columns behind a label, so that a line has 80 at most.
-const ROOM: usize = 80 - 16;
+/// Columns of a line, and those behind a label.
+const WIDTH: usize = 80;
+const ROOM: usize = WIDTH - 16;
+
+/// What is left to do where the server takes the source from behind ssh.
+const DEPLOY_KEY: &str = "
+The server comes to the repository by ssh, with a key of its own:
+
+  ssh-keygen -t ed25519 -N '' -f .tow/deploy_key
+  give .tow/deploy_key.pub to the repository as a deploy key, only to read
+  in inventory.toml, [vars.app]:  key = \"{{secrets.deploy_key}}\"
+  and below [secrets]:            deploy_key = { file = \".tow/deploy_key\" }
+";
 
 /// What detection gives, with places; then the traps.
 pub fn found(app: &App, folder: &str) {
@@ -26,14 +38,16 @@ pub fn found(app: &App, folder: &str) {
         text.push_str("No framework was recognised here.\n");
     }
     for (label, value) in facts(app) {
-        let _ = writeln!(text, "  {label:13} {value}");
+        let _ = writeln!(text, "{}", wrap(&format!("  {label:13} {value}"), Some(WIDTH), 16));
     }
     if !app.traps.is_empty() {
         text.push_str("\nLook at these before the first run:\n\n");
     }
     for trap in &app.traps {
         let place = trap.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
-        let _ = writeln!(text, "  ! {place}{}\n    {}", trap.what, trap.then);
+        for line in [format!("  ! {place}{}", trap.what), format!("    {}", trap.then)] {
+            let _ = writeln!(text, "{}", wrap(&line, Some(WIDTH), 4));
+        }
     }
     text.push('\n');
     out(&text);
@@ -139,7 +153,7 @@ pub fn written(planned: &[Planned], were: &[Was]) {
         "playbooks/deploy.toml" => "every release after the first",
         "playbooks/local.toml" => "development on this machine",
         ".tow/local.toml" => "its settings, for this machine alone",
-        ".tow/db_password" | ".tow/secret_key" => "a secret, made now: keep a copy where you keep passwords",
+        ".tow/db_password" | ".tow/secret_key" => "a secret, made now: keep a copy with your passwords",
         ".gitignore" => "leaves out .tow/",
         _ => "",
     };
@@ -168,12 +182,13 @@ pub fn next(args: &Init, app: &App, answers: &Answers, url: &str) {
         let engine = answers.engine;
         let besides = packages(app, engine);
         if engine != Engine::None && !besides.is_empty() {
-            let _ = writeln!(
-                text,
-                "\nOn the server pip installs {}, and besides: {}.",
-                list(app, engine),
-                besides.join(", ")
-            );
+            let (list, besides) = (list(app, engine), besides.join(", "));
+            let line = format!("On the server pip installs {list}, and besides: {besides}.");
+            let _ = writeln!(text, "\n{}", wrap(&line, Some(WIDTH), 0));
+        }
+        text.push_str(&left(app, answers));
+        if args.repo.as_deref().is_some_and(|repo| repo.starts_with("ssh:") || repo.contains('@')) {
+            text.push_str(DEPLOY_KEY);
         }
         text.push_str(
             "\nNext:\n\n  tow check       looks at the server and the domain, and changes nothing\n  \
@@ -190,6 +205,17 @@ pub fn next(args: &Init, app: &App, answers: &Answers, url: &str) {
          .tow/local/venv/bin/supervisorctl -c .tow/local/run/supervisord.conf shutdown\n",
     );
     out(&text);
+}
+
+/// What the application reads, and only a person knows.
+fn left(app: &App, answers: &Answers) -> String {
+    let open = settings(app, Where::Server(answers)).into_iter().filter(|setting| setting.value.is_none());
+    let names: Vec<String> = open.map(|setting| setting.name).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let names = wrap(&format!("  {}", names.join(", ")), Some(WIDTH), 2);
+    format!("\nIn [vars.env] of inventory.toml you may have to fill in:\n\n{names}\n")
 }
 
 fn out(text: &str) {

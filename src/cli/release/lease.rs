@@ -34,6 +34,17 @@ pub enum Aim {
     Stay,
 }
 
+impl Aim {
+    /// For people: what is done.
+    pub fn told(&self) -> &'static str {
+        match self {
+            Aim::Next(_) | Aim::Fresh(_) | Aim::Again(..) => "deploy",
+            Aim::Back(_) => "rollback",
+            Aim::Stay => "restore",
+        }
+    }
+}
+
 type Load = Box<dyn Fn(&[(String, String)]) -> std::result::Result<Project, Stop> + Send + Sync>;
 
 /// Names of variables and their values.
@@ -63,12 +74,15 @@ pub struct Order {
 }
 
 impl Order {
-    /// `None` for what cannot be gone on with.
+    /// `None` for what is about no release.
     fn command(&self) -> Option<Command> {
         match &self.aim {
             Aim::Next(_) | Aim::Fresh(_) | Aim::Again(..) => Some(Command::Deploy),
-            Aim::Back(back) if back.schema == Schema::Restored => Some(Command::Restore),
-            Aim::Back(_) => Some(Command::Rollback),
+            Aim::Back(back) => Some(match back.schema {
+                Schema::Restored => Command::Restore,
+                Schema::Down => Command::Down,
+                Schema::Same | Schema::Compatible => Command::Rollback,
+            }),
             Aim::Stay => None,
         }
     }

@@ -144,7 +144,9 @@ impl Reader {
 }
 
 async fn run(reader: Reader, (output, plan): (Output, bool), checked: Ready, aim: Aim) -> Ended {
-    let Ready { project: checked, keys } = checked;
+    let Ready { project: mut checked, keys } = checked;
+    // For the reports and the history: the same playbook deploys, goes back and restores.
+    checked.playbook = format!("{}: {}", aim.told(), checked.playbook);
     let name = run_name();
     let alive = Alive::begin(&name);
     let claim = Claim { run: name.clone(), holder: alive::operator(), dead: alive.dead() };

@@ -117,10 +117,13 @@ fn cannot(intent: &Intent) -> Error {
 /// All that can be known before the lock is asked for.
 fn may_go_on(intent: &Intent, states: &States, all: &Project, reader: &Reader) -> Result<()> {
     let Work { command, playbook, release, hosts, set, .. } = &intent.work;
-    if *command == Command::Restore {
+    if !command.may_go_on() {
         return Err(cannot(intent)
-            .cause("it replaces data, and nobody can say here whether it has done so")
-            .hint(format!("look at the application; then, where the data are to be replaced: tow rollback --to {release} --restore-backup")));
+            .cause("it changes the database, and nobody can say here how far it has come")
+            .hint(format!(
+                "look at the application; then, where that is still wanted: tow {} --to {release}",
+                command.told()
+            )));
     }
     if *playbook != reader.playbook() {
         return Err(cannot(intent)
@@ -160,7 +163,7 @@ fn may_go_on(intent: &Intent, states: &States, all: &Project, reader: &Reader) -
 async fn begin(args: &Resume, intent: Intent, whole: Reader) -> Ended {
     let tags = match intent.work.command {
         Command::Deploy => vec![],
-        Command::Rollback | Command::Restore => vec![SWITCH.to_owned()],
+        _ => vec![SWITCH.to_owned()],
     };
     let mut app = args.app.clone();
     let names = intent.hosts().join(":");
@@ -184,7 +187,7 @@ async fn begin(args: &Resume, intent: Intent, whole: Reader) -> Ended {
             let revision = same(&intent, first(&checked.project)?, &DiskFiles::beside(&reader.file)).await?;
             Aim::Again(Box::new(intent), revision)
         }
-        Command::Rollback | Command::Restore => Aim::Back(Back {
+        _ => Aim::Back(Back {
             to: Some(intent.work.release.clone()),
             schema: Schema::of(&checked.project.hosts),
             serving: checked.project.hosts.iter().map(|host| host.name.clone()).collect(),
@@ -227,7 +230,7 @@ async fn same(intent: &Intent, host: &Host, files: &DiskFiles) -> Result<Revisio
 pub fn advise(work: &Work, code: u8) {
     let Work { command, release, .. } = work;
     let line = match (command, code) {
-        (Command::Restore, _) => return,
+        _ if !command.may_go_on() => return,
         (Command::Deploy, 3) => format!(
             "once that is mended, `tow resume` goes on with {release}, and `tow deploy` makes a new release"
         ),

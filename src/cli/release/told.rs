@@ -6,7 +6,7 @@ use crate::cli::release::pending::Update;
 use crate::cli::release::sight::Seen;
 use crate::cli::release::status::{ago, days_left, unfinished};
 use crate::report::text::{neutralise, wrap};
-use crate::task::releases::intent::{Command, Intent};
+use crate::task::releases::intent::Intent;
 use crate::task::releases::look::{Certificate, Disk};
 use crate::task::releases::state::Mark;
 use crate::words::error::Result;
@@ -95,10 +95,7 @@ fn deployed(seen: &Seen, mark: &Mark) -> String {
 
 fn begun(intent: &Intent) -> String {
     let Intent { age, holder, run, .. } = intent;
-    let next = match intent.work.command {
-        Command::Restore => "",
-        Command::Deploy | Command::Rollback => ": `tow resume` goes on with it",
-    };
+    let next = if intent.work.command.may_go_on() { ": `tow resume` goes on with it" } else { "" };
     format!("{}, begun {} ago{}{next}", intent.told(), span(*age), by(holder, run))
 }
 

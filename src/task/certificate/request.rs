@@ -19,10 +19,16 @@ pub(crate) struct Request<'a> {
     pub check_port: u16,
 }
 
-/// What runs when the certificate is new; certbot runs every hook for every certificate.
+/// What runs when the certificate is new; certbot runs every hook for every certificate. What fails is owed, also where
+/// certbot's own timer called it: else the web server would keep the old one until the next renewal, or its end.
 pub(crate) fn hook(folder: &str, name: &str, line: &str) -> String {
     let lineage = quote(&format!("{folder}/live/{name}"));
-    format!("#!/bin/sh\n# Written by tow.\n[ \"$RENEWED_LINEAGE\" = {lineage} ] || exit 0\n{}\n", line.trim())
+    let owed = quote(&format!("{folder}/tow-owed-{name}"));
+    format!(
+        "#!/bin/sh\n# Written by tow.\n[ \"$RENEWED_LINEAGE\" = {lineage} ] || exit 0\n\
+         # Where it fails, the next run of tow tries again.\n: >{owed} || exit 1\n(\n{}\n) || exit 1\nrm -f {owed}\n",
+        line.trim()
+    )
 }
 
 impl Request<'_> {

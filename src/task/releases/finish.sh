@@ -5,11 +5,7 @@ confirm() {
   fi
   [ "$(current)" = "$release" ] || { echo "the host serves $(current), not $release: the switch was undone" >&2; exit 1; }
   if [ ! -e "$releases/$release/release.json" ]; then
-    printf '{"release":"%s","revision":"%s","finished":"%s","by":"%s","run":"%s","schema":"%s","digest":"%s"}\n' "$release" "$(plain "$revision")" \
-      "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(plain "$(field "$folder/lock/info" holder)")" \
-      "$(plain "$(field "$folder/lock/info" run)")" "$(plain "$(head -n 1 "$releases/$release/schema" 2>/dev/null)")" "$(digest "$release")" >"$releases/$release/.release.json" &&
-      sync "$releases/$release/.release.json" && mv "$releases/$release/.release.json" "$releases/$release/release.json" || exit 1
-    note finished "$release" "" ""
+    mark "$release" "$revision" || exit 1
   else
     note "serves again" "$release" "" ""
   fi

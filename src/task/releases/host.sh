@@ -33,6 +33,15 @@ note() {
     "$(plain "${holder:-$(field "$folder/lock/info" holder)}")" "$1" "$2" "$3" "$(plain "$4")" >>"$folder/journal.jsonl"
 }
 
+# mark RELEASE REVISION: it is finished, and counts for keeping, pruning and rolling back.
+mark() {
+  made=$releases/$1/.release.json
+  printf '{"release":"%s","revision":"%s","finished":"%s","by":"%s","run":"%s","schema":"%s","digest":"%s"}\n' "$1" "$(plain "$2")" \
+    "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(plain "$(field "$folder/lock/info" holder)")" "$(plain "$(field "$folder/lock/info" run)")" \
+    "$(plain "$(head -n 1 "$releases/$1/schema" 2>/dev/null)")" "$(digest "$1")" >"$made" &&
+    sync "$made" && mv "$made" "$releases/$1/release.json" && note finished "$1" "" ""
+}
+
 # When a process began; its number may be another's by now.
 born() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
 any_alive() { for pid in "$@"; do ! kill -0 "$pid" 2>/dev/null || return 0; done; return 1; }

@@ -20,14 +20,22 @@ pub enum Command {
     Rollback,
     /// A rollback that puts data back as well.
     Restore,
+    /// A rollback that takes migrations back.
+    Down,
 }
 
 impl Command {
+    /// What replaces data is not done twice unasked: nobody can say from outside how far it has come.
+    pub fn may_go_on(self) -> bool {
+        matches!(self, Command::Deploy | Command::Rollback)
+    }
+
     pub fn told(self) -> &'static str {
         match self {
             Command::Deploy => "deploy",
             Command::Rollback => "rollback",
             Command::Restore => "rollback --restore-backup",
+            Command::Down => "rollback --migrate-down",
         }
     }
 }

@@ -13,7 +13,7 @@ keep() {
 begin_work() {
   ours || { echo "error=the lock is not this run's any more"; return; }
   was=$(field "$folder/intent" release) who=$(field "$folder/intent" run)
-  printf 'run=%s\nholder=%s\nat=%s\nrelease=%s\nwork=%s\n' "$run" "$holder" "$(date +%s)" "$release" "$work" | keep intent ||
+  printf 'run=%s\nholder=%s\nat=%s\nrelease=%s\nwork=%s\n' "$run" "$(plain "$holder")" "$(date +%s)" "$release" "$work" | keep intent ||
     { echo "error=cannot write $folder/intent"; return; }
   why=
   if [ -n "$who" ] && [ "$was" = "$release" ]; then

@@ -58,6 +58,14 @@ rejoin() {
     mv "$folder/lock/.info" "$folder/lock/info" && renew && echo rejoined=yes
 }
 
+# keep_switched NEW OLD: what was switched stays, although the run did not come to where releases are finished.
+keep_switched() {
+  note confirmed "$1" "$2" ""
+  [ -e "$releases/$1/release.json" ] ||
+    mark "$1" "$(sed -n 's/^work=.*"revision":"\([^"]*\)".*/\1/p' "$folder/intent" 2>/dev/null)"
+  rm -f "$folder/pending"
+}
+
 # give_back KEEP HOW: what was switched and not confirmed goes back, unless it is to be kept; and how the run has ended.
 give_back() {
   exclusive || { echo "error=somebody else is at work in $folder"; return; }
@@ -65,8 +73,7 @@ give_back() {
   if [ "$(field "$folder/restore" run)" = "$run" ]; then settle_restore "its run did not end well"; fi
   if [ "$(field "$folder/pending" run)" = "$run" ]; then
     if [ "$1" = keep ]; then
-      note confirmed "$(field "$folder/pending" new)" "$(field "$folder/pending" old)" ""
-      rm -f "$folder/pending"
+      keep_switched "$(field "$folder/pending" new)" "$(field "$folder/pending" old)"
     else
       settle_dead "its run did not end well"
     fi

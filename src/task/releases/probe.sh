@@ -3,12 +3,12 @@
 # each is one process, because many short ones would cost a small server more than the answers do.
 probes=$folder/probe probing= figures= fault=
 
-# request WAY: what curl has to know for it. Each answer is a line: status, seconds, curl's own code, what went wrong.
+# request WAY OFTEN: what curl has to know for it. Each answer is a line: status, seconds, curl's own code, what went wrong.
 request() {
   case $1 in
     # A socket speaks plain HTTP; behind it is who believes what the proxy says of the visitor.
-    /*) printf 'url = "http://%s"\nunix-socket = "%s"\nheader = "X-Forwarded-Proto: %s"\n' "${probe_url#*://}#[1-100000]" "$1" "${probe_url%%://*}" ;;
-    *) printf 'url = "%s"\n' "$probe_url#[1-100000]" && [ "$1" = url ] || printf 'connect-to = "::%s"\n' "$1" ;;
+    /*) printf 'url = "http://%s"\nunix-socket = "%s"\nheader = "X-Forwarded-Proto: %s"\n' "${probe_url#*://}$2" "$1" "${probe_url%%://*}" ;;
+    *) printf 'url = "%s"\n' "$probe_url$2" && [ "$1" = url ] || printf 'connect-to = "::%s"\n' "$1" ;;
   esac
   # It is this very host: whether its certificate is good is for others to ask.
   printf '%s\n' silent insecure 'noproxy = "*"' 'output = "/dev/null"' 'max-time = 10' 'user-agent = "tow"' \
@@ -16,6 +16,7 @@ request() {
 }
 # An old curl must not take what limits it for a warning, as it would in a file.
 visit() { exec curl -q --rate 10/s -K "$1"; }
+answers() { cat "$probes/stays" "$probes/comes" | grep -E '^[0-9]{3} [0-9.]+ [0-9]+ '; }
 lines() { echo $(($(wc -l <"$probes/stays" 2>/dev/null) + 0)) $(($(wc -l <"$probes/comes" 2>/dev/null) + 0)); }
 
 # more NUMBER: so many more answers for both, also where they have to be waited for.
@@ -31,7 +32,7 @@ more() {
 # The first way on which there is any answer.
 find_way() {
   for way in $probe_ways; do
-    request "$way" | sed 's/#\[1-100000\]"$/"/; s/^max-time.*/max-time = 5/' >"$probes/config" || return 1
+    request "$way" "" >"$probes/config" || return 1
     (visit "$probes/config") 2>"$probes/said" 9>&-
     ! grep -q '^[1-5]' "$probes/said" || return 0
   done
@@ -46,35 +47,38 @@ begin_probe() {
   if ! find_way; then
     figures="no probe: nothing answered before the switch"
     ! grep -q '^curl:' "$probes/said" || figures="no probe: it wants curl 7.84 or newer ($(head -n 1 "$probes/said"))"
+    rm -rf "$probes"
     return 0
   fi
-  request "$way" >"$probes/stays.conf" && { request "$way" && printf '%s\n' http1.1 'header = "Connection: close"'; } >"$probes/comes.conf" || return 0
+  # Behind the `#` is what is never sent: the same request again and again.
+  request "$way" '#[1-100000]' >"$probes/stays.conf" && cp "$probes/stays.conf" "$probes/comes.conf" &&
+    printf '%s\n' http1.1 'header = "Connection: close"' >>"$probes/comes.conf" || return 0
   for visitor in stays comes; do
     visit "$probes/$visitor.conf" 2>"$probes/$visitor" 9>&- &
     probing="$probing $!"
   done
   more 3
   # One must be able to deploy what mends it.
-  sick=$(cat "$probes/stays" "$probes/comes" | grep -v '^[1-4]' | head -n 1)
+  sick=$(answers | grep -v '^[1-4]' | head -n 1)
 }
 
-# end_probe: goes on for a moment behind the switch, then sums up: $figures, and $fault where it must not stay.
+# end_probe: goes on for a moment behind the switch, then sums up: $figures, and $fault where it must not stay. With `now`
+# nobody wants to know any more.
 end_probe() {
   [ -n "$probing" ] || return 0
   if [ "$1" != now ]; then sleep 1 && more 2; fi
   kill $probing 2>/dev/null
   wait $probing 2>/dev/null
   probing=
-  [ "$1" != now ] || return 0
-  first=$(cat "$probes/stays" "$probes/comes" | grep '^[05]' | head -n 1)
+  [ "$1" != now ] || { rm -rf "$probes"; return 0; }
+  first=$(answers | grep -v '^[1-4]' | head -n 1)
   case $first in
     "") ;;
     5*) first=" (status ${first%% *})" ;;
     *" 28 "*) first=" (no answer within 10 s)" ;;
     *) first=" ($(echo "$first" | cut -d ' ' -f 4-))" ;;
   esac
-  # The last one may have been cut off: a line counts with all that it has.
-  set -- $(cat "$probes/stays" "$probes/comes" | grep -E '^[0-9]{3} [0-9.]+ [0-9]+ ' | sort -n -k 2 | awk -v "max=$max_failed" '
+  set -- $(export LC_ALL=C; answers | sort -n -k 2 | awk -v "max=$max_failed" '
     { ms[NR] = $2 * 1000; failed += ($1 >= 500 || $1 == 0) }
     END { at = int(NR * 0.99); at += (at < NR * 0.99); printf "%d %d %.0f %.0f %d", NR, failed, ms[at], ms[NR], (failed * 10000 > max * NR) }')
   figures="$1 requests meanwhile, $2 failed$first, p99 $3 ms, slowest $4 ms"

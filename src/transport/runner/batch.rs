@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::transport::runner::course::{Run, SMALL};
+use crate::transport::runner::detached::Begins;
 use crate::transport::runner::frames::Piece;
 use crate::transport::runner::{MOST, PROBES, Runner, answers, random_hex, script, store, too_much};
 use crate::words::action::Action;
@@ -76,7 +77,7 @@ impl Runner {
         }
         let after =
             if batch.then.is_empty() { String::new() } else { script::probes(batch.then, &self.token) };
-        self.send(format!("{fresh}{}{after}", script::actions(&unpack, batch.actions, &tag, self.detaches)))
+        self.send(format!("{fresh}{}{after}", script::actions(&unpack, batch.actions, &tag, self.begins)))
             .await?;
         let ending = self.follow(batch.actions, cancel, sink, ready).await?;
         self.heard(batch.actions, ending).await?;
@@ -98,8 +99,13 @@ impl Runner {
             Ending::Failed { action, .. } => action + 1,
             Ending::Interrupted => 0,
         };
-        let lines = if self.detaches { script::heard(&actions[..ended]) } else { String::new() };
-        if lines.is_empty() { Ok(()) } else { self.send(lines).await }
+        let lines = if self.detaches() { script::heard(&actions[..ended]) } else { String::new() };
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.cleaning = true;
+        self.begins = Begins::Yes;
+        self.send(lines).await
     }
 
     async fn follow(

@@ -78,9 +78,14 @@ impl Runner {
             return outcome.map(|_| String::new());
         }
         self.uploading = None;
-        let folder = self.folder.get_or_insert_with(|| part.clone()).clone();
+        Ok(self.unpacks(&part, bundle))
+    }
+
+    /// The line that brings what was uploaded to where the rest is.
+    fn unpacks(&mut self, part: &str, bundle: bool) -> String {
+        let folder = self.folder.get_or_insert_with(|| part.to_owned()).clone();
         // TMPDIR of the host is in it.
-        let (part, folder, same) = (quote(&part), quote(&folder), folder == part);
+        let (part, folder, same) = (quote(part), quote(&folder), folder == part);
         let mut lines = vec![format!("_D={folder}")];
         if !same {
             lines.push(format!("mv -- {part}/* {folder}/ && rmdir {part}"));
@@ -88,7 +93,7 @@ impl Runner {
         if bundle {
             lines.push(format!("(cd {folder} && tar xzopf bundle && rm -f bundle)"));
         }
-        Ok(lines.join(" && "))
+        lines.join(" && ")
     }
 
     /// The contents outside of the archives that have to travel; keeps account of what is there afterwards.

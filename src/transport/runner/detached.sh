@@ -1,6 +1,6 @@
 # A command as a unit of systemd, which goes on when the link is lost. Wants $key (what it is), $unit (what it may be
-# called), $limit (its seconds), $hear ("yes": one that has ended well and was not heard of counts), $codes (which are
-# well), script() and, with $fed, its stdin as 3; $_X is the shell that acts as its account.
+# called), $limit (its seconds), $hear ("yes": one that has ended well and was not heard of counts; "any": however it has
+# ended), $codes (which are well), script() and, with $fed, its stdin as 3; $_X is the shell that acts as its account.
 shell=$_X
 unset _X
 umask 077
@@ -21,7 +21,8 @@ find_it() {
     case $(systemctl is-active "${at##*/}") in
       active | activating | deactivating) [ "$was" != "$key" ] || job=$at ;;
       *)
-        if [ "$was" = "$key" ] && [ -n "$hear" ] && waits "$at"; then
+        if [ "$was" = "$key" ] && [ "$hear" = any ] && [ -s "$at/code" ]; then job=$at
+        elif [ "$was" = "$key" ] && [ -n "$hear" ] && waits "$at"; then
           read -r ended <"$at/code"
           case " $codes " in *" $ended "*) job=$at ;; *) rm -rf "$at" ;; esac
         elif [ "$was" = "$key" ] || ! waits "$at"; then
@@ -35,7 +36,7 @@ find_it() {
 begin() {
   job=$jobs/$unit
   mkdir "$job" && echo "$key" >"$job/key" && script >"$job/script" && { export -p && printf "shell='%s'\n" "$shell"; } >"$job/env" &&
-    : >"$job/stdin" && : >"$job/out" && : >"$job/err" && : >"$job/code" && { [ -z "$hear" ] || : >"$job/hear"; } &&
+    : >"$job/stdin" && : >"$job/out" && : >"$job/err" && : >"$job/code" && { [ -z "$keep" ] || : >"$job/hear"; } &&
     { [ -z "$fed" ] || cat <&3 >"$job/stdin"; } &&
     systemd-run --quiet --collect --service-type=exec --unit="$unit" --description="what tow has begun" -p "WorkingDirectory=$job" \
       -p "RuntimeMaxSec=$limit" -p TimeoutStopSec=3 -p OOMPolicy=continue -p "ExecStopPost=/bin/rm -f $job/script $job/stdin $job/env" \

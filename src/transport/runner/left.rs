@@ -2,6 +2,7 @@
 //! files that it had brought.
 
 use crate::transport::runner::Runner;
+use crate::transport::runner::detached::Begins;
 use crate::words::error::{Error, Result};
 use crate::words::fact::{Facts, HostFacts, Probe};
 use crate::words::shell::{join, quote};
@@ -32,7 +33,7 @@ impl Runner {
     }
 
     /// Returns when nothing that another connection has begun is under way any more, and its files are gone. With `waits`
-    /// a command comes to its end. False: it does not, within a minute.
+    /// a command comes to its end; without, it goes on by itself and will be asked for again. False: it does not, within a minute.
     pub async fn clear(&mut self, left: &Left, waits: bool) -> Result<bool> {
         let Left { pid, born, folders, .. } = left;
         let words = format!("pid={pid} born={born} waits={}", if waits { "yes" } else { "" });
@@ -44,7 +45,12 @@ impl Runner {
         let mut facts = Facts::new(HostFacts::default());
         self.probe(std::slice::from_ref(&probe), &mut facts).await?;
         match facts.output(&probe)?.stdout.trim() {
-            "clear" => Ok(true),
+            "clear" => {
+                if !waits && self.begins == Begins::Yes {
+                    self.begins = Begins::Again;
+                }
+                Ok(true)
+            }
             "busy" => Ok(false),
             _ => Err(Error::bug("a host did not say whether the connection before has ended")),
         }

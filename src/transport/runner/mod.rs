@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::transport::runner::answers::Answer;
+use crate::transport::runner::detached::Begins;
 use crate::transport::runner::frames::{Piece, Splitter};
 use crate::transport::{Chunk, Link, Opening, Shell, explain_sudo};
 use crate::words::content::Digest;
@@ -59,8 +60,8 @@ pub struct Runner {
     cleaning: bool,
     /// Where an upload goes that has not ended.
     uploading: Option<String>,
-    /// Commands can go on there without this connection.
-    detaches: bool,
+    /// Whether commands can go on there without this connection.
+    begins: Begins,
     /// Which start of the host this is, and when the shell began.
     boot: String,
     born: String,
@@ -128,7 +129,7 @@ impl Runner {
             present: std::collections::HashSet::new(),
             cleaning: false,
             uploading: None,
-            detaches: false,
+            begins: Begins::No,
             boot: String::new(),
             born: String::new(),
         };
@@ -138,7 +139,9 @@ impl Runner {
         let hello = answers::hello(&String::from_utf8_lossy(&greeting));
         runner.tmp = if hello.tmp.starts_with('/') { hello.tmp } else { "/tmp".into() };
         (runner.pid, runner.born, runner.boot) = (hello.pid, hello.born, hello.boot);
-        runner.detaches = hello.detaches && runner.link.can_be_lost();
+        if hello.detaches && runner.link.can_be_lost() {
+            runner.begins = Begins::Yes;
+        }
         let mut facts = Facts::new(hello.host);
         // From here on, stderr belongs to commands.
         runner.complaint.clear();
@@ -181,7 +184,7 @@ impl Runner {
     }
 
     pub fn detaches(&self) -> bool {
-        self.detaches
+        self.begins != Begins::No
     }
 
     /// The line that brings a new token, where the old one may have been seen.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::transport::runner::{PATHS_AT_ONCE, detached, layout, places};
+use crate::transport::runner::detached::{self, Begins};
+use crate::transport::runner::{PATHS_AT_ONCE, layout, places};
 use crate::words::action::{Action, Command, Detached, Program};
 use crate::words::fact::Probe;
 use crate::words::shell::{join, quote};
@@ -87,8 +88,8 @@ fn shell_probe(out: &mut String, end: &str, index: usize, script: &str, user: Op
 
 /// Performs `actions` in order until one fails. Each begins with the marker `b` and ends with `e`, on both
 /// streams; `z` ends the batch. `tag` keeps temporary names apart. `first` unpacks what was uploaded; when it
-/// fails, the marker `u` says so and nothing else happens. `detaches`: the host can let commands go on without us.
-pub fn actions(first: &str, actions: &[Action], tag: &str, detaches: bool) -> String {
+/// fails, the marker `u` says so and nothing else happens. `begins`: how commands are dealt with that shall go on without us.
+pub fn actions(first: &str, actions: &[Action], tag: &str, begins: Begins) -> String {
     let mut out = String::from("_F=0\n");
     if !first.is_empty() {
         let _ = writeln!(out, "{{ {first}; }} </dev/null || {{ _F=1; _m u 0; }}");
@@ -105,7 +106,7 @@ pub fn actions(first: &str, actions: &[Action], tag: &str, detaches: bool) -> St
             id += folders;
         } else {
             match &actions[id] {
-                Action::Run(command) => run(&mut out, id, command, &format!("{tag}{id}"), detaches),
+                Action::Run(command) => run(&mut out, id, command, &format!("{tag}{id}"), begins),
                 action => {
                     let small = places::small(action, tag, id);
                     let _ = writeln!(
@@ -152,7 +153,7 @@ fn inner(command: &Command) -> (String, Option<&str>) {
 }
 
 /// A process group of its own, whose script comes in a here-document: nothing of it is ever in an argv.
-fn run(out: &mut String, id: usize, command: &Command, mark: &str, detaches: bool) {
+fn run(out: &mut String, id: usize, command: &Command, mark: &str, begins: Begins) {
     let (mut lines, stdin) = inner(command);
     // Opened by us, because another account could not.
     let fd = stdin.map_or_else(String::new, |blob| format!(" 3<\"$_D/{blob}\""));
@@ -162,9 +163,10 @@ fn run(out: &mut String, id: usize, command: &Command, mark: &str, detaches: boo
     }
     let codes = command.ok_codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let mut shell = "$_S $_X";
-    if detaches && command.detached != Detached::No {
+    if begins != Begins::No && command.detached != Detached::No {
         shell = "_X=$_X $_S /bin/sh";
-        lines = detached::script(command, &detached::Inner { lines: &lines, fed: stdin.is_some() }, mark);
+        lines =
+            detached::script(command, &detached::Inner { lines: &lines, fed: stdin.is_some() }, mark, begins);
     }
     let _ = write!(
         out,
@@ -190,6 +192,7 @@ fn program(program: &Program) -> (String, Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::{actions, heard};
+    use crate::transport::runner::detached::Begins;
     use crate::words::action::{Action, Command, Detached, Owner};
     use crate::words::names::{FileMode, RemotePath, UserName};
 
@@ -202,7 +205,7 @@ mod tests {
         let owner = Owner { user: Some(UserName::new("app").unwrap()), group: None };
         let action = Action::MakeDir { path: path("/srv/my app"), mode: Some(FileMode(0o750)), owner };
         assert_eq!(
-            actions("", &[action], "x", true),
+            actions("", &[action], "x", Begins::Yes),
             "_F=0\n[ $_F != 0 ] || { _o b 0; { mkdir -m 0750 -- '/srv/my app' && chown -h app -- '/srv/my app'; } </dev/null; _r=$?; [ $_r = 0 ] || _F=1; _m e 0 $_r; }\n_m z $_F\n"
         );
     }
@@ -213,9 +216,9 @@ mod tests {
             let command = Command::new("pip").env("TOKEN", "it's").user(Some(UserName::new("app").unwrap()));
             [Action::Run(command.detached(detached))]
         };
-        let script = actions("", &pip(Detached::WhileItRuns), "x", true);
+        let script = actions("", &pip(Detached::WhileItRuns), "x", Begins::Yes);
         let begins = "_F=0\nif [ $_F = 0 ]; then _o b 0; _a app\n_X=$_X $_S /bin/sh <<'_Ex0' &\n\
-            key=d7b03f08c6443b5b5a3e1b0b8d7e4f1b unit=tow-job-0 limit=3660 hear= codes='0' fed= job=\n\
+            key=d7b03f08c6443b5b5a3e1b0b8d7e4f1b unit=tow-job-0 limit=3660 hear= keep= codes='0' fed= job=\n\
             script() { cat <<'_Jx0'\n{ HOME=~app USER=app LOGNAME=app; export HOME USER LOGNAME; cd ~app 2>/dev/null || cd /\n\
             export TOKEN='it'\\''s'\nexec pip\n} </dev/null\n_Jx0\n}\nshell=$_X\n";
         // What is a digest there is none here.
@@ -225,12 +228,12 @@ mod tests {
         assert!(script.starts_with(&begins), "{script}");
         assert!(script.ends_with("exit \"$ended\"\n_Ex0\n_w 0 '0'; fi\n_m z $_F\n"), "{script}");
         // The same again, whatever its mark; and what waits for it knows it by the same key.
-        assert_eq!(key, between(&actions("", &pip(Detached::UntilHeard), "y", true), "key=", " "));
+        assert_eq!(key, between(&actions("", &pip(Detached::UntilHeard), "y", Begins::Again), "key=", " "));
         assert!(heard(&pip(Detached::WhileItRuns)).contains(&format!(" = {key} ] && rm -rf -- \"$_p\"")));
         // A host that cannot: as any other.
-        let plain = actions("", &pip(Detached::No), "x", true);
+        let plain = actions("", &pip(Detached::No), "x", Begins::Yes);
         assert_eq!(
-            (actions("", &pip(Detached::UntilHeard), "x", false), heard(&pip(Detached::No))),
+            (actions("", &pip(Detached::UntilHeard), "x", Begins::No), heard(&pip(Detached::No))),
             (plain, String::new())
         );
     }
@@ -242,7 +245,7 @@ mod tests {
     #[test]
     fn a_command_carries_its_environment_in_the_script_and_not_in_an_argv() {
         let command = Command::new("env").env("TOKEN", "it's").user(Some(UserName::new("app").unwrap()));
-        let script = actions("", &[Action::Run(command)], "x", true);
+        let script = actions("", &[Action::Run(command)], "x", Begins::Yes);
         assert!(
             script.contains("export TOKEN='it'\\''s'\nexec env\n} </dev/null\n_Ex0\n_w 0 '0'; fi"),
             "{script}"

@@ -23,11 +23,11 @@ fn all_serve(lab: &Lab, number: u32) {
     });
 }
 
-/// How many switches a host has seen, and what its journal says last.
+/// How many switches a host has seen, and what its journal says last of its releases.
 fn journal(lab: &Lab, host: &str) -> String {
     lab.inside(
         host,
-        r#"cd /var/lib/towline/shop; grep -c '"event":"switching"' journal.jsonl; tail -n 1 journal.jsonl"#,
+        r#"cd /var/lib/towline/shop; grep -c '"event":"switching"' journal.jsonl; grep -v -e '"event":"began"' -e '"event":"failed"' journal.jsonl | tail -n 1"#,
     )
 }
 

@@ -45,7 +45,7 @@ pub fn find(sources: &[Source], dependencies: &Dependencies, framework: Framewor
     let any = |names: &[&str]| names.iter().any(|name| has(name));
     let mentions =
         |text: &str| sources.iter().flat_map(|source| &source.lines).any(|line| line.code.contains(text));
-    let asynchronous = mentions("create_async_engine(");
+    let asynchronous = mentions("create_async_engine(") || mentions("sqlite+aiosqlite");
     let alchemy = framework != Framework::Django && any(&["sqlalchemy", "flask-sqlalchemy", "sqlmodel"]);
     let psycopg2 = any(&["psycopg2", "psycopg2-binary"]);
     let psycopg3 = any(&["psycopg", "psycopg-binary", "psycopg-c"]);

@@ -57,11 +57,12 @@ pub fn find(tree: &Tree, sources: &[Source]) -> Vec<Variable> {
 
 fn of_source(source: &Source) -> Vec<Variable> {
     let reads = |line: &Line| {
-        ["environ", "getenv", "environs", "decouple", "starlette.config"]
+        ["environ", "getenv", "environs", "decouple", "starlette.config", "dj_database_url"]
             .iter()
             .any(|word| line.code.contains(word))
     };
     let mut found = of_settings_class(source);
+    found.extend(of_database_url(source));
     if !source.lines.iter().any(reads) {
         return found;
     }
@@ -81,13 +82,26 @@ fn variable(name: &str, source: &Source, line: &Line) -> Variable {
     Variable { name: name.to_owned(), key: name.to_owned(), place, code: line.code.clone() }
 }
 
+/// What reads `DATABASE_URL` without naming it: dj-database-url, django-environ.
+fn of_database_url(source: &Source) -> Option<Variable> {
+    let reads =
+        |line: &&Line| ["dj_database_url.config(", "env.db("].iter().any(|call| line.code.contains(call));
+    let line = source.lines.iter().find(reads)?;
+    let named = strings(&line.code)
+        .into_iter()
+        .any(|(at, text)| is_variable(text) && !line.code[..at].ends_with("default="));
+    (!named).then(|| variable("DATABASE_URL", source, line))
+}
+
 /// Whether what stands before a text asks the environment for it.
 fn is_read(before: &str, helpers: &[&str]) -> bool {
     if let Some(subscripted) = before.strip_suffix('[') {
         return subscripted.ends_with("environ");
     }
     let Some(callee) = before.strip_suffix('(') else {
-        return before.ends_with("if ") || before.trim_end().ends_with("environ.get(");
+        return before.ends_with("if ")
+            || before.trim_end().ends_with("environ.get(")
+            || before.ends_with("(env=") && before.contains("dj_database_url.");
     };
     let callee = callee.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).next().unwrap_or("");
     let receiver = callee.rsplit_once('.').map_or("", |(receiver, _)| last(receiver));
