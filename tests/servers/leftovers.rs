@@ -62,7 +62,8 @@ impl Drop for Leftover {
 
 /// The process that a lab is for.
 fn owner() -> Child {
-    Command::new("sleep").arg("1000").spawn().unwrap()
+    let mut sleep = Command::new("sleep");
+    sleep.arg("1000").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 fn killed(mut child: Child) {

@@ -16,7 +16,7 @@ cd ~gitter && rm -rf shop.git .ssh && git init -q --bare -b main shop.git && mkd
 chown -R gitter: .; chmod 700 .ssh; chmod 600 .ssh/authorized_keys"#;
 
 /// Looks for the line in /run/canary in the arguments of all processes, until it is stopped.
-const WATCH: &str = "systemctl stop watch 2>/dev/null; rm -f /run/watch.*; systemd-run -q --collect --unit=watch sh -c \
+const WATCH: &str = "systemctl stop watch 2>/dev/null || :; rm -f /run/watch.*; systemd-run -q --collect --unit=watch sh -c \
     'while sleep 0.02; do echo >>/run/watch.rounds; grep -aqsFf /run/canary /proc/[0-9]*/cmdline && touch /run/watch.seen; done'";
 /// What is written down anywhere but there; and whether the watch has looked often.
 const FOUND: &str = "systemctl stop watch; [ $(wc -l </run/watch.rounds) -gt 50 ]; ls /run/watch.seen 2>/dev/null || :

@@ -51,7 +51,7 @@ struct Load<'a>(&'a Site<'a>);
 impl<'a> Load<'a> {
     fn begin(site: &'a Site<'a>) -> Load<'a> {
         let line = format!(
-            "rm -f /run/load.* /run/wrk.*; cat >/run/load.py <<'END'\n{LOAD}\nEND\ncat >/run/mixed.lua <<'END'\n{MIXED}\nEND\n\
+            "systemctl stop load wrk 2>/dev/null || true; rm -f /run/load.* /run/wrk.*; cat >/run/load.py <<'END'\n{LOAD}\nEND\ncat >/run/mixed.lua <<'END'\n{MIXED}\nEND\n\
              command -v wrk >/dev/null || apt-get -qq install wrk >/dev/null 2>&1\n\
              grep -q '127.0.0.1 {domain}' /etc/hosts || echo '127.0.0.1 {domain}' >>/etc/hosts\n\
              systemd-run -q --collect --unit=load -p StandardOutput=file:/run/load.said -p StandardError=file:/run/load.wrong \

@@ -1,5 +1,5 @@
-//! `tow deploy`, `tow rollback` and what they share with `tow resume`: the shipped playbook, run while the application is locked, with the release that
-//! follows from what the hosts have.
+//! `tow deploy`, `tow rollback` and what they share with `tow resume`: the shipped playbook, run while the application is
+//! locked, with the release that follows from what the hosts have.
 
 mod alive;
 pub mod ask;
