@@ -111,14 +111,28 @@ fn inventory(lab: &Lab, engine: &str, web: &str, db: &str) -> String {
     let mut text = format!(
         r#"{head}
 [vars]
+nginx_before_1_25 = []
 root = "/srv/notes"
 release = "1"
 env = {{ DATABASE_URL = "{url}", SHARED = "/srv/notes/shared" }}
 db = {{ engine = "{engine}", name = "notes", user = "notes", host = "{address}", networks = [{networks}] }}
 backup = {{ at = "", folder = "{BACKUPS}" }}
 
+# There is no nginx here.
+[vars.site]
+hsts = 300
+upload = "10m"
+timeout = "60s"
+rate = ""
+burst = 40
+websockets = []
+headers = {{}}
+snippet = ""
+
 [vars.app]
 name = "notes"
+redirects = []
+static = ""
 user = "notes"
 domains = ["notes.lab.test"]
 source = "src"
