@@ -179,7 +179,7 @@ mod tests {
                     def flag(name): pass\nD = flag(\"FOUR\")\nlog.info(\"FIVE\")\napp.config[\"SIX\"] = os.getenv('SEVEN')\nx = os.environ.get(\"PORT\")\n";
         assert_eq!(names("a.py", text), ["ONE", "TWO", "THREE", "FOUR", "SEVEN"]);
         let django = "import environ\nenv = environ.Env()\nS = env(\"SECRET\")\nD = env.bool(\"DEBUG\", default=False)\nX = env.db()\n";
-        assert_eq!(names("settings.py", django), ["SECRET", "DEBUG"]);
+        assert_eq!(names("settings.py", django), ["DATABASE_URL", "SECRET", "DEBUG"]);
         let decouple = "from decouple import config\nS = config('SECRET', cast=bool)\n";
         assert_eq!(names("settings.py", decouple), ["SECRET"]);
         assert_eq!(names(".env.example", "# X=1\nexport AB_C=1\nlower=2\n"), ["AB_C"]);
