@@ -44,7 +44,8 @@ timers() { # of the release $1: those, and none of the one before
 # What a release of an earlier version was served with stays its site.
 site=/etc/nginx/sites-enabled/$app
 if [ -n "$before" ] && [ -e "$site" ] && [ ! -e "$root/releases/$before/site" ]; then
-  cp "$site" "$root/releases/$before/site" && chmod 0644 "$root/releases/$before/site" || exit 1
+  cp "$site" "$root/releases/$before/.site" && chmod 0644 "$root/releases/$before/.site" &&
+    mv "$root/releases/$before/.site" "$root/releases/$before/site" || exit 1
 fi
 rm -f "$conf.old"
 [ ! -e "$conf" ] || cp -p "$conf" "$conf.old" || exit 1

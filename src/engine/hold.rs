@@ -11,9 +11,10 @@ use crate::engine::Run;
 use crate::engine::host::{HostRun, Shared, interrupted};
 use crate::engine::notify::ByStage;
 use crate::engine::reconnect::Line;
-use crate::spec::model::Project;
+use crate::spec::model::{Host, Project};
 use crate::task::releases::lock::End;
 use crate::transport::runner::Runner;
+use crate::transport::{Connector, Link};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::event::{Event, Mode, Verdict};
 use crate::words::fact::{Fact, Facts, Output, Probe};
@@ -88,7 +89,7 @@ impl Held {
             }
         }
         if run.options.mode != Mode::Plan {
-            own.beats = Some(tokio::spawn(beat(hold.clone(), lines(fleet).await)));
+            own.beats = Some(tokio::spawn(beat(hold.clone(), run.connector.clone(), lines(fleet).await)));
         }
         match hold.project() {
             Ok(project) => {
@@ -214,31 +215,42 @@ fn tell(run: &Run, host: &HostName, notices: Vec<String>) {
     }
 }
 
-type Lines = Vec<(HostName, Line)>;
+type Lines = Vec<(Host, Line)>;
 
 async fn lines(fleet: &Fleet) -> Lines {
     let mut lines = vec![];
-    for (name, host) in fleet {
-        lines.push((name.clone(), host.lock().await.line.clone()));
+    for host in fleet.values() {
+        let host = host.lock().await;
+        lines.push((host.host.clone(), host.line.clone()));
     }
     lines
 }
 
 /// Beside the work, on channels of their own, each host for itself: one that does not answer holds up no other. A host
 /// that cannot be told takes the run for dead, as it should.
-async fn beat(hold: Arc<dyn Hold>, lines: Lines) {
-    let one = |(name, line): &(HostName, Line)| {
-        let (script, line) = (hold.renew(name), line.clone());
-        async move {
-            loop {
-                tokio::time::sleep(BEAT).await;
-                if let Some(link) = line.now() {
-                    let _ = link.aside(&script).await;
-                }
-            }
+async fn beat(hold: Arc<dyn Hold>, connector: Arc<Connector>, lines: Lines) {
+    let all = lines.iter().map(|(host, line)| beat_one(hold.renew(&host.name), &connector, host, line));
+    join_all(all).await;
+}
+
+/// A host that has nothing to do when its link is lost is connected to anew for this alone: its next task may be far away,
+/// and it must not take the run for dead until then.
+async fn beat_one(script: String, connector: &Connector, host: &Host, line: &Line) {
+    let mut spare: Option<Arc<dyn Link>> = None;
+    loop {
+        tokio::time::sleep(BEAT).await;
+        if let Some(link) = line.now().filter(|link| !link.is_lost()) {
+            spare = None;
+            let _ = link.aside(&script).await;
+            continue;
         }
-    };
-    join_all(lines.iter().map(one)).await;
+        if spare.as_ref().is_none_or(|link| link.is_lost()) {
+            spare = connector.connect(host, &|_| {}).await.ok();
+        }
+        if let Some(link) = &spare {
+            let _ = link.aside(&script).await;
+        }
+    }
 }
 
 impl HostRun {

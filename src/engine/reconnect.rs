@@ -182,7 +182,10 @@ impl HostRun {
         }
         let Some(hold) = self.run.hold.clone() else { return Ok(()) };
         let name = self.host.name.clone();
-        let said = self.ask(hold.rejoin(&name)).await?;
+        let said = tokio::select! {
+            said = self.ask(hold.rejoin(&name)) => said?,
+            () = cancelled(cancel) => return Err(interrupted()),
+        };
         hold.rejoined(&name, &said)
     }
 }

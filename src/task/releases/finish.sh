@@ -26,7 +26,10 @@ end_jobs() {
 prune() {
   [ "$1" != "$(current)" ] && [ -n "$1" ] || return 0
   # A site that stayed may include what lies in its release.
-  ! grep -qsF "$releases/$1/" "/etc/nginx/sites-enabled/$app" || return 0
+  if grep -qsF "$releases/$1/" "/etc/nginx/sites-enabled/$app"; then
+    echo "$1 stays: nginx still serves a site that names it (tow run site puts that right)"
+    return 0
+  fi
   for unit in $(web "$1") $(others "$1"); do
     systemctl disable -q --now "$unit" 2>/dev/null
     service=${unit%.timer}

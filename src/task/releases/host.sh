@@ -39,7 +39,7 @@ mark() {
   printf '{"release":"%s","revision":"%s","finished":"%s","by":"%s","run":"%s","schema":"%s","digest":"%s"}\n' "$1" "$(plain "$2")" \
     "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(plain "$(field "$folder/lock/info" holder)")" "$(plain "$(field "$folder/lock/info" run)")" \
     "$(plain "$(head -n 1 "$releases/$1/schema" 2>/dev/null)")" "$(digest "$1")" >"$made" &&
-    sync "$made" && mv "$made" "$releases/$1/release.json" && note finished "$1" "" ""
+    sync "$made" && mv "$made" "$releases/$1/release.json" && note finished "$1" "" "" && : >"$folder/finished"
 }
 
 # When a process began; its number may be another's by now.

@@ -182,9 +182,11 @@ pub fn settled(text: &str) -> Option<Settled> {
     let value = |key: &str| {
         text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned)
     };
-    let reverted =
-        value("reverted").map(|from| Settled::Reverted { from, serves: value("serves").unwrap_or_default() });
-    reverted.or_else(|| value("bad").map(|from| Settled::Bad { from }))
+    // What could not be put back is not made good by what could.
+    let bad = value("bad").map(|from| Settled::Bad { from });
+    bad.or_else(|| {
+        value("reverted").map(|from| Settled::Reverted { from, serves: value("serves").unwrap_or_default() })
+    })
 }
 
 #[cfg(test)]
@@ -217,6 +219,9 @@ mod tests {
         let Taken::Yes(notices) = taken(text) else { panic!("not taken") };
         assert_eq!(notices.len(), 2, "{notices:?}");
         assert_eq!(settled("bad=2-b\n"), Some(Settled::Bad { from: "2-b".into() }));
+        // One of two that went back does not hide the other.
+        let both = "bad=what was taken back\nreverted=2-b\nserves=1-a\n";
+        assert_eq!(settled(both), Some(Settled::Bad { from: "what was taken back".into() }));
         assert_eq!(settled("current=x\n"), None);
     }
 }

@@ -21,6 +21,10 @@ settle_restore() { [ ! -e "$folder/restore" ] || "/usr/local/lib/towline/$app/ba
 
 settle_dead() {
   settle_restore "$1"
+  settle_switch "$1"
+}
+
+settle_switch() {
   [ -e "$folder/pending" ] || return 0
   new=$(field "$folder/pending" new) old=$(field "$folder/pending" old)
   if revert "$1"; then printf 'reverted=%s\nserves=%s\n' "$new" "${old:-nothing}"; else printf 'bad=%s\n' "$new"; fi
@@ -54,6 +58,10 @@ renew() {
 rejoin() {
   exclusive || { echo "error=somebody else is at work in $folder"; return; }
   if [ "$(field "$folder/lock/info" run)" != "$run" ]; then [ ! -e "$folder/lock" ] || held; return; fi
+  if [ -e "$folder/lock/restore" ] && [ ! -e "$folder/restore" ]; then
+    echo "error=what the run had begun to put back was undone meanwhile: the host had no sign of life of it for a minute"
+    return
+  fi
   { grep -v -e '^shell=' -e '^born=' "$folder/lock/info"; printf 'shell=%s\nborn=%s\n' $$ "$(born $$)"; } >"$folder/lock/.info" &&
     mv "$folder/lock/.info" "$folder/lock/info" && renew && echo rejoined=yes
 }
@@ -70,12 +78,16 @@ keep_switched() {
 give_back() {
   exclusive || { echo "error=somebody else is at work in $folder"; return; }
   [ "$(field "$folder/lock/info" run)" != "$run" ] || end_left_behind
-  if [ "$(field "$folder/restore" run)" = "$run" ]; then settle_restore "its run did not end well"; fi
+  if [ "$(field "$folder/restore" run)" = "$run" ]; then
+    settle_restore "its run did not end well"
+    # The release goes the way of its data.
+    set -- undo "$2"
+  fi
   if [ "$(field "$folder/pending" run)" = "$run" ]; then
     if [ "$1" = keep ]; then
       keep_switched "$(field "$folder/pending" new)" "$(field "$folder/pending" old)"
     else
-      settle_dead "its run did not end well"
+      settle_switch "its run did not end well"
     fi
   fi
   if ours; then

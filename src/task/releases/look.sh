@@ -6,7 +6,7 @@ edited() {
   [ -n "$was" ] && [ -n "$(newer)" ] && [ "$(digest "$now")" != "$was" ] || return 0
   at=$(newer ! -type d)
   at=${at:-$src}
-  printf 'edited=%s\n' "${at#"$releases/$now/"}"
+  printf 'edited=%s\n' "$(plain "${at#"$releases/$now/"}")"
 }
 
 # What a look at the application adds to its state, a line each.

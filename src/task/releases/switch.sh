@@ -43,17 +43,22 @@ switch() {
   exit 6
 }
 
+# Its run gave no sign of life for too long.
+silent() {
+  seen=$(field "$folder/pending" at)
+  if [ "$(field "$folder/lock/info" run)" = "$(field "$folder/pending" run)" ]; then
+    beat=$(cat "$folder/lock/beat" 2>/dev/null)
+    [ "${beat:-0}" -le "$seen" ] || seen=$beat
+  fi
+  [ $(($(uptime_now) - seen)) -gt "$patience" ]
+}
+
 # Until the switch is confirmed: without a sign of life of its run, it is undone.
 watch() {
   while sleep 2; [ -e "$folder/pending" ]; do
-    seen=$(field "$folder/pending" at)
-    if [ "$(field "$folder/lock/info" run)" = "$(field "$folder/pending" run)" ]; then
-      beat=$(cat "$folder/lock/beat" 2>/dev/null)
-      [ "${beat:-0}" -le "$seen" ] || seen=$beat
-    fi
-    [ $(($(uptime_now) - seen)) -gt "$patience" ] || continue
-    exclusive || continue
-    if [ -e "$folder/pending" ]; then
+    silent && exclusive || continue
+    # The run may have come back while the guard was waited for.
+    if [ -e "$folder/pending" ] && silent; then
       [ "$(field "$folder/lock/info" run)" != "$(field "$folder/pending" run)" ] || end_left_behind
       revert "nobody confirmed it"
     fi

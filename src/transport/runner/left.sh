@@ -1,7 +1,9 @@
 # What a connection that was lost has left here. Wants $pid and $born, its shell; $folders; $waits: "" when what it has
 # under way goes on by itself and only waits.
 is_there() { [ -n "$born" ] && [ "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 20)" = "$born" ]; }
+# A switch to a release that starts slowly takes its minutes.
 left=600 idle=0
+[ -z "$waits" ] || left=3000
 while is_there; do
   groups=$(sed -n "s/^\([0-9]*\) (.*) . $pid .*/-\1/p" /proc/[0-9]*/stat 2>/dev/null)
   idle=$((idle + 1))

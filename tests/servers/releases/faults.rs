@@ -229,6 +229,32 @@ fn a_deploy_goes_on_when_sshd_starts_again() {
     unload(&lab, "srv1");
 }
 
+/// The first wave has switched and waits for the others: nobody would notice that its link is gone but the host, which
+/// takes a run that is silent for a minute for dead.
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn a_host_that_waits_for_others_hears_of_the_run_over_another_link() {
+    let lab = shop();
+    must(0, &tow(&lab, "deploy", &[]));
+    let switch = "  [[stages.tasks]]\n  name = \"switch\"";
+    let long = "  [[stages.tasks]]\n  name = \"long\"\n  when = \"(eq host.name \\\"srv2\\\")\"\n  changed_when = \"false\"\n  command = \"sleep 80\"\n\n";
+    let playbook = PLAYBOOK.replace(switch, &format!("{long}{switch}"));
+    assert_ne!(playbook, PLAYBOOK);
+    lab.write("playbook.toml", &playbook);
+    let child = lab.begin("shop", &arguments("deploy", &["--plain"]));
+    lab.inside(
+        "srv2",
+        "n=0; until ps ax | grep -q '[s]leep 80'; do n=$((n + 1)); [ $n -lt 900 ]; sleep 0.1; done",
+    );
+    restart_sshd(&lab, "srv1");
+    assert_eq!(ends(child, 300), 0);
+    for host in PAIR {
+        serves(&lab, host, 2);
+        all_is_well(&lab, host);
+    }
+    assert!(!lab.inside("srv1", "cat /var/lib/towline/shop/journal.jsonl").contains("reverted"));
+}
+
 #[test]
 #[ignore = "needs real servers: tests/run"]
 fn a_host_that_starts_anew_serves_a_complete_release() {
