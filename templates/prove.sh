@@ -2,7 +2,7 @@
 # prove.sh APP RELEASE DOMAIN PATH: the release runs under its own unit's settings, but on its own socket only, and has
 # to answer 200 there. Nothing of it stays.
 app=$1 release=$2 domain=$3 path=$4
-real=/etc/systemd/system/$app@$release.service unit=$app-prove@$release.service at=/run/systemd/system
+code= real=/etc/systemd/system/$app@$release.service unit=$app-prove@$release.service at=/run/systemd/system
 clean() {
   systemctl stop "$unit" "$app-probe@$release.socket"
   rm -rf "${at:?}/$unit" "$at/$unit.d"
@@ -20,9 +20,16 @@ if systemctl start "$unit"; then
     --header "X-Forwarded-Proto: https" --write-out '\n%{http_code}' "http://localhost$path" 2>&1)
   code=$(printf '%s\n' "$said" | tail -n 1)
   [ "$code" != 200 ] || exit 0
-  echo "$path answers with $code:" >&2
-  printf '%s\n' "$said" | head -c 2000 >&2
 fi
 echo "the last lines of its journal:" >&2
 journalctl -u "$unit" -n 30 --no-pager -o cat >&2
+# Last, for of much that was said the end is shown.
+if [ -n "$code" ]; then
+  printf '%s\n' "$said" | sed '$d' | head -c 1000 >&2
+  echo >&2
+  case $code in
+    000) echo "$path gives no answer" >&2 ;;
+    *) echo "$path answers with $code, and has to answer 200" >&2 ;;
+  esac
+fi
 exit 1

@@ -20,6 +20,7 @@ use crate::transport::Unlocked;
 use crate::words::content::Files;
 use crate::words::error::{Error, Result};
 use crate::words::event::Mode;
+use crate::words::shell::quote;
 
 pub async fn run(args: &Playbook) -> Ended {
     begin(args, Mode::Run).await
@@ -59,7 +60,30 @@ pub struct Ready {
 
 /// Reads and checks everything.
 pub fn load(args: &Playbook, playbook: &Path) -> Result<Ready, Stop> {
-    load_with(&args.target, playbook, [&args.tags, &args.skip_tags], &args.set, &edge(&args.target))
+    let ready =
+        load_with(&args.target, playbook, [&args.tags, &args.skip_tags], &args.set, &edge(&args.target))?;
+    only_the_first(&ready.project, &args.file)?;
+    Ok(ready)
+}
+
+/// A release takes the place of another only where somebody holds the application and gives the release its name. A task
+/// with `creates` is for a host that has none yet.
+fn only_the_first(project: &Project, named: &Path) -> Result<()> {
+    let tasks = project.stages.iter().flat_map(|stage| stage.tasks.values()).flatten();
+    let Some(task) = tasks.into_iter().find(|task| task.kind == "release_switch" && task.creates.is_none())
+    else {
+        return Ok(());
+    };
+    let playbook = match named.to_string_lossy().as_ref() {
+        "deploy" | "playbooks/deploy.toml" => String::new(),
+        other => format!(" --playbook {}", quote(other)),
+    };
+    Err(Error::config("this playbook switches an application to a release")
+        .cause(format!(
+            "{}: without a lock and a name for the release, what serves would be changed in its place",
+            task.origin
+        ))
+        .hint(format!("tow deploy{playbook}; tow deploy{playbook} --plan shows what it would do")))
 }
 
 /// Where its secrets come from. What opened them once, for one reading, is not asked for at the next.

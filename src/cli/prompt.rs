@@ -55,7 +55,7 @@ impl Prompt {
 
     /// Whether there is a person who answers `yes`.
     pub fn agreed(question: &str) -> bool {
-        Prompt::ask(question).is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
+        Prompt::ask(question).is_some_and(|answer| is_yes(&answer))
     }
 
     /// A question whose answer may be seen; `None` when nobody answers.
@@ -114,6 +114,7 @@ impl Review for Prompt {
         );
         let answer = asking(true, || Prompt::line(&text));
         self.pause.resume();
+        // Nothing shorter: whoever trusts a key has to mean it.
         answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
     }
 
@@ -121,8 +122,12 @@ impl Review for Prompt {
         self.pause.pause();
         let answer = asking(true, || Prompt::line(&format!("\n{question} [yes/no] ")));
         self.pause.resume();
-        answer.is_some_and(|answer| ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+        answer.is_some_and(|answer| is_yes(&answer))
     }
+}
+
+fn is_yes(answer: &str) -> bool {
+    ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
 }
 
 /// Asks with or without `echo`; [`Prompt::abandon`] knows of it meanwhile.

@@ -98,7 +98,10 @@ const NEXT_STEPS: &[(&str, &str)] = &[
         "its reason is above; mostly a DNS record does not lead to this host, or port 80 does not come through a \
          firewall (`tow check` looks at both)",
     ),
-    ("[emerg]", "mend the line that nginx names, and run again"),
+    (
+        "[emerg]",
+        "the site's text comes from its template and from variables such as those in `[vars.site]`: mend it there, and run again",
+    ),
     (
         "ModuleNotFoundError: ",
         "the module is not there: is its package among the requirements, and the import spelt right?",

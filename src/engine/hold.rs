@@ -111,6 +111,11 @@ impl Held {
     pub async fn give_back(mut self, run: &Run, fleet: &Fleet, undone: &BTreeSet<HostName>) {
         let hosts = self.hosts.iter().filter_map(|name| Some((fleet.get(name)?, undone.contains(name))));
         let end = end(run, fleet, !undone.is_empty()).await;
+        if run.cancelled() {
+            let text =
+                "interrupted: what was not confirmed goes back now; Ctrl-C again ends at once".to_owned();
+            run.emitter.send(Event::Notice { host: None, text });
+        }
         join_all(hosts.map(|(host, undo)| give_one(self.hold.as_ref(), run, host, (undo, end)))).await;
         // Until here: the host must not take us for dead while it is busy.
         if let Some(beats) = self.beats.take() {

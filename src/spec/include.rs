@@ -60,6 +60,7 @@ impl Playbook {
             }
         }
         self.vars.extend(included.vars);
+        self.defaults.extend(included.defaults);
         self.stages.extend(included.stages);
     }
 }

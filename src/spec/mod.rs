@@ -114,7 +114,7 @@ fn load_with(
     let names = order::late_names(&playbook, tags, &mut mistakes);
     let set = set::values(&request.set, &mut mistakes);
     let limited = limited(&inventory, request.limit.as_deref(), &mut mistakes);
-    let vars = playbook.vars.clone();
+    let (vars, defaults) = (playbook.vars.clone(), playbook.defaults.clone());
     let mut known = inventory.known(&templates);
     playbook.add_to(&mut known, &templates);
     let set = known.fitting(set, &mut mistakes);
@@ -126,6 +126,7 @@ fn load_with(
         inventory: &inventory,
         playbook: &file,
         vars: &vars,
+        defaults: &defaults,
         set: &set,
         sources: Arc::new(Sources {
             files: files.clone(),

@@ -14,7 +14,7 @@ use crate::spec::vars::{Templates, check_reserved};
 
 /// Of a stage that stands for those of another playbook.
 pub const INCLUDE: &str = "include";
-const SECTIONS: &[&str] = &["name", "vars", "stages", "tasks", "handlers"];
+const SECTIONS: &[&str] = &["name", "vars", "defaults", "stages", "tasks", "handlers"];
 const STAGE: &[&str] =
     &["name", "hosts", "waves", "max_failures", "on_failure", "pause", "tasks", "handlers"];
 
@@ -22,6 +22,8 @@ const STAGE: &[&str] =
 pub struct Playbook {
     /// Those of what it includes first.
     pub vars: Vec<(Arc<TextFile>, Node)>,
+    /// Below all others, so that the inventory decides.
+    pub defaults: Vec<(Arc<TextFile>, Node)>,
     pub stages: Vec<StagePlan>,
 }
 
@@ -56,18 +58,19 @@ impl Playbook {
         mistakes: &mut Mistakes,
     ) -> Playbook {
         let root = source::parse(file, mistakes);
-        let mut playbook = Playbook { vars: vec![], stages: vec![] };
+        let mut playbook = Playbook { vars: vec![], defaults: vec![], stages: vec![] };
         let mut reader = Reader { file, mistakes };
-        let (mut plain, mut own) = (vec![], None);
+        let (mut plain, mut own, mut below) = (vec![], None, None);
         for entry in root.entries() {
             match entry.key.as_str() {
                 "name" => {
                     reader.string(entry);
                 }
-                "vars" => {
+                "vars" | "defaults" => {
                     if let Some(entries) = reader.table(entry) {
                         check_reserved(entries, &mut reader);
-                        own = Some(entry.node.clone());
+                        let place = if entry.key == "vars" { &mut own } else { &mut below };
+                        *place = Some(entry.node.clone());
                     }
                 }
                 "stages" => {
@@ -86,6 +89,7 @@ impl Playbook {
             }
         }
         playbook.vars.extend(own.map(|node| (file.clone(), node)));
+        playbook.defaults.extend(below.map(|node| (file.clone(), node)));
         playbook.plain_stage(&plain, templates, &mut reader);
         let empty = playbook.stages.iter().all(|stage| stage.tasks.is_empty());
         if empty && reader.mistakes.is_empty() {
@@ -118,7 +122,7 @@ impl Playbook {
 
     /// What its variables define and what all of it mentions.
     pub fn add_to(&self, known: &mut Known, templates: &Templates) {
-        self.vars.iter().for_each(|(_, node)| known.add(node, templates));
+        self.defaults.iter().chain(&self.vars).for_each(|(_, node)| known.add(node, templates));
         for task in self.stages.iter().flat_map(|stage| stage.tasks.iter().chain(&stage.handlers)) {
             known.mentions.extend(&task.mentions());
         }

@@ -77,6 +77,7 @@ pub struct Render<'a> {
     pub playbook: &'a Arc<TextFile>,
     /// Of the playbook, those of what it includes first.
     pub vars: &'a [(Arc<TextFile>, Node)],
+    pub defaults: &'a [(Arc<TextFile>, Node)],
     pub set: &'a [(Vec<String>, Json)],
     pub sources: Arc<Sources>,
     pub names: LateNames,
@@ -150,7 +151,7 @@ impl Render<'_> {
         let _ = builder.vars.set(vars);
     }
 
-    /// `[vars]`, groups from the outermost, the host, the playbook, `--set`.
+    /// The playbook's `[defaults]`; `[vars]`, groups from the outermost, the host, the playbook, `--set`.
     fn merge(&self, host: &Entity, builder: &mut Builder<'_>) -> Merge {
         let mut merge = Merge::default();
         let file = &self.inventory.file;
@@ -158,8 +159,9 @@ impl Render<'_> {
         let inventory =
             std::iter::once(self.inventory.vars.as_ref()).chain(groups).chain([host.vars.as_deref()]);
         let layers = inventory.flatten().map(|node| Layer { file, node });
-        let playbook = self.vars.iter().map(|(file, node)| Layer { file, node });
-        for layer in layers.chain(playbook) {
+        let [below, playbook] =
+            [self.defaults, self.vars].map(|vars| vars.iter().map(|(file, node)| Layer { file, node }));
+        for layer in below.chain(layers).chain(playbook) {
             merge.layer(layer, &self.sources.templates, builder.mistakes);
         }
         self.set.iter().for_each(|(path, value)| merge.set(path, value));

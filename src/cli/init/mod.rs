@@ -146,13 +146,14 @@ fn port(inventory: &str) -> Option<u16> {
     url.split('"').next()?.parse().ok()
 }
 
-/// One line more in `.gitignore`, where it is missing.
+/// Lines for `.gitignore`, where they are missing: private files, and backups that were brought here.
 fn ignored(project: &Path) -> Option<Planned> {
-    let line = format!("/{PRIVATE}/");
     let before = store::read(project, ".gitignore").unwrap_or_default();
-    let there = before.lines().map(str::trim).any(|found| found.trim_matches('/') == PRIVATE);
+    let lacks = |name: &&str| !before.lines().any(|found| found.trim().trim_matches('/') == *name);
+    let lines: String =
+        [PRIVATE, "backups"].iter().filter(|name| lacks(name)).map(|name| format!("/{name}/\n")).collect();
     let newline = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-    (!there).then(|| open(".gitignore", format!("{before}{newline}{line}\n")))
+    (!lines.is_empty()).then(|| open(".gitignore", format!("{before}{newline}{lines}")))
 }
 
 fn open(path: &str, text: String) -> Planned {

@@ -232,7 +232,8 @@ pub fn advise(work: &Work, code: u8) {
     let line = match (command, code) {
         _ if !command.may_go_on() => return,
         (Command::Deploy, 3) => format!(
-            "once that is mended, `tow resume` goes on with {release}, and `tow deploy` makes a new release"
+            "Mended in the application or its settings: `tow deploy` makes a new release.\n\
+             Mended around it (network, disk, a host): `tow resume` goes on with {release}."
         ),
         _ => format!("`tow resume` goes on with the {} of {release}, from any machine", command.told()),
     };

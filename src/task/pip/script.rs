@@ -65,7 +65,7 @@ pub(crate) fn install(pip: &Pip) -> Command {
         }
         _ => String::new(),
     };
-    let check = if pip.check { format!("{python} -m pip check\n") } else { String::new() };
+    let check = if pip.check { format!("{python} -m pip --no-cache-dir check\n") } else { String::new() };
     let script = format!(
         "set -e\nset --\n{hashes}{python} -m pip install --no-input \"$@\" {}\n{check}{python} -I -B - record {} <<'TOW_END'\n{FACTS}TOW_END\n",
         join(&arguments),

@@ -17,7 +17,7 @@ request() {
 # An old curl must not take what limits it for a warning, as it would in a file.
 visit() { exec curl -q --rate 10/s -K "$1"; }
 answers() { cat "$probes/stays" "$probes/comes" | grep -E '^[0-9]{3} [0-9.]+ [0-9]+ '; }
-lines() { echo $(($(wc -l <"$probes/stays" 2>/dev/null) + 0)) $(($(wc -l <"$probes/comes" 2>/dev/null) + 0)); }
+lines() { echo $(($(cat "$probes/stays" 2>/dev/null | wc -l))) $(($(cat "$probes/comes" 2>/dev/null | wc -l))); }
 
 # more NUMBER: so many more answers for both, also where they have to be waited for.
 more() {

@@ -54,7 +54,8 @@ pub fn find(sources: &[Source], dependencies: &Dependencies, framework: Framewor
     let scheme = match () {
         () if !alchemy || rewrites => "postgresql",
         () if asynchronous && has("asyncpg") => "postgresql+asyncpg",
-        () if !asynchronous && psycopg2 => "postgresql",
+        // From SQLAlchemy 2.1 on, an address without a driver means psycopg 3.
+        () if !asynchronous && psycopg2 => "postgresql+psycopg2",
         () if !asynchronous && !psycopg3 && has("pg8000") => "postgresql+pg8000",
         () => "postgresql+psycopg",
     };
