@@ -96,6 +96,35 @@ fn it_is_read_with_the_example_inventory_in_every_variant() {
     }
 }
 
+/// Without a lock, and a name of its own, a release would take the place of the one that serves.
+#[test]
+fn releases_are_for_deploy() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = inventory(folder.path(), "address = \"127.0.0.1\"\nport = 9");
+    for verb in ["run", "plan"] {
+        let output = tow(verb, &inventory, Path::new("playbooks/deploy.toml"), &[]);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains("hint: tow deploy; "), "{}", said(&output));
+    }
+}
+
+/// What the playbook has for a default is for the inventory to say.
+#[test]
+fn the_inventory_says_when_backups_are_made_and_what_the_probe_allows() {
+    for set in ["max_failed = \"lots\"", "max_p99 = \"soon\""] {
+        let folder = tempfile::tempdir().unwrap();
+        let inventory = inventory(folder.path(), "address = \"127.0.0.1\"\nport = 9");
+        let text = fs::read_to_string(&inventory).unwrap();
+        let name = set.split(' ').next().unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with(name));
+        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        assert!(text.contains("[vars.probe]\n"), "{text}");
+        fs::write(&inventory, text.replace("[vars.probe]\n", &format!("[vars.probe]\n{set}\n"))).unwrap();
+        let output = tow("plan", &inventory, Path::new("playbooks/site.toml"), &[]);
+        assert_eq!(output.status.code(), Some(2), "{set}: {}", said(&output));
+    }
+}
+
 #[test]
 fn what_is_missing_is_told_before_any_connection() {
     for (set, part) in [

@@ -106,6 +106,9 @@ fn variables_are_layered_and_rendered_for_each_host() {
         r#"
         [vars]
         tail = "{{app.ref}}!"
+        [defaults]
+        region = "nowhere"
+        app = { ref = "nothing", limit = "{{tail}}" }
         [[stages]]
         name = "go"
         hosts = "web"
@@ -113,7 +116,7 @@ fn variables_are_layered_and_rendered_for_each_host() {
         max_failures = "50%"
         on_failure = "continue"
         [[stages.tasks]]
-        command = "echo {{mine}} {{root}} {{tail}} {{region}} {{host.address}} {{groups.web.1.name}}"
+        command = "echo {{mine}} {{root}} {{tail}} {{region}} {{host.address}} {{groups.web.1.name}} {{app.limit}}"
         [[stages.tasks]]
         command = ["echo", "{{hosts.me.name}}"]
         when = '(eq host.name "web2")'
@@ -135,10 +138,10 @@ fn variables_are_layered_and_rendered_for_each_host() {
     );
     let live = Live::default();
     let tasks = on(&project, 0, "web2");
-    assert_eq!(line(&tasks[0], &live), "echo web2-2 /srv/shop v1.10! eu 203.0.113.12 web2");
+    assert_eq!(line(&tasks[0], &live), "echo web2-2 /srv/shop v1.10! eu 203.0.113.12 web2 v1.10!");
     assert_eq!(line(&tasks[1], &live), "echo|me");
     assert_eq!(tasks[1].name, "command echo me");
-    assert_eq!(tasks[0].origin.as_ref(), "site.toml:11");
+    assert_eq!(tasks[0].origin.as_ref(), "site.toml:14");
     assert_eq!(tasks[2].name, "directory /srv/x");
     assert_eq!(tasks[2].skip.as_deref(), Some("when false is false"));
     let skipped = &on(&project, 0, "web1")[1];

@@ -70,7 +70,9 @@ pub fn load(args: &Playbook, playbook: &Path) -> Result<Ready, Stop> {
 /// with `creates` is for a host that has none yet.
 fn only_the_first(project: &Project, named: &Path) -> Result<()> {
     let tasks = project.stages.iter().flat_map(|stage| stage.tasks.values()).flatten();
-    let Some(task) = tasks.into_iter().find(|task| task.kind == "release_switch" && task.creates.is_none())
+    let Some(task) = tasks
+        .into_iter()
+        .find(|task| task.kind == "release_switch" && task.creates.is_none() && task.skip.is_none())
     else {
         return Ok(());
     };

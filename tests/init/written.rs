@@ -85,7 +85,7 @@ fn secrets_are_private_and_ignored_by_git() {
     };
     git(&["init", "-q"]);
     assert!(project.init(&["--database", "postgresql"]).status.success());
-    assert_eq!(project.read(".gitignore"), "*.pyc\n/.tow/\n");
+    assert_eq!(project.read(".gitignore"), "*.pyc\n/.tow/\n/backups/\n");
     let untracked = git(&["status", "--porcelain", "-uall"]);
     assert!(untracked.contains("inventory.toml") && !untracked.contains(".tow"), "{untracked}");
     let (password, key) = (project.read(".tow/db_password"), project.read(".tow/secret_key"));

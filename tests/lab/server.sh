@@ -97,7 +97,7 @@ await_up() {
   local name=$1 address told deadline=$((SECONDS + 60))
   address=$(address_of "$name")
   while ((SECONDS < deadline)); do
-    told=$(run_in "$name" systemctl is-system-running --wait 2>/dev/null 9>&-) || :
+    told=$(run_in "$name" timeout 60 systemctl is-system-running --wait 2>/dev/null 9>&-) || :
     if [[ $told == running || $told == degraded ]] && greets "$address"; then
       [[ $told == running ]] || say "$name: some unit failed: $(run_in "$name" systemctl --failed --plain --no-legend)"
       return 0
