@@ -298,9 +298,9 @@ fn a_restore_that_fails_halfway_leaves_the_data_that_were_there() {
 impl Notes {
     /// The host of the application, in the midst of what was begun; and whoever began it is gone.
     fn starts_anew(&self, child: &mut Child) {
-        self.lab.lab(&["reboot", self.web]);
         signal(child, nix::sys::signal::Signal::SIGKILL);
         child.wait().unwrap();
+        self.lab.lab(&["reboot", self.web]);
         self.is_settled();
         self.lab.inside(self.web, "rm -r /var/lib/towline/notes/lock");
     }
@@ -313,7 +313,7 @@ impl Notes {
 
     /// A restore that stops where only a part of the files has come: of the first that are moved there, one.
     fn half_the_files(&self, name: &str) -> Child {
-        let script = "#!/bin/sh\ncase \"$*\" in \"-t /srv/notes/shared -- \"*) rm -f /usr/local/bin/mv; /bin/mv \"$1\" \"$2\" \"$3\" \"$4\"; touch /run/half; \
+        let script = "#!/bin/sh\ncase \"$(pwd) $*\" in \"/srv/notes/shared -t . -- \"*) rm -f /usr/local/bin/mv; /bin/mv \"$1\" \"$2\" \"$3\" \"$4\"; touch /run/half; \
             exec sleep 500 ;; esac\nexec /bin/mv \"$@\"\n";
         self.lab.inside(
             self.web,
