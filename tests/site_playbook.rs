@@ -116,8 +116,8 @@ fn the_inventory_says_when_backups_are_made_and_what_the_probe_allows() {
         let inventory = inventory(folder.path(), "address = \"127.0.0.1\"\nport = 9");
         let text = fs::read_to_string(&inventory).unwrap();
         let name = set.split(' ').next().unwrap();
-        let lines = text.lines().filter(|line| !line.starts_with(name));
-        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with(name)).collect();
+        let text = lines.join("\n");
         assert!(text.contains("[vars.probe]\n"), "{text}");
         fs::write(&inventory, text.replace("[vars.probe]\n", &format!("[vars.probe]\n{set}\n"))).unwrap();
         let output = tow("plan", &inventory, Path::new("playbooks/site.toml"), &[]);

@@ -150,10 +150,12 @@ fn port(inventory: &str) -> Option<u16> {
 fn ignored(project: &Path) -> Option<Planned> {
     let before = store::read(project, ".gitignore").unwrap_or_default();
     let lacks = |name: &&str| !before.lines().any(|found| found.trim().trim_matches('/') == *name);
-    let lines: String =
-        [PRIVATE, "backups"].iter().filter(|name| lacks(name)).map(|name| format!("/{name}/\n")).collect();
+    let missing: Vec<&str> = [PRIVATE, "backups"].into_iter().filter(|name| lacks(name)).collect();
+    if missing.is_empty() {
+        return None;
+    }
     let newline = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-    (!lines.is_empty()).then(|| open(".gitignore", format!("{before}{newline}{lines}")))
+    Some(open(".gitignore", format!("{before}{newline}/{}/\n", missing.join("/\n/"))))
 }
 
 fn open(path: &str, text: String) -> Planned {

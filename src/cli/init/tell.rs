@@ -154,7 +154,7 @@ pub fn written(planned: &[Planned], were: &[Was]) {
         "playbooks/local.toml" => "development on this machine",
         ".tow/local.toml" => "its settings, for this machine alone",
         ".tow/db_password" | ".tow/secret_key" => "a secret, made now: keep a copy with your passwords",
-        ".gitignore" => "leaves out .tow/",
+        ".gitignore" => "leaves out .tow/ and backups/",
         _ => "",
     };
     let changed: Vec<(&Planned, &Was)> =
