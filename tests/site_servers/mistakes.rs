@@ -120,7 +120,7 @@ fn around_it() {
         &[snippet],
         "nginx accepts the site",
         &directive,
-        "mend the line that nginx names",
+        "mend it there",
     );
 
     let package = "  package = \"{{app.system_packages}}\"\n";
