@@ -115,13 +115,7 @@ fn around_it() {
     site.write("playbooks/templates/mine.conf", "proxy_raed_timeout 5s;\n");
     let (snippet, directive) =
         ("site.snippet=mine.conf", ["unknown directive \"proxy_raed_timeout\"", "/snippet:1"]);
-    served.fails_as(
-        &["deploy"],
-        &[snippet],
-        "nginx accepts the site",
-        &directive,
-        "mend it there",
-    );
+    served.fails_as(&["deploy"], &[snippet], "nginx accepts the site", &directive, "mend it there");
 
     let package = "  package = \"{{app.system_packages}}\"\n";
     site.edit("playbooks/site.toml", package, &format!("{package}  timeout = \"5s\"\n"));
