@@ -60,7 +60,7 @@ fn a_release_that_does_not_start_leaves_the_old_one_running() {
 /// Fails, once, when the files of a restore come; and tells who runs at that moment.
 const HALFWAY: &str = r#"cat >/usr/local/bin/mv <<'END'
 #!/bin/sh
-case "$*" in "-t /srv/supervised/shared -- "*)
+case "$(pwd) $*" in "/srv/supervised/shared -t . -- "*)
   rm -f /usr/local/bin/mv
   { supervisorctl status; systemctl is-active supervised-tidy@1.timer; } >/run/seen
   exit 1 ;;
