@@ -14,6 +14,8 @@ use crate::transport::runner::{Left, Runner};
 use crate::words::action::{Action, Detached};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::event::{Event, Mode, Outcome};
+use crate::words::fact::Probe;
+use crate::words::secret::Mask;
 
 /// A host that loses its link more often than this in one run is left alone.
 const MOST: usize = 3;
@@ -118,7 +120,7 @@ impl HostRun {
         self.reconnected += 1;
         let mut cancel = self.run.cancel.clone();
         let runner = tokio::select! {
-            runner = self.connect_again(began) => runner?,
+            runner = self.connect_again(began, &left) => runner?,
             () = cancelled(&mut cancel) => return Err(interrupted()),
         };
         self.line.set(runner.link());
@@ -143,12 +145,12 @@ impl HostRun {
     }
 
     /// Until it can be reached, or the time for that is over.
-    async fn connect_again(&self, began: Instant) -> Result<Runner> {
+    async fn connect_again(&self, began: Instant, before: &Left) -> Result<Runner> {
         let patience = self.run.reconnect;
         loop {
             let trying = async {
                 let link = self.run.connector.connect(&self.host, &|_| {}).await?;
-                Ok(Runner::start(link, &[], false, self.run.emitter.mask()).await?.0)
+                begun_again(link, before, self.run.emitter.mask()).await
             };
             let left = patience.saturating_sub(began.elapsed());
             let late =
@@ -188,4 +190,16 @@ impl HostRun {
         };
         hold.rejoined(&name, &said)
     }
+}
+
+/// A shell on a host that stays up. While it goes down it may still let in, for a moment; what it is then is not what
+/// it will be.
+async fn begun_again(link: Arc<dyn Link>, before: &Left, mask: &Mask) -> Result<Runner> {
+    let state = Probe::Shell { script: "systemctl is-system-running 2>/dev/null".into(), user: None };
+    let (runner, facts) = Runner::start(link, std::slice::from_ref(&state), false, mask).await?;
+    if runner.boot() == before.boot && facts.output(&state)?.stdout.trim() == "stopping" {
+        runner.close().await;
+        return Err(Error::unreachable("it is shutting down"));
+    }
+    Ok(runner)
 }

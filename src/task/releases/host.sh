@@ -53,14 +53,32 @@ end_left_behind() {
   [ -n "$shell" ] && [ "$shell" != $$ ] && [ "$(field "$folder/lock/info" boot)" = "$(boot)" ] &&
     [ "$(born "$shell")" = "$(field "$folder/lock/info" born)" ] || return 0
   groups=$(sed -n "s/^\([0-9]*\) (.*) . $shell .*/-\1/p" /proc/[0-9]*/stat 2>/dev/null)
-  # One that has nothing under way is left alone: it has a folder to remove when its link ends, and dash does not do
-  # that when it was told to end while it read. HUP, as a link that is lost: what goes on by itself is let go on.
-  [ -n "$groups" ] || return 0
-  kill -s HUP -- "$shell" $groups 2>/dev/null
-  left=50
-  while any_alive $groups && [ "$left" -gt 0 ]; do left=$((left - 1)); sleep 0.1; done
-  for pid in $groups; do kill -s KILL -- "$pid" 2>/dev/null; done
+  link=$(link_of "$shell")
+  # HUP, as a link that is lost: what goes on by itself is let go on.
+  if [ -n "$groups" ]; then
+    kill -s HUP -- "$shell" $groups 2>/dev/null
+    left=50
+    while any_alive $groups && [ "$left" -gt 0 ]; do left=$((left - 1)); sleep 0.1; done
+    for pid in $groups; do kill -s KILL -- "$pid" 2>/dev/null; done
+  fi
+  # A shell that reads does not hear of signals (dash), and has a folder to remove: its link is ended, as sshd itself
+  # would, had it noticed that nobody is at the other end.
+  [ -z "$link" ] || kill "$link" 2>/dev/null
   return 0
+}
+
+# The process of sshd that a shell was begun by; nothing where it was begun by another program, which may have a link
+# of its own.
+link_of() {
+  pid=$1
+  while [ "${pid:-0}" -gt 1 ]; do
+    case $(cat "/proc/$pid/comm" 2>/dev/null) in
+      sshd* | dropbear*) echo "$pid"; return ;;
+      *sh | sudo | su | runuser) ;;
+      *) return ;;
+    esac
+    pid=$(sed 's/.*) . //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 1)
+  done
 }
 
 # Whom the socket wakes when nobody listens.
