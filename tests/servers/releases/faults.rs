@@ -261,6 +261,8 @@ fn a_host_that_starts_anew_serves_a_complete_release() {
     let lab = shop();
     must(0, &tow(&lab, "deploy", &ONE));
     for task in ["early", "late"] {
+        // It goes down slowly: sshd lets in again for a while, although what was under way has been ended.
+        lab.inside("srv1", "systemd-run -q --unit=slow -p RemainAfterExit=yes -p After=ssh.service -p ExecStop='/bin/sleep 4' true");
         let long = format!("{task}=300");
         let mut child = lab.tell("shop", &arguments("deploy", &[&ONE[..], &["--set", &long]].concat()));
         let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
