@@ -62,7 +62,10 @@ impl<'a> Conduct<'a> {
     }
 
     pub async fn run_until(self, project: &Project, cancel: watch::Receiver<bool>) -> Ended {
-        let options = report_options(self.mode, self.output);
+        let options = report::Options {
+            releases: project.switching().is_some(),
+            ..report_options(self.mode, self.output)
+        };
         let reporters = if self.silent { report::failures(options) } else { report::choose(options) };
         let prompt = Prompt::new(reporters.pause(), project.mask.clone());
         let connector = Arc::new(self.connection.connector(&prompt, &self.keys)?);
@@ -137,6 +140,7 @@ fn report_options(mode: Mode, output: Output) -> report::Options {
         quiet: output.quiet,
         verbose: output.verbose,
         colour: colour(output.color),
+        releases: false,
     }
 }
 

@@ -66,16 +66,9 @@ pub fn load(args: &Playbook, playbook: &Path) -> Result<Ready, Stop> {
     Ok(ready)
 }
 
-/// A release takes the place of another only where somebody holds the application and gives the release its name. A task
-/// with `creates` is for a host that has none yet.
+/// A release takes the place of another only where somebody holds the application and gives the release its name.
 fn only_the_first(project: &Project, named: &Path) -> Result<()> {
-    let tasks = project.stages.iter().flat_map(|stage| stage.tasks.values()).flatten();
-    let Some(task) = tasks
-        .into_iter()
-        .find(|task| task.kind == "release_switch" && task.creates.is_none() && task.skip.is_none())
-    else {
-        return Ok(());
-    };
+    let Some(task) = project.switching() else { return Ok(()) };
     let playbook = match named.to_string_lossy().as_ref() {
         "deploy" | "playbooks/deploy.toml" => String::new(),
         other => format!(" --playbook {}", quote(other)),

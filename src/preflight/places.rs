@@ -23,6 +23,8 @@ for pair in $folders; do
   [ -d "$at" ] && [ -n "$(ls -A "$at" 2>/dev/null)" ] || continue
   known=
   for below in $(echo "${pair#*:}" | tr : ' '); do [ ! -e "$below" ] || known=1; done
+  # Releases, of which none has the name of the next.
+  for mark in "$at"/*/release.json; do [ ! -e "$mark" ] || known=1; done
   [ -n "$known" ] || echo "folder $at $(ls -A "$at" | head -n 3 | tr '\n' ' ')"
 done
 for name in $names; do

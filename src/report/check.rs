@@ -13,6 +13,7 @@ use crate::words::event::{Event, Listener};
 use crate::words::finding::{Finding, Level};
 use crate::words::names::HostName;
 use crate::words::plural::count;
+use crate::words::shell::quote;
 
 /// Where the text of a finding begins.
 const INDENT: usize = 9;
@@ -34,11 +35,22 @@ pub struct Checked {
     sink: Sink,
     look: Look,
     much: Much,
+    /// `tow deploy` runs the playbook.
+    releases: bool,
 }
 
 impl Checked {
-    pub fn new(sink: Sink, look: Look, much: Much) -> Checked {
-        Checked { playbook: String::new(), findings: vec![], sink, look, much }
+    pub fn new(sink: Sink, look: Look, much: Much, releases: bool) -> Checked {
+        Checked { playbook: String::new(), findings: vec![], sink, look, much, releases }
+    }
+
+    fn next(&self) -> String {
+        let playbook = quote(&neutralise(&self.playbook));
+        match playbook.as_str() {
+            _ if !self.releases => format!("tow plan {playbook}"),
+            "playbooks/deploy.toml" => "tow deploy --plan".to_owned(),
+            _ => format!("tow deploy --playbook {playbook} --plan"),
+        }
     }
 }
 
@@ -162,18 +174,15 @@ impl Checked {
             (_, 0) => count(problems, "problem"),
             _ => format!("{} and {}", count(problems, "problem"), count(warnings, "warning")),
         };
-        let playbook = neutralise(&self.playbook);
+        let next = self.next();
         match end.exit_code {
             130 => self
                 .look
                 .paint(Tone::Bad, &format!("interrupted after {time}: {said} on {hosts} (exit code 130)")),
             0 if warnings == 0 => {
-                self.look.paint(Tone::Good, &format!("ready: {hosts} ({time}). Next: tow plan {playbook}"))
+                self.look.paint(Tone::Good, &format!("ready: {hosts} ({time}). Next: {next}"))
             }
-            0 => self.look.paint(
-                Tone::Good,
-                &format!("ready, with {said}: {hosts} ({time}). Next: tow plan {playbook}"),
-            ),
+            0 => self.look.paint(Tone::Good, &format!("ready, with {said}: {hosts} ({time}). Next: {next}")),
             code => self.look.paint(Tone::Bad, &format!("{said} on {hosts} ({time}, exit code {code})")),
         }
     }
@@ -200,7 +209,7 @@ mod tests {
 
     fn text(sample: &Sample, much: Much, width: Option<usize>) -> String {
         let (sink, text) = captured(false);
-        let mut checked = Checked::new(sink, Look { width, ..Look::PLAIN }, much);
+        let mut checked = Checked::new(sink, Look { width, ..Look::PLAIN }, much, false);
         sample.events.iter().for_each(|event| checked.event(event));
         text.read()
     }
@@ -256,5 +265,12 @@ mod tests {
             text(&well.end(0), Much::Usual, None),
             "ready: 2 hosts (41 s). Next: tow plan playbooks/deploy.toml\n"
         );
+        let next = |playbook: &str| {
+            let mut checked = Checked::new(captured(false).0, Look::PLAIN, Much::Usual, true);
+            playbook.clone_into(&mut checked.playbook);
+            checked.next()
+        };
+        assert_eq!(next("playbooks/deploy.toml"), "tow deploy --plan");
+        assert_eq!(next("my shop.toml"), "tow deploy --playbook 'my shop.toml' --plan");
     }
 }

@@ -28,6 +28,7 @@ pub enum Colour {
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent wish")]
 pub struct Options {
     pub mode: Mode,
     pub json: bool,
@@ -37,11 +38,21 @@ pub struct Options {
     /// How many `-v`.
     pub verbose: u8,
     pub colour: Colour,
+    /// The playbook switches to releases: `tow deploy` runs it.
+    pub releases: bool,
 }
 
 impl Options {
     pub fn new(mode: Mode) -> Options {
-        Options { mode, json: false, plain: false, quiet: false, verbose: 0, colour: Colour::Auto }
+        Options {
+            mode,
+            json: false,
+            plain: false,
+            quiet: false,
+            verbose: 0,
+            colour: Colour::Auto,
+            releases: false,
+        }
     }
 }
 
@@ -176,7 +187,7 @@ pub fn assemble(options: Options, around: Surroundings, outlets: &Outlets) -> Re
     }
     match options.mode {
         Mode::Plan => list.push(Box::new(Planned::new(out(), data))),
-        Mode::Check => list.push(Box::new(Checked::new(out(), data, much(options)))),
+        Mode::Check => list.push(Box::new(Checked::new(out(), data, much(options), options.releases))),
         Mode::Exec => {
             let layout =
                 if around.stdout_terminal && !options.plain { Layout::Group } else { Layout::Stream };

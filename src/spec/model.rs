@@ -25,6 +25,14 @@ pub struct Project {
     pub mask: Mask,
 }
 
+impl Project {
+    /// The task that makes the playbook one for `tow deploy`. One with `creates` is for a host that has no release yet.
+    pub fn switching(&self) -> Option<&TaskSpec> {
+        let mut tasks = self.stages.iter().flat_map(|stage| stage.tasks.values()).flatten();
+        tasks.find(|task| task.kind == "release_switch" && task.creates.is_none() && task.skip.is_none())
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Host {
     pub name: HostName,
