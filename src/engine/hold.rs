@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::engine::Run;
+use crate::engine::diffs::Basis;
 use crate::engine::host::{HostRun, Shared, interrupted};
 use crate::engine::notify::ByStage;
 use crate::engine::reconnect::Line;
@@ -48,6 +49,8 @@ pub trait Hold: Send + Sync {
     fn give_back(&self, host: &HostName, left: Left<'_>) -> String;
     /// Notices; an error where the host is not as the run has left it.
     fn given_back(&self, host: &HostName, said: &Output) -> Result<Vec<String>>;
+    /// What the tasks on a host make anew, and in place of what; known once they are.
+    fn basis(&self, host: &HostName) -> Option<Basis>;
     /// The tasks, now that every host has said what it has.
     fn project(&self) -> Result<Project>;
 }
@@ -93,6 +96,9 @@ impl Held {
         }
         match hold.project() {
             Ok(project) => {
+                for (name, host) in fleet {
+                    host.lock().await.basis = hold.basis(name);
+                }
                 if run.options.mode != Mode::Plan {
                     join_all(fleet.values().map(|host| begin_one(hold.as_ref(), run, host))).await;
                 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::engine::Run;
 use crate::engine::connect::First;
+use crate::engine::diffs::{self, Basis};
 use crate::engine::notify::{ByStage, Doubtful};
 use crate::engine::once::Once;
 use crate::engine::reconnect::{Broken, Line};
-use crate::engine::{Run, diffs};
 use crate::plan::{self, Decision, Planned, Window};
 use crate::spec::model::{Host, Live, Registered, Stage, TaskSpec};
 use crate::transport::runner::Runner;
@@ -29,6 +30,8 @@ pub struct HostRun {
     pub(super) facts: Facts,
     /// What was known before anything was predicted; diffs compare with it.
     pub(super) before: Facts,
+    /// And files of what is made anew with those of what that takes the place of.
+    pub(super) basis: Option<Basis>,
     pub(super) live: Live,
     pub(super) tally: Tally,
     /// Handlers to run, by stage.
@@ -62,6 +65,7 @@ impl HostRun {
             reconnected: 0,
             facts: Facts::default(),
             before: Facts::default(),
+            basis: None,
             live: Live::default(),
             tally: Tally::default(),
             notified: ByStage::new(),
@@ -155,9 +159,11 @@ impl HostRun {
             // A dry planning, to learn which files will change; then what they hold now.
             let (mut facts, mut tentative) = (self.facts.clone(), self.tentative);
             let (planned, _) = plan::steps(window, part.specs, &mut facts, &self.live, Some(&mut tentative));
-            let probes =
-                diffs::probes(planned.iter().filter_map(|planned| change_of(&planned.decision)), &self.facts);
-            self.probe(&probes).await?;
+            for _ in 0..diffs::ROUNDS {
+                let changes = planned.iter().filter_map(|planned| change_of(&planned.decision));
+                let probes = diffs::probes(changes, &self.facts, self.basis.as_ref());
+                self.probe(&probes).await?;
+            }
             self.before = self.facts.clone();
         }
         let tentative = (self.run.options.mode == Mode::Plan).then_some(&mut self.tentative);
@@ -165,8 +171,13 @@ impl HostRun {
     }
 
     pub(super) fn changed(&self, change: &Change) -> Outcome {
-        let diffs = if self.run.options.diffs { diffs::texts(change, &self.before) } else { vec![] };
-        Outcome::Changed { what: change.what.clone(), diffs }
+        let mut what = change.what.clone();
+        if !self.run.options.diffs {
+            return Outcome::Changed { what, diffs: vec![] };
+        }
+        let texts = diffs::texts(change, &self.before, self.basis.as_ref());
+        what.extend(texts.what);
+        Outcome::Changed { what, diffs: texts.diffs }
     }
 
     pub(super) fn task_ref(&self, part: Part<'_>, index: usize) -> TaskRef {

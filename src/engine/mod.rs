@@ -30,6 +30,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 pub use check::{Strictness, check};
+pub use diffs::Basis;
 pub use emit::Emitter;
 pub use fleet::run;
 pub use hold::{Hold, Left};

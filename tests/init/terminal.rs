@@ -38,8 +38,8 @@ fn talk(project: &Project, args: &[&str], answers: &[(&str, &str)]) -> (String, 
 }
 
 const ANSWERS: [(&str, &str); 6] = [
-    ("Address of the server: ", "me@web"),
-    ("Address of the server: ", "127.0.0.1:9"),
+    ("Address of the server (several: with spaces): ", "me@web"),
+    ("Address of the server (several: with spaces): ", "127.0.0.1:9"),
     ("Account to log in as [root]: ", ""),
     ("Domain of the site (several: with spaces): ", "shop.example.com www.shop.example.com"),
     ("E-mail for the certificate authority (may be empty): ", ""),

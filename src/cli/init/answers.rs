@@ -84,7 +84,7 @@ fn questions<'a>(args: &Init, app: &App) -> Vec<Question<'a>> {
     let email = question("--email", asks, args.email.clone(), Some(""), email);
     vec![
         entry,
-        question("--host", "Address of the server", joined(&args.host), None, hosts),
+        question("--host", "Address of the server (several: with spaces)", joined(&args.host), None, hosts),
         question("--user", "Account to log in as", args.user.clone(), Some("root"), user),
         question(
             "--domain",
@@ -200,7 +200,8 @@ fn hosts(text: &str) -> Result<(), String> {
 }
 
 fn one_host(name: &str) -> Result<(), String> {
-    let ok = name.parse::<IpAddr>().is_ok() || is_domain(name) || is_label(name);
+    let is_number = name.chars().all(|c| c.is_ascii_digit());
+    let ok = name.parse::<IpAddr>().is_ok() || is_domain(name) || is_label(name) && !is_number;
     if ok {
         Ok(())
     } else {
@@ -272,7 +273,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused() {
-        for bad in ["", "me@server", "https://x.example.com", "a b@c", "-x", "a;b"] {
+        for bad in ["", "me@server", "https://x.example.com", "a b@c", "-x", "a;b", "7"] {
             assert!(hosts(bad).is_err(), "{bad}");
         }
         for bad in

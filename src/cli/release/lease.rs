@@ -8,7 +8,7 @@ use crate::cli::release::back::{Back, Schema};
 use crate::cli::release::down::Down;
 use crate::cli::release::told::span;
 use crate::cli::release::{UNKNOWN, application, revision::Revision};
-use crate::engine::{Hold, Left};
+use crate::engine::{Basis, Hold, Left};
 use crate::spec::model::Project;
 use crate::task::releases::App;
 use crate::task::releases::intent::{ByStage, Command, Intent, Work, same_deploy};
@@ -251,6 +251,13 @@ impl Hold for Lease {
             before if probed.is_empty() => vec![format!("{serves} serves, where {before} did")],
             before => vec![format!("{serves} serves, where {before} did; {probed}")],
         })
+    }
+
+    fn basis(&self, host: &HostName) -> Option<Basis> {
+        let new = self.release.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = states.get(host).map(|state| state.current.clone())?;
+        (!old.is_empty() && old != new).then_some(Basis { new, old })
     }
 
     fn project(&self) -> Result<Project> {
