@@ -42,7 +42,7 @@ pub struct Deploy {
 pub struct Rollback {
     #[command(flatten)]
     pub app: Application,
-    /// The release to go back to (default: the finished one before the one that serves)
+    /// The release to go back to, by name, number or commit (default: the finished one before the one that serves)
     #[arg(long, value_name = "RELEASE")]
     pub to: Option<String>,
     /// Put the data back as well: from the backup that was made when that release was about to be replaced

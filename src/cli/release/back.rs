@@ -80,9 +80,22 @@ fn lacking(states: &States, name: &ReleaseName) -> String {
     hosts.map(|(host, _)| host.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+/// By its name, by its number, or by what was deployed.
 fn named(states: &States, to: &str) -> Result<ReleaseName> {
     let no_name = || Error::config(format!("{to:?} is not the name of a release")).hint(HINT);
-    let name = ReleaseName::parse(to).ok_or_else(no_name)?;
+    let all: BTreeSet<&ReleaseName> = states.values().flat_map(State::names).collect();
+    let is_meant = |name: &&ReleaseName| {
+        name.number.to_string() == to || (to.len() >= 4 && name.revision().starts_with(to))
+    };
+    let mut meant = all.iter().copied().filter(is_meant);
+    let name = match (meant.next(), meant.next()) {
+        (Some(name), None) => name.clone(),
+        (Some(one), Some(other)) if !all.iter().any(|name| name.to_string() == to) => {
+            let what = format!("{to:?} is the name of more than one release: {one}, {other}");
+            return Err(Error::config(what).hint("name it in full"));
+        }
+        _ => ReleaseName::parse(to).ok_or_else(no_name)?,
+    };
     let without = lacking(states, &name);
     if without.is_empty() {
         return Ok(name);
@@ -149,6 +162,20 @@ mod tests {
         // Nobody has ever asked the database.
         let silent = "current=2-b\nrelease=1-a {}\nrelease=2-b {}\n";
         assert_eq!(back(None).target(&states(silent)).unwrap().to_string(), "1-a");
+    }
+
+    #[test]
+    fn a_number_or_a_revision_names_a_release_as_well() {
+        let host = "current=4-abcd\nrelease=1-abcd {}\nrelease=2-bcde {}\nrelease=3 {}\nrelease=4-abcd {}\n";
+        let to = |to: &str| back(Some(to)).target(&states(host)).map(|name| name.to_string());
+        for (word, name) in
+            [("2", "2-bcde"), ("2-bcde", "2-bcde"), ("bcde", "2-bcde"), ("3", "3"), ("1-abcd", "1-abcd")]
+        {
+            assert_eq!(to(word).unwrap(), name, "{word}");
+        }
+        assert!(to("abcd").unwrap_err().to_string().contains("more than one release: 1-abcd, 4-abcd"));
+        assert!(to("bc").unwrap_err().to_string().contains("is not the name of a release"));
+        assert!(to("7").unwrap_err().to_string().contains("cannot go back to 7"));
     }
 
     #[test]
