@@ -75,13 +75,6 @@ impl Source {
             repo => Source::Git { repo, reference: text("app.ref") },
         }
     }
-
-    pub fn told(&self) -> &str {
-        match self {
-            Source::Git { reference, .. } => reference,
-            Source::Folder(folder) => folder,
-        }
-    }
 }
 
 /// Looks at each source once, and into each repository once.
@@ -131,9 +124,10 @@ impl<'a> Sources<'a> {
     pub async fn update(&mut self, host: &Host, served: &Served) -> Result<Update, String> {
         let target = self.revision(host).await?;
         let source = Source::of(host);
+        let of = self.named(&source);
         let update = |pending| Update {
             revision: target.whole.clone(),
-            of: source.told().to_owned(),
+            of: of.clone(),
             pending,
             behind: None,
             ahead: None,
@@ -146,6 +140,17 @@ impl<'a> Sources<'a> {
             Ok((behind, ahead)) => Update { behind: Some(behind), ahead: Some(ahead), ..update(true) },
             Err(why) => Update { why: Some(why), ..update(true) },
         })
+    }
+
+    /// A folder such as `..` says little.
+    fn named(&self, source: &Source) -> String {
+        let folder = match source {
+            Source::Git { reference, .. } => return reference.clone(),
+            Source::Folder(folder) => folder,
+        };
+        let whole = self.files.find(folder).ok().and_then(|path| path.canonicalize().ok());
+        let name = whole.and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
+        format!("the folder {}", name.as_deref().unwrap_or(folder))
     }
 
     async fn distance(
@@ -164,9 +169,10 @@ impl<'a> Sources<'a> {
 /// The commits to compare: those beneath changes, where there are any.
 pub fn ends(served: &Served, target: &Revision) -> Result<(String, String), String> {
     let no_commit = |revision: &str| format!("{revision} is no commit");
+    let silent = |release: &str| format!("release {release} does not say which commit it is");
     let from = served.commit.clone().ok_or_else(|| match served.release.as_str() {
         "" => "nothing was deployed".to_owned(),
-        release if served.revision.is_empty() => no_commit(release),
+        release if served.revision.is_empty() || served.revision == release => silent(release),
         _ => no_commit(&served.revision),
     })?;
     let to = target.whole.split("-dirty-").next().unwrap_or_default().to_owned();
@@ -213,7 +219,7 @@ mod tests {
         let target = revision(&format!("{COMMIT}-dirty-00112233"));
         assert_eq!(ends(&served("current=1-1a2b3c4d\n"), &target).unwrap().1, COMMIT);
         assert_eq!(ends(&served(""), &target).unwrap_err(), "nothing was deployed");
-        assert_eq!(ends(&served("current=1\n"), &target).unwrap_err(), "1 is no commit");
+        assert_eq!(ends(&served("current=1\n"), &target).unwrap_err(), "release 1 does not say which commit it is");
         assert_eq!(ends(&served("current=1-x\n"), &target).unwrap_err(), "x is no commit");
     }
 }
