@@ -195,8 +195,9 @@ fn try_decide(spec: &TaskSpec, task: &dyn Task, facts: &Facts, live: &Live) -> R
     }))
 }
 
+/// It is the user's own, in the language of the host, which the task itself will run in as well.
 fn unless_probe(line: &str, user: Option<&UserName>) -> Probe {
-    Probe::Shell { script: line.to_owned(), user: user.cloned() }
+    Probe::Shell { script: format!("unset LC_ALL\n{line}"), user: user.cloned() }
 }
 
 /// A snippet of a kind is asked as the account that the task acts as.

@@ -261,7 +261,7 @@ as = "{0}"
 [[tasks]]
 name = "unless"
 command = "false"
-unless = "test $(id -un) = {0}"
+unless = "test $(id -un) = {0} && test -z \"$LC_ALL\""
 as = "{0}"
 "#,
         account.name,

@@ -389,7 +389,7 @@ fn migrations_are_taken_back_by_the_code_that_knows_them() {
         assert_eq!((notes.says().as_str(), in_database().as_str()), ("200 first", columns));
         notes.nothing_is_open();
     };
-    let note = "ALTER TABLE posts ADD note text <- ALTER TABLE posts DROP note\n";
+    let note = "ALTER TABLE posts ADD note text /* more than ½ of ASCII */ <- ALTER TABLE posts DROP note\n";
     steps(note);
     assert!(must(3, &notes.tow("rollback", &[])).contains("--migrate-down"));
     let plan = must(0, &notes.tow("rollback", &["--plan", "--migrate-down"]));
@@ -411,9 +411,10 @@ fn migrations_are_taken_back_by_the_code_that_knows_them() {
     assert!(said.contains("with its schema"), "{said}");
     serves(3, "1");
     // The second of these two has no way back, the first is taken back in vain.
-    steps(&format!(
+    let two = format!(
         "{note}UPDATE posts SET title = 'first'\nALTER TABLE posts ADD other text <- ALTER TABLE posts DROP other\n"
-    ));
+    );
+    steps(&two);
     let said = must(3, &notes.tow("rollback", &["--migrate-down"]));
     for part in [
         "step 3 has no way back",
@@ -426,6 +427,18 @@ fn migrations_are_taken_back_by_the_code_that_knows_them() {
     serves(4, "1");
     assert!(must(0, &notes.tow("status", &["--json"])).contains("\"schema\":\"4\""));
     assert!(must(2, &notes.tow("rollback", &["--migrate-down", "--limit", "srv2"])).contains("srv1"));
+
+    // The host starts anew in the midst of it.
+    steps(&format!(
+        "{two}ALTER TABLE posts ADD slow text <- SELECT pg_sleep(60); ALTER TABLE posts DROP slow\n"
+    ));
+    let mut child = notes.lab.begin(&notes.inventory, &["rollback", "--migrate-down"]);
+    let sleeps = "n=0; until runuser -u postgres -- psql -At -c \"SELECT query FROM pg_stat_activity WHERE wait_event = 'PgSleep'\" | grep -q DROP; \
+         do n=$((n + 1)); [ $n -lt 600 ]; sleep 0.1; done";
+    notes.lab.inside("srv1", sleeps);
+    notes.lab.lab(&["reboot", "srv2"]);
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    serves(5, "1");
 }
 
 #[test]

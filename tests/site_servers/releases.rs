@@ -249,6 +249,11 @@ fn taken_back(site: &Site<'_>, token: Option<&str>, heads: [&str; 2]) {
     };
     site.browser().publish("A post", token);
     let third = site.current();
+    // What is taken back and does not stay goes forward again, by the application's own tool.
+    let run = site.told(&["rollback", "--migrate-down"], &["probe.max_p99=1ms"]);
+    assert_eq!(run.code, 3, "{}", run.story());
+    assert_eq!(site.current(), third);
+    stands_at(1);
     let run = site.told(&["rollback", "--migrate-down"], &[]);
     assert_eq!(run.code, 0, "{}", run.story());
     assert_ne!(site.current(), third);

@@ -219,7 +219,10 @@ mod tests {
         let target = revision(&format!("{COMMIT}-dirty-00112233"));
         assert_eq!(ends(&served("current=1-1a2b3c4d\n"), &target).unwrap().1, COMMIT);
         assert_eq!(ends(&served(""), &target).unwrap_err(), "nothing was deployed");
-        assert_eq!(ends(&served("current=1\n"), &target).unwrap_err(), "release 1 does not say which commit it is");
+        assert_eq!(
+            ends(&served("current=1\n"), &target).unwrap_err(),
+            "release 1 does not say which commit it is"
+        );
         assert_eq!(ends(&served("current=1-x\n"), &target).unwrap_err(), "x is no commit");
     }
 }
