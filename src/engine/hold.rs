@@ -49,6 +49,8 @@ pub trait Hold: Send + Sync {
     fn give_back(&self, host: &HostName, left: Left<'_>) -> String;
     /// Notices; an error where the host is not as the run has left it.
     fn given_back(&self, host: &HostName, said: &Output) -> Result<Vec<String>>;
+    /// The release that the tasks are about, where they are about one.
+    fn release(&self) -> Option<String>;
     /// What the tasks on a host make anew, and in place of what; known once they are.
     fn basis(&self, host: &HostName) -> Option<Basis>;
     /// The tasks, now that every host has said what it has.
@@ -96,6 +98,9 @@ impl Held {
         }
         match hold.project() {
             Ok(project) => {
+                if let Some(release) = hold.release() {
+                    run.emitter.send(Event::Release { release });
+                }
                 for (name, host) in fleet {
                     host.lock().await.basis = hold.basis(name);
                 }

@@ -123,8 +123,8 @@ impl State {
                 }
                 self.phase(host, Phase::Done(summary.verdict), now);
             }
-            // Told at the end, all together.
-            Event::Finding { .. } | Event::RunFinished { .. } => {}
+            // Told at the end, all together; and by the tasks.
+            Event::Finding { .. } | Event::RunFinished { .. } | Event::Release { .. } => {}
         }
     }
 

@@ -133,6 +133,10 @@ pub enum Event {
         #[serde(rename = "elapsed_ms", serialize_with = "millis")]
         elapsed: Duration,
     },
+    /// Which release a deploy or a rollback is about: known once every host has said what it has.
+    Release {
+        release: String,
+    },
     /// Something worth saying that is not a failure: a retry, a slow clock, a notice of sshd's.
     Notice {
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,10 +1,11 @@
 //! The lock of an application on every host of a run, and which release the run is about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::cli::Stop;
-use crate::cli::release::back::{Back, Schema};
+use crate::cli::release::aim::{Aim, Order};
+use crate::cli::release::back::Schema;
 use crate::cli::release::down::Down;
 use crate::cli::release::told::span;
 use crate::cli::release::{UNKNOWN, application, revision::Revision};
@@ -19,32 +20,6 @@ use crate::words::error::{Error, Kind, Result};
 use crate::words::fact::Output;
 use crate::words::names::HostName;
 
-/// Which release.
-#[derive(Debug)]
-pub enum Aim {
-    /// A new one, of this; or the one that an interrupted run has begun of the very same.
-    Next(Revision),
-    /// A new one in any case.
-    Fresh(Revision),
-    /// The one that a run has begun.
-    Again(Box<Intent>, Revision),
-    /// One that is there.
-    Back(Back),
-    /// What serves stays.
-    Stay,
-}
-
-impl Aim {
-    /// For people: what is done.
-    pub fn told(&self) -> &'static str {
-        match self {
-            Aim::Next(_) | Aim::Fresh(_) | Aim::Again(..) => "deploy",
-            Aim::Back(_) => "rollback",
-            Aim::Stay => "restore",
-        }
-    }
-}
-
 type Load = Box<dyn Fn(&[(String, String)]) -> std::result::Result<Project, Stop> + Send + Sync>;
 
 /// Names of variables and their values.
@@ -58,34 +33,6 @@ pub struct Lease {
     release: Mutex<Option<String>>,
     /// What the hosts are told that the run is about to do.
     work: Mutex<Option<Work>>,
-}
-
-/// What is to be done, by whom.
-#[derive(Debug)]
-pub struct Order {
-    pub claim: Claim,
-    pub aim: Aim,
-    /// Looks only.
-    pub plan: bool,
-    /// The file name of the playbook.
-    pub playbook: String,
-    /// Names of variables of the command line.
-    pub set: BTreeSet<String>,
-}
-
-impl Order {
-    /// `None` for what is about no release.
-    fn command(&self) -> Option<Command> {
-        match &self.aim {
-            Aim::Next(_) | Aim::Fresh(_) | Aim::Again(..) => Some(Command::Deploy),
-            Aim::Back(back) => Some(match back.schema {
-                Schema::Restored => Command::Restore,
-                Schema::Down => Command::Down,
-                Schema::Same | Schema::Compatible => Command::Rollback,
-            }),
-            Aim::Stay => None,
-        }
-    }
 }
 
 impl Lease {
@@ -122,7 +69,7 @@ impl Lease {
     }
 
     /// Its name, where there is one, and further variables.
-    fn release(&self) -> Result<(Option<ReleaseName>, Set)> {
+    fn decided(&self) -> Result<(Option<ReleaseName>, Set)> {
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         match &self.order.aim {
             Aim::Next(revision) => {
@@ -253,15 +200,19 @@ impl Hold for Lease {
         })
     }
 
+    fn release(&self) -> Option<String> {
+        self.release.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn basis(&self, host: &HostName) -> Option<Basis> {
-        let new = self.release.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let new = Hold::release(self)?;
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let old = states.get(host).map(|state| state.current.clone())?;
         (!old.is_empty() && old != new).then_some(Basis { new, old })
     }
 
     fn project(&self) -> Result<Project> {
-        let (release, mut set) = self.release()?;
+        let (release, mut set) = self.decided()?;
         let name = release.map(|name| name.to_string());
         if let (Some(name), Some(_)) = (&name, self.order.command()) {
             let revision = set.iter().find(|(key, _)| key == "revision").map(|(_, value)| value.clone());

@@ -1,6 +1,7 @@
 //! `tow deploy`, `tow rollback` and what they share with `tow resume`: the shipped playbook, run while the application is
 //! locked, with the release that follows from what the hosts have.
 
+mod aim;
 mod alive;
 pub mod ask;
 mod back;
@@ -25,9 +26,10 @@ use crate::cli::args::{Application, Deploy, Output, Rollback};
 use crate::cli::conduct::{Conduct, run_name};
 use crate::cli::files::DiskFiles;
 use crate::cli::playbook::Ready;
+use crate::cli::release::aim::{Aim, Order};
 use crate::cli::release::alive::Alive;
 use crate::cli::release::back::{Back, Schema};
-use crate::cli::release::lease::{Aim, Lease, Order};
+use crate::cli::release::lease::Lease;
 use crate::cli::secrets::Edge;
 use crate::cli::{Ended, Stop, playbook};
 use crate::engine::Hold;

@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use crate::cli::args::Resume;
 use crate::cli::files::DiskFiles;
+use crate::cli::release::aim::Aim;
 use crate::cli::release::ask::{self, Answers, Scripts};
 use crate::cli::release::back::{Back, Schema};
-use crate::cli::release::lease::Aim;
 use crate::cli::release::revision::{self, Revision};
 use crate::cli::release::told::span;
 use crate::cli::release::{Reader, SWITCH, application, first, run as go};

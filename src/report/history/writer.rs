@@ -23,8 +23,16 @@ const BATCH: usize = 500;
 /// Writes until nobody sends any more.
 pub fn write(place: &Place, heard: &Receiver<Heard>, shared: &Shared) -> Result<()> {
     let store = Store::open(&place.file)?;
-    let mut writer =
-        Writer { store, who: &place.who, run: None, unnamed: false, seq: 0, kept: 0, said: BTreeMap::new() };
+    let mut writer = Writer {
+        store,
+        who: &place.who,
+        run: None,
+        what: String::new(),
+        unnamed: false,
+        seq: 0,
+        kept: 0,
+        said: BTreeMap::new(),
+    };
     while let Ok(first) = heard.recv() {
         writer.store.db.execute_batch("BEGIN IMMEDIATE")?;
         let more = std::iter::from_fn(|| heard.try_recv().ok()).take(BATCH);
@@ -50,6 +58,8 @@ struct Writer<'a> {
     store: Store,
     who: &'a str,
     run: Option<String>,
+    /// `deploy: playbooks/deploy.toml`
+    what: String,
     /// Of a command only its task says what it is.
     unnamed: bool,
     seq: i64,
@@ -91,12 +101,18 @@ impl Writer<'_> {
                 })?;
                 self.store.prune(run, LIMITS)?;
                 self.run = Some(run.clone());
+                self.what.clone_from(playbook);
                 self.unnamed = mode == "exec";
                 self.row(&event, time)
             }
             Event::Output { task, stream, text } => self.said(task, stream, &text, time),
             Event::TaskStarted { ref task } if std::mem::take(&mut self.unnamed) => {
                 self.store.rename(self.run.as_deref().unwrap_or_default(), &task.task)?;
+                self.row(&event, time)
+            }
+            Event::Release { ref release } => {
+                let what = self.what.replacen(": ", &format!(" {release}: "), 1);
+                self.store.rename(self.run.as_deref().unwrap_or_default(), &what)?;
                 self.row(&event, time)
             }
             Event::TaskFinished { ref task, .. } => {
@@ -197,4 +213,36 @@ fn host(event: &Event) -> Option<&str> {
 fn millis(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::write;
+    use crate::report::history::store::Store;
+    use crate::report::history::{Heard, Place, Shared};
+    use crate::words::event::{Event, Mode};
+
+    #[test]
+    fn a_deploy_is_called_by_its_release() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place { file: dir.path().join("history.db"), who: "me".to_owned() };
+        let (queue, heard) = std::sync::mpsc::channel();
+        let started = Event::RunStarted {
+            version: 1,
+            run: "r1".to_owned(),
+            mode: Mode::Run,
+            playbook: "deploy: my: deploy.toml".to_owned(),
+            hosts: vec![],
+        };
+        for event in [started, Event::Release { release: "42-1a2b3c4d".to_owned() }] {
+            queue.send(Heard { time: SystemTime::now(), event }).unwrap();
+        }
+        drop(queue);
+        write(&place, &heard, &Shared::default()).unwrap();
+        let store = Store::look(&place.file).unwrap().unwrap();
+        let what: String = store.db.query_row("SELECT what FROM run", [], |row| row.get(0)).unwrap();
+        assert_eq!(what, "deploy 42-1a2b3c4d: my: deploy.toml");
+    }
 }
