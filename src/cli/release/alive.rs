@@ -26,16 +26,7 @@ impl Alive {
 
     fn within(folder: &Path, run: &str) -> std::io::Result<Alive> {
         private_folder(folder)?;
-        let mut dead = vec![];
-        for entry in std::fs::read_dir(folder)?.flatten() {
-            let is_dead = private_file(&entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-            let age = entry.metadata().and_then(|data| data.modified()).map(|time| time.elapsed());
-            if is_dead && matches!(age, Ok(Ok(age)) if age > KEPT) {
-                let _ = std::fs::remove_file(entry.path());
-            } else if let (true, Ok(name)) = (is_dead, entry.file_name().into_string()) {
-                dead.push(name);
-            }
-        }
+        let dead = dead(folder)?;
         let own = private_file(&folder.join(run))?;
         own.try_lock()?;
         Ok(Alive { own: Some(own), dead })
@@ -53,6 +44,25 @@ impl Alive {
             let _ = std::fs::remove_file(folder.join("runs").join(run));
         }
     }
+}
+
+/// For whoever only looks.
+pub fn ended() -> Vec<String> {
+    state::folder().and_then(|folder| dead(&folder.join("runs")).ok()).unwrap_or_default()
+}
+
+fn dead(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut dead = vec![];
+    for entry in std::fs::read_dir(folder)?.flatten() {
+        let is_dead = private_file(&entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        let age = entry.metadata().and_then(|data| data.modified()).map(|time| time.elapsed());
+        if is_dead && matches!(age, Ok(Ok(age)) if age > KEPT) {
+            let _ = std::fs::remove_file(entry.path());
+        } else if let (true, Ok(name)) = (is_dead, entry.file_name().into_string()) {
+            dead.push(name);
+        }
+    }
+    Ok(dead)
 }
 
 /// `user@machine`, for who is refused.

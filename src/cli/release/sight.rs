@@ -8,7 +8,7 @@ use crate::cli::files::DiskFiles;
 use crate::cli::playbook::{self, Ready};
 use crate::cli::release::ask::{self, Scripts};
 use crate::cli::release::pending::{Served, Source, Sources, Update};
-use crate::cli::release::{Reader, SWITCH, application};
+use crate::cli::release::{Reader, SWITCH, alive, application};
 use crate::spec::model::{Body, Host, Project};
 use crate::task::releases::look::{Look, Question};
 use crate::task::releases::state::State;
@@ -23,6 +23,8 @@ pub struct Seen {
     pub look: Look,
     pub served: Served,
     pub source: Source,
+    /// Whoever has the lock was a run of this machine, and lives no more.
+    pub ended: bool,
     /// Why it cannot be told, where it cannot.
     pub update: std::result::Result<Update, String>,
 }
@@ -60,7 +62,8 @@ async fn seen(host: &Host, said: &str, questions: &[Question], sources: &mut Sou
     let (state, look) = (State::parse(said), Look::parse(said, questions));
     let served = Served::of(&state, &look);
     let update = sources.update(host, &served).await;
-    Seen { state, look, served, source: Source::of(host), update }
+    let ended = state.lock.as_ref().is_some_and(|lock| alive::ended().contains(&lock.run));
+    Seen { state, look, served, source: Source::of(host), ended, update }
 }
 
 /// What a switch has to answer before it counts: the `http` tasks of the playbook, asked the same way.

@@ -11,7 +11,6 @@ use crate::cli::release::sight::{self, Seen};
 use crate::cli::release::told::told;
 use crate::task::releases::intent::Intent;
 use crate::task::releases::look::{Certificate, moment};
-use crate::task::releases::state::State;
 use crate::words::error::Result;
 use crate::words::names::HostName;
 
@@ -43,9 +42,9 @@ pub fn ago(seen: &Seen, at: &str) -> Option<i64> {
 }
 
 /// What a run has begun there, unless it may be at work.
-pub fn unfinished(state: &State) -> Option<&Intent> {
-    let is_held = |run: &str| state.lock.as_ref().is_some_and(|lock| lock.run == run);
-    state.intent.as_ref().filter(|intent| !is_held(&intent.run))
+pub fn unfinished(seen: &Seen) -> Option<&Intent> {
+    let is_held = |run: &str| !seen.ended && seen.state.lock.as_ref().is_some_and(|lock| lock.run == run);
+    seen.state.intent.as_ref().filter(|intent| !is_held(&intent.run))
 }
 
 fn line(host: &HostName, seen: &Result<Seen>) -> Json {
@@ -71,7 +70,7 @@ fn line(host: &HostName, seen: &Result<Seen>) -> Json {
         "healthy": (!seen.look.health.is_empty()).then(|| seen.look.health.iter().all(|health| health.healthy)),
         "health": seen.look.health, "certificate_days": days_left(seen), "disk_kib": seen.look.disk,
         "update": update, "update_unknown": why, "pending": state.pending, "lock": state.lock,
-        "unfinished": unfinished(state), "handlers": state.handlers,
+        "unfinished": unfinished(seen), "handlers": state.handlers,
         "last": seen.look.last, "releases": releases.collect::<Vec<_>>(),
     })
 }

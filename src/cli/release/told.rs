@@ -52,7 +52,7 @@ fn rows(seen: &Seen) -> Vec<(&'static str, String)> {
     rows.push(("certificate", certificate(seen)));
     rows.extend(seen.look.disk.map(|disk| ("disk", self::disk(disk))));
     rows.extend(state.pending.as_ref().map(|to| ("switching", format!("to {to}, not confirmed"))));
-    rows.extend(unfinished(state).map(|intent| ("unfinished", self::begun(intent))));
+    rows.extend(unfinished(seen).map(|intent| ("unfinished", self::begun(intent))));
     let waiting: Vec<&str> = state.handlers.values().flatten().map(String::as_str).collect();
     if !waiting.is_empty() {
         rows.push(("handlers", format!("wait for the next deploy: {}", waiting.join(", "))));
@@ -71,7 +71,8 @@ fn rows(seen: &Seen) -> Vec<(&'static str, String)> {
     }
     if let Some(lock) = &state.lock {
         let age = span(i64::try_from(lock.age).unwrap_or(i64::MAX));
-        rows.push(("locked", format!("by {} for {age} (run {})", lock.holder, lock.run)));
+        let ended = if seen.ended { ", whose process has ended: the next run takes it over" } else { "" };
+        rows.push(("locked", format!("by {} for {age} (run {}){ended}", lock.holder, lock.run)));
     }
     rows
 }
@@ -209,7 +210,7 @@ mod tests {
         let look = Look::parse(HOST, &questions);
         let served = Served::of(&state, &look);
         let source = Source::Folder("..".into());
-        let seen = Seen { state, look, served, source, update: Ok(pending(Some(2), Some(0))) };
+        let seen = Seen { state, look, served, source, ended: false, update: Ok(pending(Some(2), Some(0))) };
         let text = told(&HostName::new("web1").unwrap(), &Ok(seen));
         insta::assert_snapshot!(text, @r#"
         web1
@@ -234,13 +235,14 @@ mod tests {
         let begun = format!(
             "{HOST}intent.run=cd34\nintent.holder=ann@laptop\nintent.age=720\nintent.work={work}\nhandlers={{\"site\":[\"reload nginx\"]}}\n"
         );
-        let of = |text: &str| {
+        let of_run = |text: &str, ended: bool| {
             let (state, look) = (State::parse(text), Look::parse(text, &[]));
             let served = Served::of(&state, &look);
             let update = Ok(pending(None, None));
-            let seen = Seen { state, look, served, source: Source::Folder("..".into()), update };
+            let seen = Seen { state, look, served, source: Source::Folder("..".into()), ended, update };
             told(&HostName::new("web1").unwrap(), &Ok(seen))
         };
+        let of = |text: &str| of_run(text, false);
         let text = of(&begun);
         let lines: Vec<_> = text.lines().skip_while(|line| !line.contains("unfinished")).take(3).collect();
         assert_eq!(
@@ -251,7 +253,10 @@ mod tests {
                 "  handlers    wait for the next deploy: reload nginx",
             ]
         );
-        assert!(!of(&format!("{begun}held=cd34\nage=3\n")).contains("unfinished"));
+        let held = format!("{begun}held=cd34\nage=3\n");
+        assert!(!of(&held).contains("unfinished"));
+        let ended = of_run(&held, true);
+        assert!(ended.contains("unfinished") && ended.contains("whose process has ended"), "{ended}");
     }
 
     #[test]
