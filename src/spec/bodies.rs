@@ -10,7 +10,7 @@ use crate::spec::build::{Builder, Item, Made, Reported};
 use crate::spec::fault::{At, Fault};
 use crate::spec::keys::Test;
 use crate::spec::late::{LateTask, add_live, placeholders, remove_live};
-use crate::spec::load::{Failed, faulty_keys, instantiate};
+use crate::spec::load::{Failed, faulty_keys, instantiate, unnamed};
 use crate::spec::mentions::Mentions;
 use crate::spec::model::{Body, Registered};
 use crate::spec::source::Span;
@@ -76,6 +76,7 @@ impl Builder<'_> {
         self.check_poison(mentions)?;
         if let Some(needs) = self.names.needs(mentions) {
             self.check_late_args(plan)?;
+            self.check_late_files(plan)?;
             return Ok(self.late(plan, item, needs));
         }
         match instantiate(plan, &self.context, &self.poison, Some(&self.names), &self.sources) {
@@ -85,6 +86,7 @@ impl Builder<'_> {
                 Ok(Made { body: Body::Ready(loaded.task), files: loaded.mentions, name })
             }
             Err(Failed { mistakes, late: Some(needs) }) if mistakes.is_empty() => {
+                self.check_late_files(plan)?;
                 Ok(self.late(plan, item, needs))
             }
             Err(failed) => {
@@ -131,6 +133,13 @@ impl Builder<'_> {
             Some(fault) => Err(self.fault(plan, &test.span, &fault)),
             None => Ok(()),
         }
+    }
+
+    /// And in template files.
+    fn check_late_files(&mut self, plan: &TaskPlan) -> Result<(), Reported> {
+        let (poison, sources) = (self.poison.clone(), self.sources.clone());
+        let mistakes = self.with_placeholders(None, |context| unnamed(plan, context, &poison, &sources));
+        mistakes.into_iter().fold(Ok(()), |_, mistake| Err(self.report(mistake)))
     }
 
     /// Names in all arguments, types in those that are known already.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use handlebars::Context;
 
-use crate::spec::fault::Fault;
+use crate::spec::fault::{At, Fault};
 use crate::spec::late::LateNames;
 use crate::spec::mentions::Mentions;
 use crate::spec::mistake::Mistake;
@@ -69,7 +69,7 @@ pub fn instantiate(
             return Err(Failed { mistakes, late: None });
         }
     };
-    let inputs = HostInputs { context, poison, late, sources, seen: Mutex::default() };
+    let inputs = HostInputs { context, poison, late, names_only: false, sources, seen: Mutex::default() };
     let loaded = task.load(&inputs);
     let seen = inputs.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     match loaded {
@@ -79,6 +79,19 @@ pub fn instantiate(
         Err(_) if !seen.mistakes.is_empty() => Err(Failed { mistakes: seen.mistakes, late: None }),
         Err(mistake) => Err(Failed { mistakes: vec![call.about(&mistake)], late: None }),
     }
+}
+
+/// Names that template files mention and nobody gives, where the rest of them waits for the run. `context` has
+/// placeholders for what that will know.
+pub fn unnamed(plan: &TaskPlan, context: &Context, poison: &[Poison], sources: &Sources) -> Vec<Mistake> {
+    let rendered = plan.call.args.render(context, &mut vec![]);
+    let toml::Value::Table(table) = rendered else { return vec![] };
+    let Ok(mut task) = plan.call.parse(table, BTreeSet::new()) else { return vec![] };
+    let inputs =
+        HostInputs { context, poison, late: None, names_only: true, sources, seen: Mutex::default() };
+    // What the placeholders are does not matter.
+    let _ = task.load(&inputs);
+    inputs.seen.into_inner().unwrap_or_else(PoisonError::into_inner).mistakes
 }
 
 /// Keys whose templates failed: nothing more is said about their values.
@@ -93,6 +106,8 @@ struct HostInputs<'a> {
     context: &'a Context,
     poison: &'a [Poison],
     late: Option<&'a LateNames>,
+    /// Of all faults only names that are not defined.
+    names_only: bool,
     sources: &'a Sources,
     seen: Mutex<Seen>,
 }
@@ -149,7 +164,7 @@ impl Inputs for HostInputs<'_> {
             }
         };
         let file = Arc::new(TextFile::new(name, text));
-        for fault in &faults {
+        for fault in faults.iter().filter(|fault| !self.names_only || matches!(fault.at, At::Word(_))) {
             let span = fault.span_in_file(text);
             let mistake = Mistake::at(&file, span, &fault.message).label(fault.label);
             seen.mistakes.push(mistake.maybe_help(fault.help.clone()));
@@ -204,6 +219,7 @@ mod tests {
             context: &context,
             poison: &[],
             late: Some(&names),
+            names_only: false,
             sources: &sources,
             seen: Mutex::default(),
         };
