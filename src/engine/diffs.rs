@@ -3,15 +3,19 @@
 use crate::words::content::{Content, Digest};
 use crate::words::event::TextDiff;
 use crate::words::fact::{Fact, Facts, Probe};
-use crate::words::names::RemotePath;
+use crate::words::names::{RemotePath, UserName};
+use crate::words::shell::quote;
 use crate::words::step::{Change, Diff};
 
 /// So often `probes` may have more to ask: whether a file is the same, and then what it holds.
 pub const ROUNDS: usize = 2;
 /// A longer diff is cut.
 const MOST_LINES: usize = 400;
+/// So many files of what is there are read, to be shown beside the new ones, and so much of each.
+const MOST_OLD: usize = 50;
+const MOST_SHOWN: usize = 256 << 10;
 /// More new files of one task are a source, which nobody wants to read in a plan.
-const MOST_NEW: usize = 5;
+const MOST_NEW: usize = 20;
 
 /// Names of what is made anew and of what that takes the place of: a file whose path has the one, and that is not there
 /// yet, is compared with the file whose path has the other.
@@ -75,7 +79,20 @@ pub fn probes<'a>(
     probes.retain(|probe| !facts.contains(probe));
     probes.sort();
     probes.dedup();
+    let mut old = 0;
+    probes.retain(|probe| {
+        old += usize::from(matches!(probe, Probe::Shell { .. }));
+        !matches!(probe, Probe::Shell { .. }) || old <= MOST_OLD
+    });
     probes
+}
+
+/// A folder of the application's account may have links in it, and what was no secret once may be one by now: shown is
+/// what anybody on the host may read.
+fn public(path: &RemotePath) -> Option<Probe> {
+    let file = quote(path.as_str());
+    let script = format!("[ -f {file} ] && head -c {MOST_SHOWN} -- {file}");
+    Some(Probe::Shell { script, user: Some(UserName::new("nobody").ok()?) })
 }
 
 /// Whether it is the same; then, what it holds.
@@ -86,7 +103,7 @@ fn of_basis(diff: &Diff, facts: &Facts, basis: &Basis) -> Option<Probe> {
         Some(Fact::Digest(Some(old)))
             if !diff.secret && text_of(new).is_some() && !basis.is_same(old, new) =>
         {
-            Some(Probe::Content(path))
+            public(&path)
         }
         _ => None,
     }
@@ -102,13 +119,13 @@ pub fn texts(change: &Change, before: &Facts, basis: Option<&Basis>) -> Texts {
     for diff in &change.diffs {
         let against = basis.and_then(|basis| against(diff, before, basis));
         let is_new = against.is_none() && !diff.secret && held(&diff.path, before).is_none();
-        let text = against.unwrap_or_else(|| text(diff, before));
-        let path = diff.path.to_string();
-        match text.is_empty() {
-            true if basis.is_some() => same += 1,
-            _ if is_new => new.push(TextDiff { path, text }),
-            _ => texts.diffs.push(TextDiff { path, text }),
+        if against.as_deref() == Some("") {
+            same += 1;
+            continue;
         }
+        let text = against.unwrap_or_else(|| text(diff, before));
+        let list = if is_new { &mut new } else { &mut texts.diffs };
+        list.push(TextDiff { path: diff.path.to_string(), text });
     }
     texts.what.extend(basis.filter(|_| same > 0).map(|basis| match change.diffs.len() {
         1 => format!("as in release {}", basis.old),
@@ -136,8 +153,9 @@ fn against(diff: &Diff, before: &Facts, basis: &Basis) -> Option<String> {
     if diff.secret {
         return Some(format!("(the content is secret; it is not as in release {})\n", basis.old));
     }
-    let shown = held(&path, before).and_then(|old| std::str::from_utf8(old).ok()).zip(text_of(new));
-    Some(match shown {
+    let old = public(&path).and_then(|probe| before.output(&probe).ok().cloned());
+    let old = old.filter(|old| old.success() && old.stdout.len() < MOST_SHOWN).map(|old| old.stdout);
+    Some(match old.as_deref().zip(text_of(new)) {
         Some((old, new)) => unified(old, new, [path.as_str(), diff.path.as_str()]),
         None => format!("(it is not as in release {}, and not shown)\n", basis.old),
     })
@@ -186,7 +204,7 @@ fn unified(old: &str, new: &str, names: [&str; 2]) -> String {
 mod tests {
     use super::{Basis, Texts, probes, renamed, texts};
     use crate::words::content::Content;
-    use crate::words::fact::{Fact, Facts, Probe};
+    use crate::words::fact::{Fact, Facts, Output, Probe};
     use crate::words::names::RemotePath;
     use crate::words::step::{Change, Diff};
 
@@ -223,11 +241,20 @@ mod tests {
         let mut facts = Facts::default();
         for _ in 0..super::ROUNDS {
             for probe in probes(std::iter::once(&change), &facts, Some(&basis)) {
-                let (Probe::Content(at) | Probe::Digest(at)) = &probe else { panic!("{probe:?}") };
-                let text = old.iter().find(|(path, _)| *path == at.as_str()).map(|(_, text)| *text);
+                let asked = |path: &str| match &probe {
+                    Probe::Content(at) | Probe::Digest(at) => at.as_str() == path,
+                    Probe::Shell { script, user } => {
+                        user.as_ref().is_some_and(|user| user.as_ref() == "nobody") && script.ends_with(path)
+                    }
+                    _ => false,
+                };
+                let text = old.iter().find(|(path, _)| asked(path)).map(|(_, text)| *text);
                 assert!(!secret || matches!(probe, Probe::Digest(_)), "a secret is asked for");
                 let fact = match &probe {
                     Probe::Content(_) => Fact::Content(text.map(|text| text.as_bytes().to_vec())),
+                    Probe::Shell { .. } => {
+                        Fact::Output(Output { code: 0, stdout: text.unwrap_or_default().to_owned() })
+                    }
                     _ => Fact::Digest(text.map(|text| Content::text(text).digest().clone())),
                 };
                 facts.insert(probe, fact);
@@ -245,7 +272,9 @@ mod tests {
         );
         assert_eq!(said.what, ["1 of 2 files as in release 4-a"]);
         assert_eq!(said.diffs[0].text, "--- /r/4-a/y\n+++ /r/5-b/y\n@@ -1 +1 @@\n-b\n+c\n");
-        // One of which nothing was there.
+        // One of which nothing was there, also when nothing is in it.
+        let said = beside(&[], &[("/r/5-b/__init__.py", "")], false);
+        assert_eq!((said.what.len(), said.diffs.len()), (0, 1));
         let said = beside(&[], &[("/r/5-b/x", "a\n")], false);
         assert_eq!(
             (said.what, &*said.diffs[0].text),
@@ -262,7 +291,7 @@ mod tests {
         let names: Vec<String> = (0..=super::MOST_NEW).map(|at| format!("/r/5-b/{at}")).collect();
         let new: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "a\n")).collect();
         let said = beside(&[], &new, false);
-        assert_eq!((said.what, said.diffs.len()), (vec!["6 files are new, and not shown".to_owned()], 0));
+        assert_eq!((said.what, said.diffs.len()), (vec!["21 files are new, and not shown".to_owned()], 0));
     }
 
     #[test]

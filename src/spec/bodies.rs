@@ -139,7 +139,11 @@ impl Builder<'_> {
     fn check_late_files(&mut self, plan: &TaskPlan) -> Result<(), Reported> {
         let (poison, sources) = (self.poison.clone(), self.sources.clone());
         let mistakes = self.with_placeholders(None, |context| unnamed(plan, context, &poison, &sources));
-        mistakes.into_iter().fold(Ok(()), |_, mistake| Err(self.report(mistake)))
+        let mut ok = Ok(());
+        for mistake in mistakes {
+            ok = Err(self.report(mistake));
+        }
+        ok
     }
 
     /// Names in all arguments, types in those that are known already.

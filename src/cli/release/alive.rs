@@ -28,7 +28,8 @@ impl Alive {
         private_folder(folder)?;
         let dead = dead(folder)?;
         let own = private_file(&folder.join(run))?;
-        own.try_lock()?;
+        // Whoever looks which runs live has it for a moment.
+        own.lock()?;
         Ok(Alive { own: Some(own), dead })
     }
 

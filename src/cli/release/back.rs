@@ -82,20 +82,14 @@ fn lacking(states: &States, name: &ReleaseName) -> String {
 
 /// By its name, by its number, or by what was deployed.
 fn named(states: &States, to: &str) -> Result<ReleaseName> {
-    let no_name = || Error::config(format!("{to:?} is not the name of a release")).hint(HINT);
-    let all: BTreeSet<&ReleaseName> = states.values().flat_map(State::names).collect();
-    let is_meant = |name: &&ReleaseName| {
-        name.number.to_string() == to || (to.len() >= 4 && name.revision().starts_with(to))
+    let parsed = ReleaseName::parse(to);
+    let is_there = |name: &ReleaseName| states.values().flat_map(State::names).any(|other| other == name);
+    let name = match parsed.clone().filter(is_there) {
+        Some(name) => Some(name),
+        None => meant(states, to)?.or(parsed),
     };
-    let mut meant = all.iter().copied().filter(is_meant);
-    let name = match (meant.next(), meant.next()) {
-        (Some(name), None) => name.clone(),
-        (Some(one), Some(other)) if !all.iter().any(|name| name.to_string() == to) => {
-            let what = format!("{to:?} is the name of more than one release: {one}, {other}");
-            return Err(Error::config(what).hint("name it in full"));
-        }
-        _ => ReleaseName::parse(to).ok_or_else(no_name)?,
-    };
+    let name =
+        name.ok_or_else(|| Error::config(format!("{to:?} is not the name of a release")).hint(HINT))?;
     let without = lacking(states, &name);
     if without.is_empty() {
         return Ok(name);
@@ -103,6 +97,32 @@ fn named(states: &States, to: &str) -> Result<ReleaseName> {
     Err(Error::failed(format!("cannot go back to {name}"))
         .cause(format!("it is not there, or was never finished, on {without}"))
         .hint(HINT))
+}
+
+/// The one release that a number or a commit means; what was never finished is nothing to go back to.
+fn meant(states: &States, to: &str) -> Result<Option<ReleaseName>> {
+    let finished = states.values().flat_map(|state| &state.releases);
+    let finished: Vec<(&ReleaseName, &str)> =
+        finished.filter_map(|one| Some((&one.name, one.finished.as_ref()?.revision.as_str()))).collect();
+    let those = |is_meant: &dyn Fn(&ReleaseName, &str) -> bool| -> BTreeSet<&ReleaseName> {
+        finished.iter().filter(|(name, revision)| is_meant(name, revision)).map(|(name, _)| *name).collect()
+    };
+    let ways = [
+        those(&|name, _| name.number.to_string() == to),
+        those(&|name, revision| name.revision() == to || revision == to),
+        those(&|name, revision| {
+            to.len() >= 4 && (name.revision().starts_with(to) || revision.starts_with(to))
+        }),
+    ];
+    let Some(meant) = ways.into_iter().find(|meant| !meant.is_empty()) else { return Ok(None) };
+    let names: Vec<String> = meant.iter().map(ToString::to_string).collect();
+    match meant.first() {
+        Some(one) if meant.len() == 1 => Ok(Some((*one).clone())),
+        _ => {
+            let what = format!("{to:?} is the name of more than one release: {}", names.join(", "));
+            Err(Error::config(what).hint("name it in full"))
+        }
+    }
 }
 
 fn before(states: &States) -> Result<ReleaseName> {
@@ -166,14 +186,22 @@ mod tests {
 
     #[test]
     fn a_number_or_a_revision_names_a_release_as_well() {
-        let host = "current=4-abcd\nrelease=1-abcd {}\nrelease=2-bcde {}\nrelease=3 {}\nrelease=4-abcd {}\n";
+        let host = "current=6-abcd\nrelease=1-abcd {}\nrelease=2-bcde {\"revision\":\"bcdef012\"}\nrelease=3 {}\n\
+            release=4-bcde-dirty-1 {}\nrelease=5-0123 {}\nrelease=6-abcd {}\nrelease=7-0123\n";
         let to = |to: &str| back(Some(to)).target(&states(host)).map(|name| name.to_string());
-        for (word, name) in
-            [("2", "2-bcde"), ("2-bcde", "2-bcde"), ("bcde", "2-bcde"), ("3", "3"), ("1-abcd", "1-abcd")]
-        {
+        for (word, name) in [
+            ("2", "2-bcde"),
+            ("2-bcde", "2-bcde"),
+            ("bcde", "2-bcde"),
+            ("bcdef0", "2-bcde"),
+            ("bcdef012", "2-bcde"),
+            ("3", "3"),
+            ("1-abcd", "1-abcd"),
+            ("0123", "5-0123"),
+        ] {
             assert_eq!(to(word).unwrap(), name, "{word}");
         }
-        assert!(to("abcd").unwrap_err().to_string().contains("more than one release: 1-abcd, 4-abcd"));
+        assert!(to("abcd").unwrap_err().to_string().contains("more than one release: 1-abcd, 6-abcd"));
         assert!(to("bc").unwrap_err().to_string().contains("is not the name of a release"));
         assert!(to("7").unwrap_err().to_string().contains("cannot go back to 7"));
     }

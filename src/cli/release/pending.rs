@@ -35,6 +35,9 @@ pub struct Update {
     pub revision: String,
     /// The branch or tag, or the folder.
     pub of: String,
+    /// The same for people.
+    #[serde(skip)]
+    pub named: String,
     pub pending: bool,
     /// Commits that what serves lacks.
     pub behind: Option<usize>,
@@ -73,6 +76,15 @@ impl Source {
         match text("app.repo") {
             repo if repo.is_empty() => Source::Folder(text("app.source")),
             repo => Source::Git { repo, reference: text("app.ref") },
+        }
+    }
+}
+
+impl Source {
+    fn told(&self) -> &str {
+        match self {
+            Source::Git { reference, .. } => reference,
+            Source::Folder(folder) => folder,
         }
     }
 }
@@ -124,10 +136,11 @@ impl<'a> Sources<'a> {
     pub async fn update(&mut self, host: &Host, served: &Served) -> Result<Update, String> {
         let target = self.revision(host).await?;
         let source = Source::of(host);
-        let of = self.named(&source);
+        let named = self.named(&source);
         let update = |pending| Update {
             revision: target.whole.clone(),
-            of: of.clone(),
+            of: source.told().to_owned(),
+            named: named.clone(),
             pending,
             behind: None,
             ahead: None,
@@ -142,7 +155,7 @@ impl<'a> Sources<'a> {
         })
     }
 
-    /// A folder such as `..` says little.
+    /// For people: a folder such as `..` says little.
     fn named(&self, source: &Source) -> String {
         let folder = match source {
             Source::Git { reference, .. } => return reference.clone(),

@@ -126,11 +126,11 @@ fn health(seen: &Seen) -> String {
 /// `3 commits behind main (1a2b3c4d)`.
 pub fn update(update: &Update) -> String {
     if !update.pending {
-        return format!("none: it serves what {} is now", update.of);
+        return format!("none: it serves what {} is now", update.named);
     }
     let short: String =
         update.revision.chars().take(if update.revision.contains('-') { 40 } else { 8 }).collect();
-    let target = format!("{} ({short})", update.of);
+    let target = format!("{} ({short})", update.named);
     match (update.behind, update.ahead) {
         (Some(0), Some(0)) => format!("the same commit as {target}, and changes that are not committed"),
         (Some(behind), Some(0)) => format!("{} behind {target}", count(behind, "commit")),
@@ -194,6 +194,7 @@ mod tests {
         Update {
             revision: "9f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c".into(),
             of: "main".into(),
+            named: "main".into(),
             pending: true,
             behind,
             ahead,

@@ -53,7 +53,7 @@ end_left_behind() {
   [ -n "$shell" ] && [ "$shell" != $$ ] && [ "$(field "$folder/lock/info" boot)" = "$(boot)" ] &&
     [ "$(born "$shell")" = "$(field "$folder/lock/info" born)" ] || return 0
   groups=$(sed -n "s/^\([0-9]*\) (.*) . $shell .*/-\1/p" /proc/[0-9]*/stat 2>/dev/null)
-  link=$(link_of "$shell")
+  link=$(link_of "$shell") since=$(born "$link")
   # HUP, as a link that is lost: what goes on by itself is let go on.
   if [ -n "$groups" ]; then
     kill -s HUP -- "$shell" $groups 2>/dev/null
@@ -63,7 +63,7 @@ end_left_behind() {
   fi
   # A shell that reads does not hear of signals (dash), and has a folder to remove: its link is ended, as sshd itself
   # would, had it noticed that nobody is at the other end.
-  [ -z "$link" ] || kill "$link" 2>/dev/null
+  [ -z "$link" ] || [ "$(born "$link")" != "$since" ] || kill "$link" 2>/dev/null
   return 0
 }
 

@@ -164,6 +164,8 @@ pub enum Settled {
     /// The release before could not be started either.
     Bad {
         from: String,
+        /// In the words of what failed; may be empty.
+        because: String,
     },
 }
 
@@ -171,8 +173,11 @@ impl Settled {
     pub fn told(&self) -> String {
         match self {
             Settled::Reverted { from, serves } => format!("{from} was not confirmed: {serves} serves again"),
-            Settled::Bad { from } => {
-                format!("{from} was not confirmed, and what served before could not be put back")
+            Settled::Bad { from, because } => {
+                let colon = if because.is_empty() { "" } else { ": " };
+                format!(
+                    "{from} was not confirmed, and what served before could not be put back{colon}{because}"
+                )
             }
         }
     }
@@ -183,7 +188,7 @@ pub fn settled(text: &str) -> Option<Settled> {
         text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned)
     };
     // What could not be put back is not made good by what could.
-    let bad = value("bad").map(|from| Settled::Bad { from });
+    let bad = value("bad").map(|from| Settled::Bad { from, because: value("because").unwrap_or_default() });
     bad.or_else(|| {
         value("reverted").map(|from| Settled::Reverted { from, serves: value("serves").unwrap_or_default() })
     })
@@ -218,10 +223,14 @@ mod tests {
         let text = "over=r0\nwhy=its process has ended\nreverted=2-b\nserves=1-a\ntaken=yes\n";
         let Taken::Yes(notices) = taken(text) else { panic!("not taken") };
         assert_eq!(notices.len(), 2, "{notices:?}");
-        assert_eq!(settled("bad=2-b\n"), Some(Settled::Bad { from: "2-b".into() }));
+        assert_eq!(settled("bad=2-b\n"), Some(Settled::Bad { from: "2-b".into(), because: String::new() }));
         // One of two that went back does not hide the other.
-        let both = "bad=what was taken back\nreverted=2-b\nserves=1-a\n";
-        assert_eq!(settled(both), Some(Settled::Bad { from: "what was taken back".into() }));
+        let both = "bad=what was taken back\nbecause=no\nreverted=2-b\nserves=1-a\n";
+        let told = settled(both).unwrap().told();
+        assert_eq!(
+            told,
+            "what was taken back was not confirmed, and what served before could not be put back: no"
+        );
         assert_eq!(settled("current=x\n"), None);
     }
 }

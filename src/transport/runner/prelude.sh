@@ -5,7 +5,7 @@ _F=0 _D= _B= _G=
 umask 022
 cd 2>/dev/null || cd /
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-[ -n "$LANG$LC_ALL" ] || { LANG=C.UTF-8; export LANG; }
+LANG=${LANG:-${LC_ALL:-C.UTF-8}}; export LANG
 _o() { printf '\036%s %s\n' "$_T" "$*"; }
 _m() { _o "$@"; _o "$@" >&2; }
 if command -v setsid >/dev/null 2>&1; then _S=setsid; else _S='perl -MPOSIX -e POSIX::setsid;exec@ARGV'; fi
