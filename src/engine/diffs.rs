@@ -1,59 +1,20 @@
 //! How the content of files changes, as unified diffs. Fetches what they hold now only when somebody looks.
 
-use crate::words::content::{Content, Digest};
+use crate::engine::basis::{Basis, text_of};
+use crate::words::content::Content;
 use crate::words::event::TextDiff;
 use crate::words::fact::{Fact, Facts, Probe};
-use crate::words::names::{RemotePath, UserName};
-use crate::words::shell::quote;
+use crate::words::names::RemotePath;
 use crate::words::step::{Change, Diff};
 
 /// So often `probes` may have more to ask: whether a file is the same, and then what it holds.
 pub const ROUNDS: usize = 2;
 /// A longer diff is cut.
 const MOST_LINES: usize = 400;
-/// So many files of what is there are read, to be shown beside the new ones, and so much of each.
+/// So many files of what is there are read, to be shown beside the new ones.
 const MOST_OLD: usize = 50;
-const MOST_SHOWN: usize = 256 << 10;
 /// More new files of one task are a source, which nobody wants to read in a plan.
 const MOST_NEW: usize = 20;
-
-/// Names of what is made anew and of what that takes the place of: a file whose path has the one, and that is not there
-/// yet, is compared with the file whose path has the other.
-#[derive(Clone, Debug)]
-pub struct Basis {
-    pub new: String,
-    pub old: String,
-}
-
-impl Basis {
-    fn path(&self, path: &RemotePath) -> Option<RemotePath> {
-        let old = renamed(path.as_str(), &self.new, &self.old);
-        RemotePath::new(old).ok().filter(|old| old != path)
-    }
-
-    /// A file that only says of which release it is is the same.
-    fn is_same(&self, old: &Digest, new: &Content) -> bool {
-        let names_itself = || {
-            let text = text_of(new).filter(|text| text.contains(&self.new))?;
-            Some(Digest::of(renamed(text, &self.new, &self.old).as_bytes()))
-        };
-        old == new.digest() || names_itself().as_ref() == Some(old)
-    }
-}
-
-/// With `to` in place of `from`, wherever that stands as a word of its own.
-fn renamed(text: &str, from: &str, to: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(at) = rest.find(from).filter(|_| !from.is_empty()) {
-        let (before, after) = (&rest[..at], &rest[at + from.len()..]);
-        out.push_str(before);
-        let is_word = !before.ends_with(is_part) && !after.starts_with(is_part);
-        out.push_str(if is_word { to } else { from });
-        rest = after;
-    }
-    out + rest
-}
 
 /// The changes of a task, to be shown.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -73,7 +34,7 @@ pub fn probes<'a>(
         .flat_map(|change| &change.diffs)
         .flat_map(|diff| {
             let own = (!diff.secret).then(|| Probe::Content(diff.path.clone()));
-            own.into_iter().chain(basis.and_then(|basis| of_basis(diff, facts, basis)))
+            own.into_iter().chain(basis.and_then(|basis| basis.probe(diff, facts)))
         })
         .collect();
     probes.retain(|probe| !facts.contains(probe));
@@ -85,32 +46,6 @@ pub fn probes<'a>(
         !matches!(probe, Probe::Shell { .. }) || old <= MOST_OLD
     });
     probes
-}
-
-/// A folder of the application's account may have links in it, and what was no secret once may be one by now: shown is
-/// what anybody on the host may read.
-fn public(path: &RemotePath) -> Option<Probe> {
-    let file = quote(path.as_str());
-    let script = format!("[ -f {file} ] && head -c {MOST_SHOWN} -- {file}");
-    Some(Probe::Shell { script, user: Some(UserName::new("nobody").ok()?) })
-}
-
-/// Whether it is the same; then, what it holds.
-fn of_basis(diff: &Diff, facts: &Facts, basis: &Basis) -> Option<Probe> {
-    let (path, new) = (basis.path(&diff.path)?, diff.new.as_ref()?);
-    match facts.raw(&Probe::Digest(path.clone())) {
-        None => Some(Probe::Digest(path)),
-        Some(Fact::Digest(Some(old)))
-            if !diff.secret && text_of(new).is_some() && !basis.is_same(old, new) =>
-        {
-            public(&path)
-        }
-        _ => None,
-    }
-}
-
-fn text_of(content: &Content) -> Option<&str> {
-    std::str::from_utf8(content.as_bytes()?).ok()
 }
 
 pub fn texts(change: &Change, before: &Facts, basis: Option<&Basis>) -> Texts {
@@ -153,8 +88,7 @@ fn against(diff: &Diff, before: &Facts, basis: &Basis) -> Option<String> {
     if diff.secret {
         return Some(format!("(the content is secret; it is not as in release {})\n", basis.old));
     }
-    let old = public(&path).and_then(|probe| before.output(&probe).ok().cloned());
-    let old = old.filter(|old| old.success() && old.stdout.len() < MOST_SHOWN).map(|old| old.stdout);
+    let old = basis.text(&path, before);
     Some(match old.as_deref().zip(text_of(new)) {
         Some((old, new)) => unified(old, new, [path.as_str(), diff.path.as_str()]),
         None => format!("(it is not as in release {}, and not shown)\n", basis.old),
@@ -202,7 +136,8 @@ fn unified(old: &str, new: &str, names: [&str; 2]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Basis, Texts, probes, renamed, texts};
+    use super::{Texts, probes, texts};
+    use crate::engine::basis::Basis;
     use crate::words::content::Content;
     use crate::words::fact::{Fact, Facts, Output, Probe};
     use crate::words::names::RemotePath;
@@ -300,13 +235,5 @@ mod tests {
         assert_eq!(beside(&old, &[("/r/5-b/.env", "K=1\n")], true).what, ["as in release 4-a"]);
         let said = beside(&old, &[("/r/5-b/.env", "K=2\n")], true);
         assert_eq!(said.diffs[0].text, "(the content is secret; it is not as in release 4-a)\n");
-    }
-
-    #[test]
-    fn only_whole_names_are_taken_for_a_name() {
-        assert_eq!(
-            renamed("/5-b/x 15-b 5-bc shop@5-b.service", "5-b", "4-a"),
-            "/4-a/x 15-b 5-bc shop@4-a.service"
-        );
     }
 }

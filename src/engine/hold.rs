@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::engine::Run;
-use crate::engine::diffs::Basis;
+use crate::engine::basis::Basis;
 use crate::engine::host::{HostRun, Shared, interrupted};
 use crate::engine::notify::ByStage;
 use crate::engine::reconnect::Line;

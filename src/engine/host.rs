@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::Run;
+use crate::engine::basis::Basis;
 use crate::engine::connect::First;
-use crate::engine::diffs::{self, Basis};
+use crate::engine::diffs;
 use crate::engine::notify::{ByStage, Doubtful};
 use crate::engine::once::Once;
 use crate::engine::reconnect::{Broken, Line};

@@ -4,6 +4,7 @@
 //! tasks; `check` looks without doing; `emit` is the only way out.
 
 mod apply;
+mod basis;
 mod capture;
 mod check;
 mod come;
@@ -29,8 +30,8 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
+pub use basis::Basis;
 pub use check::{Strictness, check};
-pub use diffs::Basis;
 pub use emit::Emitter;
 pub use fleet::run;
 pub use hold::{Hold, Left};
