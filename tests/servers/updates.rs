@@ -62,6 +62,7 @@ fn what_is_to_come_is_told_then_deployed_and_drift_is_seen() {
         assert!(said.contains(part), "{part}: {said}");
     }
     serves(&lab, "srv1", 1);
+    planned(&lab);
     must(0, &tow(&lab, "update", &["--yes", "--limit", "srv1"]));
     let said = must(10, &tow(&lab, "update", &["--check"]));
     assert!(said.contains("srv1: serves 2-") && said.contains("srv2: serves 1-"), "{said}");
@@ -85,6 +86,22 @@ fn what_is_to_come_is_told_then_deployed_and_drift_is_seen() {
         said.contains("inactive") && said.contains("bad: \"the application answers\": no answer"),
         "{said}"
     );
+}
+
+/// The plan of a deploy shows what differs from what serves, and not what only root may read.
+fn planned(lab: &Lab) {
+    let plan = || must(0, &tow(lab, "deploy", &["--plan", "--limit", "srv1"]));
+    let said = plan();
+    for part in ["-flask==3.0\n", "+flask==3.1\n", "1 of 3 files as in release 1-"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    lab.inside(
+        "srv1",
+        "cd /srv/shop/current/src; mv requirements.txt kept; ln -s /etc/shadow requirements.txt",
+    );
+    let said = plan();
+    assert!(said.contains("and not shown") && !said.contains("root:"), "{said}");
+    lab.inside("srv1", "cd /srv/shop/current/src; mv kept requirements.txt");
 }
 
 fn drift(lab: &Lab) {
