@@ -118,6 +118,8 @@ impl HostRun {
             return Err(Error::bug("there was no connection to lose"));
         };
         self.reconnected += 1;
+        let patience = self.run.reconnect.as_secs();
+        self.notice(format!("the link was lost; connecting again, for {patience} s at most"));
         let mut cancel = self.run.cancel.clone();
         let runner = tokio::select! {
             runner = self.connect_again(began, &left) => runner?,
@@ -139,9 +141,12 @@ impl HostRun {
         if then != Then::Unknown {
             self.put_in_order(&left, then, &mut cancel).await?;
         }
-        let text = format!("the link was lost; connected again after {} s", began.elapsed().as_secs().max(1));
-        self.run.emitter.send(Event::Notice { host: Some(self.host.name.clone()), text });
+        self.notice(format!("connected again after {} s", began.elapsed().as_secs().max(1)));
         Ok(())
+    }
+
+    fn notice(&self, text: String) {
+        self.run.emitter.send(Event::Notice { host: Some(self.host.name.clone()), text });
     }
 
     /// Until it can be reached, or the time for that is over.
