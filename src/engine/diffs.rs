@@ -42,8 +42,9 @@ pub fn probes<'a>(
     probes.dedup();
     let mut old = 0;
     probes.retain(|probe| {
-        old += usize::from(matches!(probe, Probe::Shell { .. }));
-        !matches!(probe, Probe::Shell { .. }) || old <= MOST_OLD
+        let is_old = matches!(probe, Probe::Shell { .. });
+        old += usize::from(is_old);
+        !is_old || old <= MOST_OLD
     });
     probes
 }

@@ -78,9 +78,7 @@ impl Source {
             repo => Source::Git { repo, reference: text("app.ref") },
         }
     }
-}
 
-impl Source {
     fn told(&self) -> &str {
         match self {
             Source::Git { reference, .. } => reference,
@@ -157,10 +155,7 @@ impl<'a> Sources<'a> {
 
     /// For people: a folder such as `..` says little.
     fn named(&self, source: &Source) -> String {
-        let folder = match source {
-            Source::Git { reference, .. } => return reference.clone(),
-            Source::Folder(folder) => folder,
-        };
+        let Source::Folder(folder) = source else { return source.told().to_owned() };
         let whole = self.files.find(folder).ok().and_then(|path| path.canonicalize().ok());
         let name = whole.and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
         format!("the folder {}", name.as_deref().unwrap_or(folder))
