@@ -6,14 +6,23 @@ use std::process::Command;
 
 use crate::project::{Project, said};
 
-/// Ends the Supervisor of a project, however the test ends.
+/// Ends the Supervisor of a project and waits until it has ended, however the test ends.
 struct Running<'a>(&'a Project);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        let folder = self.0.folder.join(".tow/local");
-        let mut end = Command::new(folder.join("venv/bin/supervisorctl"));
-        let _ = end.arg("-c").arg(folder.join("run/supervisord.conf")).arg("shutdown").output();
+        let ask = |what: &str| {
+            let folder = self.0.folder.join(".tow/local");
+            let mut ask = Command::new(folder.join("venv/bin/supervisorctl"));
+            let ask = ask.arg("-c").arg(folder.join("run/supervisord.conf")).arg(what);
+            ask.output().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        // The answer to `shutdown` comes first, the end of the programs after it.
+        let pid = ask("pid").ok().filter(|pid| pid.parse::<u32>().is_ok());
+        let _ = ask("shutdown");
+        if let Some(pid) = pid {
+            let _ = Command::new("timeout").args(["60", "tail", "--pid", &pid, "-f", "/dev/null"]).status();
+        }
     }
 }
 
