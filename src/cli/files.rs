@@ -1,12 +1,13 @@
 //! The operator's files as tasks see them: relative to the playbook, each read and hashed once.
 
 mod git;
+pub mod revision;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
@@ -22,6 +23,7 @@ pub struct DiskFiles {
     /// Where relative paths are looked for, in this order.
     folders: Vec<PathBuf>,
     contents: Mutex<HashMap<PathBuf, Content>>,
+    revisions: Mutex<HashMap<PathBuf, String>>,
     hasher: Hasher,
 }
 
@@ -38,7 +40,12 @@ impl DiskFiles {
             project.join("files"),
             project,
         ];
-        DiskFiles { folders, contents: Mutex::default(), hasher: Hasher::default() }
+        DiskFiles {
+            folders,
+            contents: Mutex::default(),
+            revisions: Mutex::default(),
+            hasher: Hasher::default(),
+        }
     }
 
     pub fn find(&self, path: &str) -> Result<PathBuf, String> {
@@ -145,6 +152,18 @@ impl Files for DiskFiles {
 
     fn ignored(&self, path: &str) -> Result<BTreeSet<String>, String> {
         git::ignored(&self.find(path)?)
+    }
+
+    fn revision(&self, path: &str) -> Result<String, String> {
+        let found = self.find(path)?;
+        // A fleet asks once for each host.
+        let mut known = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(revision) = known.get(&found) {
+            return Ok(revision.clone());
+        }
+        let revision = revision::of(&found, || self.tree(path))?;
+        known.insert(found, revision.clone());
+        Ok(revision)
     }
 }
 

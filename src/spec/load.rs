@@ -132,6 +132,9 @@ impl Files for HostInputs<'_> {
     fn ignored(&self, path: &str) -> Result<BTreeSet<String>, String> {
         self.sources.files.ignored(path)
     }
+    fn revision(&self, path: &str) -> Result<String, String> {
+        self.sources.files.revision(path)
+    }
 }
 
 impl Inputs for HostInputs<'_> {

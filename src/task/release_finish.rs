@@ -35,6 +35,10 @@ pub struct ReleaseFinish {
     /// What was deployed, for people: the name of a commit.
     #[serde(default)]
     revision: String,
+    /// The folder here that the source was sent from: where no `revision` is given, it is the commit of that folder, with a
+    /// digest of what differs from it.
+    #[serde(default)]
+    source: String,
     /// How many finished releases stay (default 5).
     #[serde(default = "five")]
     keep: usize,
@@ -61,8 +65,11 @@ impl ReleaseFinish {
 }
 
 impl Task for ReleaseFinish {
-    fn load(&mut self, _inputs: &dyn Inputs) -> Result<(), Mistake> {
+    fn load(&mut self, inputs: &dyn Inputs) -> Result<(), Mistake> {
         self.app().check()?;
+        if self.revision.is_empty() && !self.source.is_empty() {
+            self.revision = inputs.revision(&self.source).map_err(|why| Mistake::new("source", why))?;
+        }
         if self.keep == 0 {
             return Err(Mistake::new("keep", "one release stays at least: the one that serves"));
         }

@@ -124,6 +124,10 @@ pub trait Files: Sync {
     fn ignored(&self, _path: &str) -> Result<BTreeSet<String>, String> {
         Ok(BTreeSet::new())
     }
+    /// Which state of a folder this is: its commit, with a digest of what differs from it, or a digest alone.
+    fn revision(&self, path: &str) -> Result<String, String> {
+        Err(format!("nobody knows the revision of {path}"))
+    }
 }
 
 /// One entry of a folder on the operator's machine, by its path relative to that folder.

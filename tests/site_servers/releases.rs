@@ -92,6 +92,8 @@ fn visitors_notice_no_deploy_and_no_rollback() {
     // All of them come from one address.
     site.edit("inventory.toml", "\nrate = \"20r/s\"", "\nrate = \"\"");
     site.run(&[]).must_succeed();
+    let check = site.told(&["update", "--check"], &[]);
+    assert_eq!(check.code, 0, "the first release is what is here: {}", check.story());
     let first: u32 = site.current().parse().unwrap();
     let deploys = std::env::var("TOWLINE_DEPLOYS").map_or(DEPLOYS, |number| number.parse().unwrap());
 

@@ -1,9 +1,34 @@
-//! What git ignores in a folder of the operator's.
+//! What git says of a folder of the operator's.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+/// Why git says nothing.
+#[derive(Debug)]
+pub enum Silence {
+    /// This machine has none.
+    Absent,
+    Refused(String),
+}
+
+pub fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, Silence> {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(folder).args(arguments).stdin(Stdio::null()).env("GIT_OPTIONAL_LOCKS", "0");
+    // A hook of git that calls `tow` would point it at the hook's own repository.
+    git.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").env_remove("GIT_INDEX_FILE");
+    let output = match git.output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(Silence::Absent),
+        output => output.map_err(|error| Silence::Refused(error.to_string()))?,
+    };
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    Err(Silence::Refused(lines.join(" ")))
+}
 
 /// Paths below `folder`; nothing without git, or where `folder` is in no checkout.
 pub fn ignored(folder: &Path) -> Result<BTreeSet<String>, String> {
@@ -14,27 +39,13 @@ pub fn ignored(folder: &Path) -> Result<BTreeSet<String>, String> {
     if !whole.is_dir() || !whole.ancestors().any(|folder| folder.join(".git").exists()) {
         return Ok(BTreeSet::new());
     }
-    let mut git = Command::new("git");
-    git.arg("-C").arg(&whole).args([
-        "ls-files",
-        "--others",
-        "--ignored",
-        "--exclude-standard",
-        "--directory",
-        "-z",
-    ]);
-    // A hook of git that calls `tow` would point it at the hook's own repository.
-    let git = git.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").env_remove("GIT_INDEX_FILE");
-    let output = match git.stdin(Stdio::null()).output() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        output => output.map_err(|error| failed(&error))?,
+    let arguments = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"];
+    let listed = match git(&whole, &arguments) {
+        Err(Silence::Absent) => return Ok(BTreeSet::new()),
+        Err(Silence::Refused(why)) => return Err(failed(&why)),
+        Ok(listed) => listed,
     };
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        return Err(failed(&lines.join(" ")));
-    }
-    let listed = String::from_utf8_lossy(&output.stdout);
+    let listed = String::from_utf8_lossy(&listed);
     let paths: BTreeSet<String> = listed
         .split('\0')
         .map(|path| path.trim_end_matches('/').to_owned())

@@ -1,13 +1,11 @@
 //! What would be deployed: the commit that a ref of the repository points to, or the state of a folder here.
 
-use std::fmt::Write as _;
-use std::path::Path;
-
 use crate::cli::files::DiskFiles;
+use crate::cli::files::revision::short;
 use crate::cli::release::git::git;
 use crate::spec::model::Host;
 use crate::task::releases::look::is_commit;
-use crate::words::content::{Digest, Files as _, Node};
+use crate::words::content::Files as _;
 use crate::words::error::{Error, Result};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,23 +17,19 @@ pub struct Revision {
     pub reference: Option<String>,
 }
 
-/// Folders that are no part of a source without git.
-const ASIDE: [&str; 6] = [".git", "__pycache__", ".venv", "venv", "node_modules", "instance"];
-/// What is for `tow` alone, and not sent: a change of it is no change of the application.
-const OWN: [&str; 5] = ["inventory.toml", "playbooks", ".tow", "secrets.age", "secrets.recipients"];
-
 pub async fn of(host: &Host, files: &DiskFiles) -> Result<Revision> {
     let text = |path: &str| host.vars.text(path).unwrap_or_default();
     if !text("app.repo").is_empty() {
         return remote(text("app.repo"), text("app.ref")).await;
     }
     let source = text("app.source");
-    let folder = files.find(source).map_err(|why| {
+    files.find(source).map_err(|why| {
         Error::config("there is no source to deploy")
             .cause(why)
             .hint("set `app.source` or `app.repo` in the inventory")
     })?;
-    local(&folder, source, files).await
+    let whole = files.revision(source).map_err(|why| Error::config("cannot read the source").cause(why))?;
+    Ok(Revision { short: short(&whole), whole, reference: None })
 }
 
 /// A ref means something only where there is a repository to ask.
@@ -80,42 +74,6 @@ fn pointed(listed: &str, reference: &str) -> Option<String> {
     let found =
         |name: &String| listed.lines().find_map(|line| line.strip_suffix(name.as_str())?.strip_suffix('\t'));
     names.iter().find_map(found).map(str::to_owned)
-}
-
-/// The commit, and a digest of what differs from it.
-async fn local(folder: &Path, source: &str, files: &DiskFiles) -> Result<Revision> {
-    let path = folder.display().to_string();
-    let named = |short: String| Revision { short: short.clone(), whole: short, reference: None };
-    let Ok(head) = git(&["-C", &path, "rev-parse", "HEAD"]).await else {
-        return digest(source, files).map(named);
-    };
-    let own = OWN.map(|name| format!(":(exclude){name}"));
-    let status = ["-C", &path, "status", "--porcelain", "--", "."].into_iter();
-    let status: Vec<&str> = status.chain(own.iter().map(String::as_str)).collect();
-    let (head, changed) = (head.trim(), git(&status).await);
-    let short: String = head.chars().take(8).collect();
-    if changed.is_ok_and(|changed| changed.trim().is_empty()) {
-        return Ok(Revision { short, whole: head.to_owned(), reference: None });
-    }
-    Ok(named(format!("{short}-dirty-{}", digest(source, files)?)))
-}
-
-fn digest(source: &str, files: &DiskFiles) -> Result<String> {
-    let entries = files.tree(source).map_err(|why| Error::config("cannot read the source").cause(why))?;
-    let aside = |path: &str| {
-        path.split('/').any(|part| ASIDE.contains(&part))
-            || path.split('/').next().is_some_and(|first| OWN.contains(&first))
-    };
-    let mut text = String::new();
-    for entry in entries.iter().filter(|entry| !aside(&entry.path)) {
-        let what = match &entry.node {
-            Node::Dir => String::new(),
-            Node::Link { target } => target.clone(),
-            Node::File { content, executable } => format!("{} {executable}", content.digest().short()),
-        };
-        let _ = writeln!(text, "{}\0{what}", entry.path);
-    }
-    Ok(Digest::of(text.as_bytes()).short().chars().take(8).collect())
 }
 
 #[cfg(test)]
