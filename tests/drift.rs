@@ -1,30 +1,18 @@
 //! `tow drift` on this machine: what differs, and whether the host or the playbook has changed since it was applied.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
+use std::ops::Deref;
 
-use serde_json::Value as Json;
+use support::project::{Project, Said};
 
-struct Bench {
-    dir: tempfile::TempDir,
-}
+struct Bench(Project);
 
-struct Said {
-    code: Option<i32>,
-    out: String,
-    all: String,
-}
-
-impl Said {
-    #[track_caller]
-    fn with(self, code: i32, parts: &[&str]) -> Said {
-        assert_eq!(self.code, Some(code), "{}", self.all);
-        for part in parts {
-            assert!(self.all.contains(part), "{part:?} is not in:\n{}", self.all);
-        }
-        self
+impl Deref for Bench {
+    type Target = Project;
+    fn deref(&self) -> &Project {
+        &self.0
     }
 }
 
@@ -56,8 +44,8 @@ name = "site"
 
 impl Bench {
     fn new() -> Bench {
-        let bench = Bench { dir: tempfile::tempdir().unwrap() };
-        let root = bench.dir.path().display().to_string();
+        let bench = Bench(Project::new());
+        let root = bench.root().display();
         bench.write(
             "inventory.toml",
             &format!(
@@ -70,32 +58,12 @@ impl Bench {
         bench
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn tow_as(&self, home: &str, token: &str, args: &[&str]) -> Said {
-        fs::create_dir_all(self.path(home)).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_tow"))
-            .args(args)
-            .current_dir(self.dir.path())
-            .env("HOME", self.path(home))
-            .env("TOKEN", token)
-            .env("NO_COLOR", "1")
-            .env_remove("XDG_STATE_HOME")
-            .output()
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let all = text(&output.stdout) + &text(&output.stderr);
-        Said { code: output.status.code(), out: text(&output.stdout), all }
+    fn told_as(&self, home: &str, token: &str, args: &[&str]) -> Said {
+        self.tow_as(home, &[("TOKEN", token)], args)
     }
 
     fn tow(&self, args: &[&str]) -> Said {
-        self.tow_as("home", "s3cr3t-value", args)
+        self.told_as("home", "s3cr3t-value", args)
     }
 
     fn drift(&self) -> Said {
@@ -114,7 +82,7 @@ fn each_side_that_changed_is_named() {
         .drift()
         .with(3, &["1 task differs", "changed on the host since run", "by somebody else", "site: motd"]);
     assert!(!said.all.contains("or by a run below") && !said.all.contains("site: system"), "{}", said.all);
-    assert_eq!(fs::read_to_string(bench.path("srv/motd")).unwrap(), "by hand\n", "it only looks");
+    assert_eq!(bench.read("srv/motd"), "by hand\n", "it only looks");
 
     // What is put right is no drift any more; a variable that changes then is the playbook's side.
     bench.tow(&["run", "site.toml"]).with(0, &[]);
@@ -133,7 +101,7 @@ fn each_side_that_changed_is_named() {
 fn a_changed_secret_is_the_playbooks_side_and_is_nowhere() {
     let bench = Bench::new();
     bench.tow(&["run", "site.toml"]).with(0, &[]);
-    let said = bench.tow_as("home", "another-value", &["drift", "site.toml"]);
+    let said = bench.told_as("home", "another-value", &["drift", "site.toml"]);
     let said = said.with(3, &["the playbook, a template, a file or a variable changed", "site: settings"]);
     assert!(!said.all.contains("another-value"), "{}", said.all);
     let folder = bench.path("home/.local/state/towline/applied");
@@ -153,10 +121,10 @@ fn who_else_was_at_work_is_told_and_who_never_applied_it_cannot_say() {
         .drift()
         .with(3, &["by somebody else or by a run below", "at work there since then", "tow exec: echo exec"]);
     bench
-        .tow_as("other", "s3cr3t-value", &["drift", "site.toml"])
+        .told_as("other", "s3cr3t-value", &["drift", "site.toml"])
         .with(3, &["never applied from here", "site: motd"]);
     let said = bench.tow(&["drift", "site.toml", "--json"]).with(3, &[]);
-    let line: Json = serde_json::from_str(said.out.trim()).unwrap();
+    let line: serde_json::Value = serde_json::from_str(said.out.trim()).unwrap();
     assert_eq!(line["differences"][0]["changed"], "host", "{line}");
     assert_eq!(
         (&line["since"][0]["what"], &line["untold"]),

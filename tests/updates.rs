@@ -1,34 +1,20 @@
 //! `tow status` and `tow update` on this machine, with real git repositories: what is to come is told, nothing is touched.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod support;
+
 use std::fs;
-use std::path::PathBuf;
+use std::ops::Deref;
 use std::process::Command;
 
-use serde_json::Value as Json;
+use support::project::{Project, Said};
 
-struct Bench {
-    dir: tempfile::TempDir,
-}
+struct Bench(Project);
 
-struct Said {
-    code: Option<i32>,
-    out: String,
-    all: String,
-}
-
-impl Said {
-    #[track_caller]
-    fn with(self, code: i32, parts: &[&str]) -> Said {
-        assert_eq!(self.code, Some(code), "{}", self.all);
-        for part in parts {
-            assert!(self.all.contains(part), "{part:?} is not in:\n{}", self.all);
-        }
-        self
-    }
-
-    fn json(&self) -> Vec<Json> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+impl Deref for Bench {
+    type Target = Project;
+    fn deref(&self) -> &Project {
+        &self.0
     }
 }
 
@@ -49,8 +35,8 @@ name = "switch"
 impl Bench {
     /// A repository with two commits; nothing is deployed.
     fn new(source: &str) -> Bench {
-        let bench = Bench { dir: tempfile::tempdir().unwrap() };
-        let root = bench.dir.path().display().to_string();
+        let bench = Bench(Project::new());
+        let root = bench.root().display().to_string();
         let source = source.replace("ROOT", &root);
         bench.write(
             "inventory.toml",
@@ -67,20 +53,11 @@ impl Bench {
         bench
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
-        fs::write(self.path(name), text).unwrap();
-    }
-
     fn git(&self, args: &[&str]) -> String {
         fs::create_dir_all(self.path("shop")).unwrap();
         let mut command = Command::new("git");
         command.args(["-c", "user.name=Ann", "-c", "user.email=ann@example.com"]).args(args);
-        let output = command.current_dir(self.path("shop")).env("HOME", self.dir.path()).output().unwrap();
+        let output = command.current_dir(self.path("shop")).env("HOME", self.root()).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
@@ -112,18 +89,7 @@ impl Bench {
     }
 
     fn tow(&self, args: &[&str]) -> Said {
-        let output = Command::new(env!("CARGO_BIN_EXE_tow"))
-            .args([&args[..1], &["--playbook", "deploy.toml"], &args[1..]].concat())
-            .current_dir(self.dir.path())
-            .env("HOME", self.dir.path())
-            .env("NO_COLOR", "1")
-            .env_remove("XDG_STATE_HOME")
-            .stdin(std::process::Stdio::null())
-            .output()
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let all = text(&output.stdout) + &text(&output.stderr);
-        Said { code: output.status.code(), out: text(&output.stdout), all }
+        self.tow_as(".", &[], &[&args[..1], &["--playbook", "deploy.toml"], &args[1..]].concat())
     }
 }
 
@@ -231,7 +197,7 @@ fn status_tells_all_of_a_host() {
     let one = &lines[0];
     assert_eq!((&one["host"], &one["release"]), (&"one".into(), &name.as_str().into()));
     assert_eq!((&one["update"]["behind"], &one["healthy"]), (&1.into(), &false.into()));
-    assert_eq!((&one["schema"], &one["certificate_days"]), (&"0007".into(), &Json::Null));
+    assert_eq!((&one["schema"], &one["certificate_days"]), (&"0007".into(), &serde_json::Value::Null));
     assert!(one["disk_kib"]["free"].as_u64().unwrap() > 0, "{one}");
     assert!((3600..3700).contains(&one["deployed_seconds"].as_u64().unwrap()), "{one}");
     assert_eq!(lines[1]["release"], "");
