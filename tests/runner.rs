@@ -225,11 +225,12 @@ async fn a_child_left_behind_does_not_hold_the_step() {
 async fn a_command_over_its_time_dies_with_its_whole_group() {
     let mut host = Host::start().await;
     let stubborn = "trap '' TERM; sleep 300 & echo $!; wait; sleep 300";
-    let stubborn = Command::shell(stubborn).timeout(Duration::from_millis(300));
+    let stubborn = Command::shell(stubborn).timeout(Duration::from_secs(3));
     let (ending, seen) = host.run(&[Action::Run(stubborn), shell("echo no")]).await;
     assert!(matches!(ending, Ending::Failed { action: 0, timed_out: true, .. }), "{ending:?}");
     assert!(!String::from_utf8_lossy(&seen.out).contains("no"));
     let pid = String::from_utf8(seen.out).unwrap().trim().to_owned();
+    assert!(!pid.is_empty(), "it had begun");
     // Where nobody reaps orphans it stays as a zombie: dead all the same. Not our child: its end can only be
     // looked for.
     let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_else(|_| "gone) Z".into());
@@ -291,7 +292,7 @@ async fn nothing_stays_on_the_host() {
 #[tokio::test]
 async fn a_command_that_ends_in_peace_when_its_time_is_over_has_failed() {
     let mut host = Host::start().await;
-    let peaceful = Command::shell("trap 'exit 0' TERM; sleep 30 & wait").timeout(Duration::from_millis(300));
+    let peaceful = Command::shell("trap 'exit 0' TERM; sleep 30 & wait").timeout(Duration::from_secs(3));
     let (ending, seen) = host.run(&[Action::Run(peaceful), shell("echo no")]).await;
     assert!(matches!(ending, Ending::Failed { action: 0, timed_out: true, .. }), "{ending:?}");
     assert_eq!(seen.out, b"");

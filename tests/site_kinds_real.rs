@@ -19,7 +19,14 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let [port] = free_ports();
+    port
+}
+
+/// All are taken before the first is given back, so that they differ.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// Ends with the test.
@@ -46,7 +53,7 @@ fn answers(url: &str, contains: &str) {
     loop {
         let output = Command::new("curl").args(["-q", "-sS", "-m", "2", url]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        if said.contains(contains) {
+        if output.status.success() && said.contains(contains) {
             return;
         }
         assert!(std::time::Instant::now() < deadline, "{url} says {said:?}, not {contains:?}");
@@ -262,7 +269,7 @@ struct Postgres {
 
 impl Postgres {
     fn start() -> Postgres {
-        let server = Postgres { folder: folder(), port: free_port() };
+        let mut server = Postgres { folder: folder(), port: 0 };
         must("chown nobody .", server.folder.path());
         server.as_nobody(
             "initdb -D \"$D/data\" -U postgres --auth-local=trust --auth-host=scram-sha-256 >/dev/null",
@@ -271,6 +278,8 @@ impl Postgres {
             "listen_addresses = '127.0.0.1,127.0.0.2'\nlog_statement = all\nlog_min_duration_statement = 0\n";
         let auto = server.folder.path().join("data/postgresql.auto.conf");
         std::fs::write(auto, settings).unwrap();
+        // Late, so that nobody else takes it meanwhile.
+        server.port = free_port();
         let port = server.port;
         server.as_nobody(&format!("pg_ctl -w -s -D \"$D/data\" -l \"$D/log\" -o \"-k $D -p {port}\" start"));
         server
@@ -416,7 +425,7 @@ struct Authority {
 impl Authority {
     fn start() -> Authority {
         let folder = folder();
-        let [port, dns, http, management, inside] = std::array::from_fn(|_| free_port());
+        let [port, dns, http, management, inside] = free_ports();
         must(
             "openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca -addext basicConstraints=critical,CA:TRUE 2>/dev/null
              openssl req -newkey rsa:2048 -nodes -keyout key.pem -out csr.pem -subj /CN=127.0.0.1 2>/dev/null

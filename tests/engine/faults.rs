@@ -98,7 +98,9 @@ fn an_upload_whose_link_is_lost_begins_again_and_leaves_nothing_behind() {
         "[[tasks]]\nname = \"shell\"\ncommand = \"echo $PPID > @/pid\"\n\
          [[tasks]]\nname = \"large\"\nfile = { path = \"@/there\", src = \"large\" }\n",
     );
-    let large: Vec<u8> = (0..48 << 20).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    // It has to last until the link is cut.
+    let block: Vec<u8> = (0..1 << 20).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let large: Vec<u8> = (0..160_u8).flat_map(|n| [&[n], &block[1..]].concat()).collect();
     std::fs::write(tow.path("large"), &large).unwrap();
     let running = tow.start(&["run", "site.toml", "--json"]);
     let begun = || {
@@ -151,18 +153,18 @@ fn verdicts(ran: &Ran) -> Vec<&str> {
 #[test]
 fn an_unreachable_host_stops_the_run_or_does_not() {
     let sshd = Sshd::start(&[]);
-    let ran = mixed(&sshd, "").run(&["--connect-timeout", "2"]).ends(4);
+    let ran = mixed(&sshd, "").run(&[]).ends(4);
     assert_eq!(verdicts(&ran), ["unreachable", "not_started", "not_started"]);
-    let ran = mixed(&sshd, "max_failures = 1").run(&["--connect-timeout", "2"]).ends(4);
+    let ran = mixed(&sshd, "max_failures = 1").run(&[]).ends(4);
     assert_eq!(verdicts(&ran), ["unreachable", "ok", "ok"]);
     assert_eq!(ran.tasks("b"), ["x: changed"]);
     // What failed while working weighs more than what was never begun.
-    let ran = mixed(&sshd, "max_failures = 1").file("bad-a", "").run(&["--connect-timeout", "2"]).ends(3);
+    let ran = mixed(&sshd, "max_failures = 1").file("bad-a", "").run(&[]).ends(3);
     assert_eq!(verdicts(&ran), ["unreachable", "failed", "ok"]);
     // A plan shows what it can.
-    let ran = mixed(&sshd, "").plan(&["--connect-timeout", "2"]).ends(4);
+    let ran = mixed(&sshd, "").plan(&[]).ends(4);
     assert_eq!(ran.tasks("b"), ["x: unknown"]);
-    let ran = mixed(&sshd, "").ended(&["exec", "--connect-timeout", "2", "--", "echo", "hi"]);
+    let ran = mixed(&sshd, "").ended(&["exec", "--", "echo", "hi"]);
     assert_eq!((ran.code, ran.stdout.matches("hi").count()), (4, 2), "{ran:?}");
 }
 
@@ -271,7 +273,7 @@ fn sixty_hosts_at_once() {
         "[[tasks]]\nname = \"f\"\nfile = { path = \"@/{{host.name}}\", content = \"{{host.name}}\" }\n\
              [[tasks]]\nname = \"c\"\ncommand = \"cat @/{{host.name}}\"\nchanged_when = \"false\"\n",
     );
-    let ran = tow.run(&["--parallel", "50"]).ends(0);
+    let ran = tow.run(&["--parallel", "50", "--connect-timeout", "60"]).ends(0);
     assert_eq!(ran.tasks("h60"), ["f: changed", "c: unknown"]);
     assert_eq!(ran.of("host_finished").filter(|event| event["verdict"] == "ok").count(), 60);
     let ran = tow.ended(&["run", "site.toml", "--plain", "--limit", "h[01:08]"]).ends(0);

@@ -219,6 +219,7 @@ impl Ran {
 
 /// Whether the process is there and not a zombie.
 pub fn alive(pid: &str) -> bool {
+    assert!(!pid.trim().is_empty(), "nobody has written down which process");
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat"));
     stat.is_ok_and(|stat| !stat.contains(") Z "))
 }

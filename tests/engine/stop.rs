@@ -62,13 +62,14 @@ fn what_ignores_it_is_killed() {
 
 #[test]
 fn the_second_ends_at_once() {
-    let tow = Towline::new().playbook(&waiting("trap '' TERM INT; echo waits; while :; do sleep 0.1; done"));
+    let tow = Towline::new()
+        .playbook(&waiting("trap 'echo asked' TERM; trap '' INT; echo waits; while :; do sleep 0.1; done"));
     let mut running = tow.start(&["run", "site.toml", "--json"]);
     running.until("waits");
     running.signal(Signal::SIGINT);
     let pid = tow.read("here.pid");
     // The first has been taken: the signals of one kind do not queue.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    running.until("asked");
     let began = std::time::Instant::now();
     running.signal(Signal::SIGINT);
     running.wait().ends(130);

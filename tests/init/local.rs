@@ -37,6 +37,9 @@ fn body(port: &str, path: &str) -> String {
 /// Installs from a package index, so it is one application; the others were seen by hand in the same way.
 #[test]
 fn the_example_runs_here_and_a_second_run_changes_nothing() {
+    // Another checkout's tests would take the same port: the first that is free.
+    let lock = std::fs::File::create(std::env::temp_dir().join("towline-init-local.lock")).unwrap();
+    lock.lock().unwrap();
     let project = Project::of("examples/pythonweb");
     let output = project.tow(&["init", "--local"]);
     assert!(output.status.success(), "{}", said(&output));

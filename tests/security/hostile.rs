@@ -39,7 +39,7 @@ fn attack(port: u16, known: &str, key: &str) -> (String, Option<i32>) {
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
         most = most.max(peak.unwrap_or(0));
-        if most > MOST_MEMORY || began.elapsed() > Duration::from_secs(60) {
+        if most > MOST_MEMORY || began.elapsed() > Duration::from_secs(300) {
             let _ = child.kill();
         }
         std::thread::sleep(Duration::from_millis(10));

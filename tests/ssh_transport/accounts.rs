@@ -1,7 +1,6 @@
 //! Login shells that are not POSIX, noise, and becoming root.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use towline::spec::model::Ssh;
 use towline::transport::{Connector, Options, explain_sudo};
@@ -111,9 +110,8 @@ async fn a_wrong_password_is_tried_once() {
     let account = Account::new("/bin/bash");
     account.sudoers("{} ALL=(ALL) ALL");
     let link = connect(&with_password(&sshd, "wrong"), login(&sshd, &account, true)).await.unwrap();
-    let started = Instant::now();
     let ended = run(&link, "id -u\n").await;
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(ended.err.matches("try again").count() <= 1, "{}", ended.err);
     assert_eq!((ended.out.as_str(), ended.code), ("", Some(1)));
     let error = explain_sudo(&ended.err, &account.name).unwrap();
     assert!(error.to_string().contains("not accepted"), "{error}");
