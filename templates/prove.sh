@@ -22,6 +22,7 @@ if systemctl start "$unit"; then
   [ "$code" != 200 ] || exit 0
 fi
 echo "the last lines of its journal:" >&2
+journalctl --sync 2>/dev/null
 journalctl -u "$unit" -n 30 --no-pager -o cat >&2
 # Last, for of much that was said the end is shown.
 if [ -n "$code" ]; then

@@ -45,7 +45,7 @@ in_background() {
 }
 
 await_port() {
-  for ((try = 0; try < 200; try++)); do
+  for ((try = 0; try < 1200; try++)); do
     (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null && return 0
     sleep 0.05
   done

@@ -28,6 +28,8 @@ iface host0 inet static
   gateway $net.1
 INTERFACES
   cp "$(resolver_here)" "$etc/resolv.conf"
+  # An answer that is lost is asked for again at once.
+  printf 'options timeout:1 attempts:5\n' >>"$etc/resolv.conf"
   ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$etc/ssh/ssh_host_ed25519_key"
   printf '%s,%s %s\n' "$name" "$address" "$(cut_key "$etc/ssh/ssh_host_ed25519_key.pub")" >>"$state/known_hosts"
   let_in "$folder/upper" "$(<"$folder/base")"
@@ -94,10 +96,10 @@ run_in() {
 
 # Up: systemd has come to rest, and sshd greets.
 await_up() {
-  local name=$1 address told deadline=$((SECONDS + 60))
+  local name=$1 address told deadline=$((SECONDS + 300))
   address=$(address_of "$name")
   while ((SECONDS < deadline)); do
-    told=$(run_in "$name" timeout 60 systemctl is-system-running --wait 2>/dev/null 9>&-) || :
+    told=$(run_in "$name" timeout 300 systemctl is-system-running --wait 2>/dev/null 9>&-) || :
     if [[ $told == running || $told == degraded ]] && greets "$address"; then
       [[ $told == running ]] || say "$name: some unit failed: $(run_in "$name" systemctl --failed --plain --no-legend)"
       return 0
@@ -120,20 +122,25 @@ server_state() {
 }
 
 reboot_server() {
-  local name=$1 before deadline=$((SECONDS + 60))
+  local name=$1 before deadline=$((SECONDS + 300))
   before=$(init_of "$name") || die "$name is not up"
   run_in "$name" systemctl reboot || :
   while [[ -d /proc/$before ]] && ((SECONDS < deadline)); do sleep 0.1; done
   await_up "$name"
 }
 
-# What killed servers leave is empty by now.
+# What killed servers leave.
 remove_traces() {
   local mounted
   rmdir /run/systemd/nspawn/propagate/tow"$number"-* 2>/dev/null || :
   mounted=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)
   [[ -n $mounted && -d $mounted/towline-lab/$number ]] || return 0
-  find "$mounted/towline-lab/$number" -depth -type d -exec rmdir {} + 2>/dev/null || :
+  # The last process of a server may be on its way out.
+  for ((try = 0; try < 100; try++)); do
+    find "$mounted/towline-lab/$number" -depth -type d -exec rmdir {} + 2>/dev/null || :
+    [[ -d $mounted/towline-lab/$number ]] || return 0
+    sleep 0.1
+  done
 }
 
 write_inventories() {

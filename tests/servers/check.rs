@@ -50,9 +50,10 @@ fn good_servers_are_ready_within_seconds_and_nothing_is_changed() {
     let lab = Lab::enter();
     known(&lab);
     lab.both("touch /run/stamp; sleep 1.1");
+    lab.undisturbed();
     let began = Instant::now();
     let run = lab.check("deploy", &PAIR.join(":"), PLAYBOOK);
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(run.code, 0, "{}", run.story());
     for host in PAIR {
         says(&run, host, "ok access", "logged in as deploy, who becomes root by sudo");
@@ -75,7 +76,7 @@ fn disks_that_are_full_read_only_or_without_programs() {
     let read_only = lab.check("deploy", host, PLAYBOOK);
     lab.inside(host, "umount /srv; mount -t tmpfs -o size=4g,nr_inodes=900 tmpfs /srv");
     let inodes = lab.check("deploy", host, PLAYBOOK);
-    lab.inside(host, "umount /srv /tmp");
+    lab.inside(host, "umount -l /srv /tmp");
     assert_eq!(run.code, 3, "{}", run.story());
     says(&run, host, "problem disk: only 90 MiB free on /srv", "make room");
     says(&run, host, "warning disk: programs cannot be run from /tmp (noexec)", "remount,exec /tmp");
@@ -139,6 +140,7 @@ fn no_route_no_sudo_no_trust() {
     says(&run, ALONE, "note python: there is no python3 yet; the playbook installs python3-venv", "");
 
     lab.inventory_as("admin");
+    lab.undisturbed();
     let began = Instant::now();
     let run = lab.check("admin", &PAIR.join(":"), PLAYBOOK);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());

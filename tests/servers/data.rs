@@ -264,7 +264,7 @@ fn a_restore_that_fails_halfway_leaves_the_data_that_were_there() {
     let begin = || {
         let arguments = ["restore", &name, "--yes", "notes", "--plain", "-v"];
         let child = until(notes.lab.begin(&notes.inventory, &arguments), "stage restore: replace");
-        let loaded = "n=0; until runuser -u postgres -- psql -At -l | grep -q tow_restored; do n=$((n + 1)); [ $n -lt 100 ]; sleep 0.1; done";
+        let loaded = "n=0; until runuser -u postgres -- psql -At -l | grep -q tow_restored; do n=$((n + 1)); [ $n -lt 900 ]; sleep 0.1; done";
         notes.lab.inside(notes.db, loaded);
         assert!(notes.says_nothing(), "its writers run");
         child

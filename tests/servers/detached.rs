@@ -17,7 +17,7 @@ fn playbook(lab: &Lab, command: &str) {
 
 /// A run that has begun its command.
 fn begun(lab: &Lab) -> Child {
-    lab.inside("srv1", "rm -f /tmp/trace");
+    lab.inside("srv1", "rm -f /tmp/trace /tmp/away");
     let run = lab.begin("deploy", &["run", "--json", "--limit", "srv1", "playbook.toml"]);
     lab.inside("srv1", "n=0; until [ -s /tmp/trace ]; do n=$((n + 1)); [ $n -lt 300 ]; sleep 0.1; done");
     run
@@ -34,12 +34,15 @@ const TRACES: &str = "cat /tmp/trace; systemctl is-active tow-job-test || :";
 fn what_a_lost_run_has_begun_ends_by_itself_and_its_result_is_heard_by_the_next() {
     let lab = Lab::enter();
     for (end, code) in [("true", 0), ("echo it was wrong; exit 7", 3)] {
-        playbook(&lab, &format!("id -un >>/tmp/trace; sleep 5; {end}"));
         // Still under way when the next one comes, or ended while nobody listened.
-        for wait in [
-            ":",
-            "n=0; while systemctl is-active -q tow-job-test; do n=$((n + 1)); [ $n -lt 300 ]; sleep 0.1; done",
+        for (takes, wait) in [
+            (20, ":"),
+            (
+                2,
+                "n=0; while systemctl is-active -q tow-job-test; do n=$((n + 1)); [ $n -lt 300 ]; sleep 0.1; done",
+            ),
         ] {
+            playbook(&lab, &format!("id -un >>/tmp/trace; sleep {takes}; {end}"));
             lab.inside("srv1", "rm -rf /var/lib/towline/jobs");
             let mut run = begun(&lab);
             run.kill().unwrap();
@@ -87,7 +90,7 @@ def prepare_metadata_for_build_wheel(folder, config_settings=None):
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     with open("/tmp/trace", "a") as file:
         file.write("built\n")
-    time.sleep(6)
+    time.sleep(20)
     with zipfile.ZipFile(os.path.join(folder, "slow-1.0-py3-none-any.whl"), "w") as wheel:
         wheel.writestr("slow.py", "")
         wheel.writestr("slow-1.0.dist-info/METADATA", ABOUT)
@@ -170,16 +173,16 @@ fn what_fails_while_the_link_is_lost_has_failed_and_is_not_tried_again() {
     let lab = Lab::enter();
     lab.write(
         "playbook.toml",
-        "[[tasks]]\ndetached = true\ncommand = 'echo begun >>/tmp/trace; sleep 2; exit 7'\n",
+        "[[tasks]]\ndetached = true\ncommand = 'echo begun >>/tmp/trace; until [ -e /tmp/away ]; do sleep 0.1; done; exit 7'\n",
     );
     let run = begun(&lab);
     // Nobody can connect until it has ended.
-    let away = "systemctl stop ssh; kill -9 $(ps -eo pid,args | sed -n 's/^ *\\([0-9]*\\) sshd[^:]*: deploy.*/\\1/p')
+    let away = "systemctl stop ssh; kill -9 $(ps -eo pid,args | sed -n 's/^ *\\([0-9]*\\) sshd[^:]*: deploy.*/\\1/p'); touch /tmp/away
         n=0; while systemctl list-units --plain --no-legend 'tow-job-*' | grep -q .; do n=$((n + 1)); [ $n -lt 300 ]; sleep 0.1; done
         systemctl start ssh";
     lab.inside("srv1", away);
     assert_eq!(run.wait_with_output().unwrap().status.code(), Some(3));
-    assert_eq!(lab.inside("srv1", "cat /tmp/trace; ls /run/towline/jobs; rm /tmp/trace"), "begun");
+    assert_eq!(lab.inside("srv1", "cat /tmp/trace; ls /run/towline/jobs; rm /tmp/trace /tmp/away"), "begun");
 }
 
 #[test]
@@ -190,7 +193,7 @@ fn a_result_that_nobody_has_heard_of_is_heard_once() {
     lab.write(
         "playbook.toml",
         &format!(
-            "[[tasks]]\nname = 'long'\ndetached = true\nas = 'nobody'\ncommand = {{ run = 'echo begun >>/tmp/trace; sleep 3; test -n \"$TOKEN\"; id -un; umask', env = {{ TOKEN = '{secret}' }} }}\n"
+            "[[tasks]]\nname = 'long'\ndetached = true\nas = 'nobody'\ncommand = {{ run = 'echo begun >>/tmp/trace; until [ -e /tmp/away ]; do sleep 0.1; done; test -n \"$TOKEN\"; id -un; umask', env = {{ TOKEN = '{secret}' }} }}\n"
         ),
     );
     let mut run = begun(&lab);
@@ -199,12 +202,12 @@ fn a_result_that_nobody_has_heard_of_is_heard_once() {
     assert!(seen.contains("drwx------ ") && !seen.contains("-rw-r") && !seen.contains(secret), "{seen}");
     run.kill().unwrap();
     run.wait().unwrap();
-    lab.inside("srv1", "n=0; while systemctl list-units --plain --no-legend 'tow-job-*' | grep -q .; do n=$((n + 1)); [ $n -lt 300 ]; sleep 0.1; done; ! grep -r canary /run/towline");
+    lab.inside("srv1", "touch /tmp/away; n=0; while systemctl list-units --plain --no-legend 'tow-job-*' | grep -q .; do n=$((n + 1)); [ $n -lt 300 ]; sleep 0.1; done; ! grep -r canary /run/towline");
     let heard = installed(&lab);
     assert!(heard.story().contains("nobody\\n0022"), "{}", heard.story());
     assert_eq!(lab.inside("srv1", "cat /tmp/trace; ls /run/towline/jobs"), "begun");
     // It was heard of: the next time is another time.
     installed(&lab);
     assert_eq!(lab.inside("srv1", "cat /tmp/trace; ls /run/towline/jobs"), "begun\nbegun");
-    lab.inside("srv1", "rm /tmp/trace");
+    lab.inside("srv1", "rm /tmp/trace /tmp/away");
 }

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::lab::text;
+use crate::lab::{Lab, text};
 
 /// Beside the labs that `tests/run` makes; each of those has one of these.
 fn number() -> String {
@@ -74,6 +74,7 @@ fn killed(mut child: Child) {
 #[test]
 #[ignore = "needs real servers: tests/run"]
 fn what_a_killed_run_leaves_is_taken_away() {
+    let _servers = Lab::enter();
     let lab = Leftover(number());
     let run = owner();
     let up = |owner: &Child| lab.done(&["up", "1", "--acme", "--owner", &owner.id().to_string()]);
@@ -93,7 +94,9 @@ fn what_a_killed_run_leaves_is_taken_away() {
     // Killed before it was up: nothing has been told to anybody.
     let run = lab.lab(&["up", "1", "--acme"]).stderr(Stdio::null()).spawn().unwrap();
     let pid = format!("/var/lib/towline-lab/{}/servers/srv1/pid", lab.0);
+    let begun = Instant::now();
     while !Path::new(&pid).exists() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "it never came up");
         thread::sleep(Duration::from_millis(5));
     }
     killed(run);

@@ -44,7 +44,7 @@ fn another_apt_is_waited_for() {
     ] {
         lab.both(&format!(
             "apt-get -y -q purge sl >/dev/null 2>&1 || true; rm -f /run/held
-             setsid apt-get {hold} >/run/holder 2>&1 </dev/null & until [ -e /run/held ]; do sleep 0.1; done"
+             setsid apt-get {hold} >/run/holder 2>&1 </dev/null & n=0; until [ -e /run/held ]; do n=$((n + 1)); [ $n -lt 600 ]; sleep 0.1; done"
         ));
         lab.converge(&format!("[[tasks]]\npackage = {task}\n"));
         assert_eq!(lab.both("dpkg-query -W -f='${db:Status-Status}' sl"), "installed");

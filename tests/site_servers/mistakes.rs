@@ -103,7 +103,7 @@ open(my $ready, '>', '/run/held'); close $ready;
 sleep 300;
 END
 rm -f /run/held; setsid perl /root/holder.pl >/dev/null 2>&1 </dev/null & echo $! >/run/holder.pid
-for n in $(seq 100); do [ -e /run/held ] && exit; sleep 0.1; done; exit 1";
+for n in $(seq 600); do [ -e /run/held ] && exit; sleep 0.1; done; exit 1";
 
 #[test]
 #[ignore = "needs real servers: tests/run"]
@@ -118,7 +118,7 @@ fn around_it() {
     served.fails_as(&["deploy"], &[snippet], "nginx accepts the site", &directive, "mend it there");
 
     let package = "  package = \"{{app.system_packages}}\"\n";
-    site.edit("playbooks/site.toml", package, &format!("{package}  timeout = \"5s\"\n"));
+    site.edit("playbooks/site.toml", package, &format!("{package}  timeout = \"20s\"\n"));
     served.inside(HOLDER);
     let held = ["/var/lib/dpkg/lock-frontend", "perl"];
     let tree = "app.system_packages=[\"tree\"]";

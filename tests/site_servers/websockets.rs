@@ -7,8 +7,8 @@ use crate::lab::{Lab, text};
 use crate::site::{Site, Wish};
 
 /// Seconds: how long nginx waits for an answer elsewhere, and how long nobody says anything here.
-const TIMEOUT: u32 = 1;
-const SILENCE: u32 = 4;
+const TIMEOUT: u32 = 3;
+const SILENCE: u32 = 9;
 
 #[test]
 #[ignore = "needs real servers: tests/run"]

@@ -103,11 +103,12 @@ fn killed_behind_any_task_the_next_deploy_does_well() {
     while strike(&lab, boundaries + 1, Signal::SIGKILL).is_some() {
         boundaries += 1;
         // The unit that switches comes to its end by itself.
-        let done = "n=0; while systemctl is-active -q tow-switch-shop; do n=$((n + 1)); [ $n -lt 100 ]; sleep 0.1; done";
+        let done = "n=0; while systemctl is-active -q tow-switch-shop; do n=$((n + 1)); [ $n -lt 600 ]; sleep 0.1; done";
         lab.inside("srv1", done);
         serving(&lab, "srv1");
         // Else the next one that is killed finds what this one has left.
-        if boundaries % 3 == 0 {
+        let is_begun = || lab.try_inside("srv1", "test -e /var/lib/towline/shop/intent").status.success();
+        if boundaries % 3 == 0 && is_begun() {
             goes_on(&lab, if boundaries % 2 == 0 { "resume" } else { "deploy" }, &[]);
         }
     }
@@ -133,8 +134,8 @@ fn ctrl_c_behind_any_task_leaves_nothing_held() {
         serves(&lab, "srv1", number);
         nth += 2;
     }
-    // Only behind the last task it may come too late.
-    assert!(codes.len() > 6 && codes[..codes.len() - 1].iter().all(|code| *code == Some(130)), "{codes:?}");
+    // Only at the end it may come too late.
+    assert!(codes.len() > 6 && codes[..codes.len() - 2].iter().all(|code| *code == Some(130)), "{codes:?}");
     recovers(&lab);
 }
 
@@ -261,6 +262,8 @@ fn a_host_that_starts_anew_serves_a_complete_release() {
     let lab = shop();
     must(0, &tow(&lab, "deploy", &ONE));
     for task in ["early", "late"] {
+        // It has to be back within a minute.
+        lab.undisturbed();
         // It goes down slowly: sshd lets in again for a while, although what was under way has been ended.
         lab.inside("srv1", "systemd-run -q --unit=slow -p RemainAfterExit=yes -p After=ssh.service -p ExecStop='/bin/sleep 4' true");
         let long = format!("{task}=300");

@@ -40,7 +40,10 @@ fn a_killed_deploy_goes_on_from_another_machine_with_its_handlers() {
     let lab = telling();
     must(0, &tow(&lab, "deploy", &[]));
     assert_eq!(lab.both("cat /srv/shop/told; ls /var/lib/towline/shop/handlers 2>/dev/null || true"), "told");
-    killed(until(&lab, &["--set", "early=300"], "units"));
+    let begun = until(&lab, &["--set", "early=300"], "units");
+    // Each has its source, and is behind it.
+    lab.both("n=0; until ps ax | grep -q '[s]leep 300'; do n=$((n + 1)); [ $n -lt 600 ]; sleep 0.1; done");
+    killed(begun);
 
     // There, nobody knows that it is dead.
     assert!(elsewhere(&lab, 5, "resume", &["--set", "early=0"]).contains("tow unlock"));

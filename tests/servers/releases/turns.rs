@@ -12,6 +12,9 @@ fn releases_take_turns_under_load_and_no_request_is_lost() {
     lab.undisturbed();
     load(&lab, "srv1");
     for number in 2..=5 {
+        // One of them takes its time: whoever comes meanwhile is answered by the one before.
+        let slow = SERVER.replace("server = Server(", "__import__('time').sleep(3)\nserver = Server(");
+        lab.write("shop/server.py", if number == 4 { &slow } else { SERVER });
         let said = must(0, &tow(&lab, "deploy", &["--limit", "srv1", "--set", PROBED]));
         assert!(said.contains(" requests meanwhile, 0 failed, p99 "), "{said}");
         serves(&lab, "srv1", number);
@@ -19,7 +22,8 @@ fn releases_take_turns_under_load_and_no_request_is_lost() {
     must(0, &tow(&lab, "rollback", &["--limit", "srv1"]));
     serves(&lab, "srv1", 4);
     let slowest = unload(&lab, "srv1");
-    assert!(slowest < 500, "{slowest} ms");
+    // A machine that is shared may stand still for a moment; a gap would be as long as the slow start.
+    assert!(slowest < 2000, "{slowest} ms");
     // Of the finished ones three stay; the newest is kept although it does not serve.
     assert_eq!(lab.inside("srv1", "ls /srv/shop/releases | cut -d- -f1 | xargs"), "3 4 5");
     assert_eq!(lab.inside("srv1", "ls -d /etc/systemd/system/shop@*.service | wc -l"), "3");

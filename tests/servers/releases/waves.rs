@@ -12,7 +12,7 @@ const SICK: &str = "srv4";
 
 #[track_caller]
 fn deploys(lab: &Lab, code: i32) -> String {
-    must(code, &tow(lab, "deploy", &["--limit", &SIX.join(":"), "--set", PROBED]))
+    must(code, &tow(lab, "deploy", &["--limit", &SIX.join(":"), "--set", PROBED, "--connect-timeout", "60"]))
 }
 
 fn all_serve(lab: &Lab, number: u32) {
