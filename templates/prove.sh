@@ -1,7 +1,7 @@
 #!/bin/sh
-# prove.sh APP RELEASE DOMAIN PATH: the release runs under its own unit's settings, but on its own socket only, and has
-# to answer 200 there. Nothing of it stays.
-app=$1 release=$2 domain=$3 path=$4
+# prove.sh APP RELEASE DOMAIN PATH STATUSES: the release runs under its own unit's settings, but on its own socket only,
+# and has to answer with one of the statuses there. Nothing of it stays.
+app=$1 release=$2 domain=$3 path=$4 good=$5
 code= real=/etc/systemd/system/$app@$release.service unit=$app-prove@$release.service at=/run/systemd/system
 clean() {
   systemctl stop "$unit" "$app-probe@$release.socket"
@@ -19,7 +19,7 @@ if systemctl start "$unit"; then
   said=$(curl --silent --show-error --max-time 60 --unix-socket "/run/$app-probe-$release.sock" --header "Host: $domain" \
     --header "X-Forwarded-Proto: https" --write-out '\n%{http_code}' "http://localhost$path" 2>&1)
   code=$(printf '%s\n' "$said" | tail -n 1)
-  [ "$code" != 200 ] || exit 0
+  case " $good" in *" $code "*) exit 0 ;; esac
 fi
 echo "the last lines of its journal:" >&2
 journalctl --sync 2>/dev/null
@@ -30,7 +30,7 @@ if [ -n "$code" ]; then
   echo >&2
   case $code in
     000) echo "$path gives no answer" >&2 ;;
-    *) echo "$path answers with $code, and has to answer 200" >&2 ;;
+    *) echo "$path answers with $code, and has to answer $(echo $good | sed "s/ /, /g")" >&2 ;;
   esac
 fi
 exit 1

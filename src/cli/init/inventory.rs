@@ -143,6 +143,7 @@ fn how_it_runs(app: &App) -> Changes {
         ("vars.app", "interface", quoted(interface)),
         ("vars.app", "gunicorn", quoted(workers)),
         ("vars.app", "health", quoted(app.health.as_ref().map_or("/", |(path, _)| path))),
+        ("vars.app", "health_status", format!("{:?}", app.healthy())),
         ("vars.app", "processes", format!("[{}]", processes.collect::<Vec<_>>().join(", "))),
         (
             "vars.app",

@@ -97,7 +97,9 @@ fn facts(app: &App) -> Vec<(&'static str, String)> {
     match &app.health {
         Some((path, place)) => facts.push(("health", format!("{path} ({place})"))),
         None if app.is_recognised() => {
-            facts.push(("health", "no path for it was found: the front page is asked".to_owned()));
+            let asked = "no path for it was found: / is asked, and any answer but an error counts (better: a /healthz \
+                         that looks at the database)";
+            facts.push(("health", asked.to_owned()));
         }
         None => {}
     }

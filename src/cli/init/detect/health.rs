@@ -1,7 +1,7 @@
 //! The path that tells whether all is well.
 
 use crate::cli::init::detect::Place;
-use crate::cli::init::detect::python::{Line, Source, strings};
+use crate::cli::init::detect::python::{Line, Source, last, strings};
 
 /// Best first: those that look at the database as well are usually called by the first names.
 const PATHS: [&str; 12] = [
@@ -19,71 +19,126 @@ const PATHS: [&str; 12] = [
     "up",
 ];
 
+/// So many files may take in one another.
+const DEEPEST: usize = 5;
+
 pub fn find(sources: &[Source]) -> Option<(String, Place)> {
     PATHS.iter().find_map(|wanted| {
+        let fits = |path: &&str| path.trim_matches('/') == *wanted;
         sources.iter().find_map(|source| {
-            let line = source.lines.iter().find_map(|line| Some((line, route(line, wanted)?)));
-            let (line, path) = line?;
-            let path = format!("{}{path}", prefix(sources, source)?);
-            Some((path, Place::new(&source.path, line.number)))
+            source.lines.iter().find_map(|line| {
+                let path = routes(line).into_iter().find(fits)?;
+                let path = format!("{}/{}", prefix(sources, source, DEEPEST)?, path.trim_start_matches('/'));
+                Some((path, Place::new(&source.path, line.number)))
+            })
         })
     })
 }
 
-/// The path of a decorator or of a list of addresses, when it is the wanted one.
-fn route(line: &Line, wanted: &str) -> Option<String> {
-    let decorator = line.code.starts_with('@');
-    let listed =
-        ["path(", "add_url_rule(", "add_api_route(", "Route("].iter().any(|call| line.code.contains(call));
-    if !(decorator || listed) || line.code.contains(".post(") {
-        return None;
-    }
-    let fits = |text: &&str| text.trim_start_matches('/').trim_end_matches('/') == wanted;
-    let text = line.strings().into_iter().find(fits)?;
-    // A list's name (`name="health"`) is no path.
-    let named = line.code.contains(&format!("name=\"{text}\"")) && line.strings().first() != Some(&text);
-    (!named).then(|| format!("/{}", text.trim_start_matches('/')))
+/// Whether something answers at `/` itself, as far as can be told.
+pub fn has_front(sources: &[Source]) -> bool {
+    let is_front = |line: &Line| routes(line).iter().any(|path| ["", "/", "^$"].contains(path));
+    let fronts = sources.iter().filter(|source| source.lines.iter().any(is_front));
+    fronts.into_iter().any(|source| prefix(sources, source, DEEPEST).is_none_or(|prefix| prefix.is_empty()))
 }
 
-/// What is put before the paths of a file: its own blueprint's, or that of whoever takes it in. `None` when unknown.
-fn prefix(sources: &[Source], own: &Source) -> Option<String> {
-    let mut inside = own
+/// What is got: the paths of a decorator, or of a list of addresses.
+fn routes(line: &Line) -> Vec<&str> {
+    let calls: &[&str] = if line.code.starts_with('@') {
+        &[".route(", ".get(", ".api_route("]
+    } else {
+        &["path(", "re_path(", "url(", "add_url_rule(", "add_api_route(", "Route("]
+    };
+    let listed = calls.iter().flat_map(|call| line.code.match_indices(call).map(|(at, _)| at + call.len()));
+    listed.filter_map(|at| literal_at(&line.code, at)).collect()
+}
+
+/// The text in quotes that begins here; an f-string is none.
+fn literal_at(code: &str, at: usize) -> Option<&str> {
+    let rest = code.get(at..)?;
+    let raw = rest.trim_start().strip_prefix(['r', 'R']).unwrap_or(rest.trim_start());
+    let begins = at + rest.len() - raw.trim_start().len();
+    strings(code).into_iter().find(|(place, _)| *place == begins).map(|(_, text)| text)
+}
+
+/// What is put before the paths of a file: its own blueprint's, and that of whoever takes it in. `None` when unknown.
+fn prefix(sources: &[Source], own: &Source, depth: usize) -> Option<String> {
+    let made = own
         .lines
         .iter()
-        .filter(|line| ["Blueprint(", "APIRouter("].iter().any(|made| line.code.contains(made)));
-    let mut before = inside.find_map(prefix_of).unwrap_or_default();
-    let stem = own.module.rsplit('.').next().unwrap_or(&own.module);
-    let django = format!("{}\"", own.module);
-    for line in sources.iter().filter(|source| source.path != own.path).flat_map(|source| &source.lines) {
-        let takes_in = ["register_blueprint(", "include_router("].iter().any(|call| line.code.contains(call))
-            && line.has_word(stem);
-        if takes_in && let Some(outer) = prefix_of(line) {
-            before = format!("{outer}{before}");
-        }
-        let included = line.code.contains("include(") && line.code.replace('\'', "\"").contains(&django);
-        if included {
-            let outer =
-                strings(&line.code.replace('\'', "\"")).first().map(|(_, text)| (*text).to_owned())?;
-            let plain = outer.trim_matches('/');
-            if plain.contains(['<', '^', '(']) {
-                return None;
-            }
-            before = if plain.is_empty() { before } else { format!("/{plain}{before}") };
-        }
-    }
-    Some(before)
+        .find(|line| ["Blueprint(", "APIRouter("].iter().any(|made| line.code.contains(made)));
+    let inner = made.map_or(Some(String::new()), |line| prefix_of(line, sources))?;
+    let taken = sources
+        .iter()
+        .filter(|source| source.path != own.path)
+        .find_map(|source| Some((source, source.lines.iter().find(|line| takes_in(line, own, sources))?)));
+    let Some((by, line)) = taken else { return Some(inner) };
+    let given = if line.code.contains("include(") { included(line, own)? } else { prefix_of(line, sources)? };
+    let outer = if depth == 0 { None } else { prefix(sources, by, depth - 1) }?;
+    Some(format!("{outer}{given}{inner}"))
 }
 
-/// `/api` of `url_prefix="/api"`.
-fn prefix_of(line: &Line) -> Option<String> {
-    let at = line.code.find("prefix=")? + "prefix=".len();
-    let (place, text) = strings(&line.code).into_iter().find(|(place, _)| *place >= at)?;
-    (place == at).then(|| format!("/{}", text.trim_matches('/'))).filter(|prefix| prefix != "/")
+fn takes_in(line: &Line, own: &Source, sources: &[Source]) -> bool {
+    if line.code.contains("include(") {
+        return line.code.replace('\'', "\"").contains(&format!("\"{}\"", own.module));
+    }
+    let stem = own.module.rsplit('.').next().unwrap_or(&own.module);
+    let takes = ["register_blueprint(", "include_router("].iter().any(|call| line.code.contains(call));
+    takes
+        && (line.has_word(stem) || routers(own).any(|name| line.has_word(name) && is_its_own(name, sources)))
+}
+
+/// `api` of `api = APIRouter()`.
+fn routers(source: &Source) -> impl Iterator<Item = &str> {
+    let made = source.lines.iter().filter_map(Line::assigned);
+    made.filter(|(_, value)| ["Blueprint(", "APIRouter("].iter().any(|made| value.contains(made)))
+        .map(|(name, _)| name)
+}
+
+/// Many files call theirs `router`.
+fn is_its_own(name: &str, sources: &[Source]) -> bool {
+    sources.iter().filter(|source| routers(source).any(|other| other == name)).count() == 1
+}
+
+/// `/ops` of `path("ops/", include("ops.urls"))`, of a list of them that of this module.
+fn included(line: &Line, own: &Source) -> Option<String> {
+    let code = line.code.replace('\'', "\"");
+    let texts = strings(&code);
+    let at = texts.iter().position(|(_, text)| *text == own.module)?;
+    let before = &code[..texts.get(at)?.0];
+    let call = ["re_path(", "path(", "url("]
+        .iter()
+        .filter_map(|call| Some(before.rfind(call)? + call.len()))
+        .max()?;
+    let plain = literal_at(&code, call)?.trim_start_matches('^').trim_matches('/').to_owned();
+    let is_plain = !plain.contains(['<', '^', '(', '$', '\\']);
+    is_plain.then(|| if plain.is_empty() { plain } else { format!("/{plain}") })
+}
+
+/// `/api` of `url_prefix="/api"`, or of a constant that is written down somewhere; `None` when unknown.
+fn prefix_of(line: &Line, sources: &[Source]) -> Option<String> {
+    let Some(at) = line.code.find("prefix=").map(|at| at + "prefix=".len()) else {
+        return Some(String::new());
+    };
+    let text = literal_at(&line.code, at).or_else(|| constant(&line.code[at..], sources))?;
+    let path = text.trim_matches('/');
+    Some(if path.is_empty() { String::new() } else { format!("/{path}") })
+}
+
+/// The only text that is ever assigned to the name that stands here: of `settings.API_PREFIX` or `API_PREFIX`.
+fn constant<'a>(code: &str, sources: &'a [Source]) -> Option<&'a str> {
+    let dotted = code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).next()?;
+    let name = last(dotted);
+    let assigned = sources.iter().flat_map(|source| &source.lines).filter_map(Line::assigned);
+    let mut values = assigned.filter(|(found, _)| *found == name).map(|(_, value)| value);
+    let value = values.next().filter(|_| !name.is_empty())?;
+    let text = literal_at(value, 0)?;
+    (values.next().is_none() && value.len() == text.len() + 2).then_some(text)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::find;
+    use super::{find, has_front};
     use crate::cli::init::tree::Tree;
 
     fn health(files: &[(&str, &str)]) -> Option<String> {
@@ -113,5 +168,47 @@ mod tests {
             Some("/ops/healthz")
         );
         assert_eq!(health(&[("a.py", "@app.post('/health')\nx = 'health'\n")]), None);
+    }
+
+    #[test]
+    fn a_name_is_no_path_and_only_what_is_got_counts() {
+        let list = "urlpatterns = [\n  path('', views.index, name='index'),\n  path('health', views.h, name='health'),\n]\n";
+        assert_eq!(health(&[("shop/urls.py", list)]).as_deref(), Some("/health"));
+        let named = "urlpatterns = [path('', views.index, name='status'), path(f'{x}ping', views.p)]\n";
+        assert_eq!(health(&[("shop/urls.py", named)]), None);
+        assert_eq!(health(&[("admin.py", "@admin.display(description='status')\ndef f(): pass\n")]), None);
+    }
+
+    #[test]
+    fn whoever_takes_it_in_may_be_taken_in_and_a_constant_is_looked_up() {
+        let files = [
+            ("app/core/config.py", "class Settings(BaseSettings):\n    API_V1_STR: str = '/api/v1'\n"),
+            ("app/main.py", "app.include_router(api_router, prefix=settings.API_V1_STR)\n"),
+            ("app/api/main.py", "api_router = APIRouter()\napi_router.include_router(utils.router)\n"),
+            (
+                "app/api/routes/utils.py",
+                "router = APIRouter(prefix='/utils')\n@router.get('/health-check/')\n",
+            ),
+        ];
+        assert_eq!(health(&files).as_deref(), Some("/api/v1/utils/health-check/"));
+        // Where nobody has written down what stands before it, it is not known.
+        assert_eq!(health(&files[1..]), None);
+        let list = "urlpatterns = [path('a/', include('a.urls')), path('ops/', include('ops.urls'))]\n";
+        let ops = ("ops/urls.py", "urlpatterns = [path('healthz', views.h)]\n");
+        assert_eq!(health(&[("config/urls.py", list), ops]).as_deref(), Some("/ops/healthz"));
+    }
+
+    #[test]
+    fn the_front_page() {
+        let front = |text: &str| {
+            let mut tree = Tree::default();
+            tree.add("a.py", text.to_owned());
+            has_front(&tree.sources(""))
+        };
+        assert!(front("@app.route('/')\ndef index(): pass\n"));
+        assert!(front("urlpatterns = [path('', views.index, name='index')]\n"));
+        assert!(front("urlpatterns = [re_path(r'^$', views.index)]\n"));
+        assert!(!front("bp = Blueprint('x', __name__, url_prefix='/api')\n@bp.get('/')\n"));
+        assert!(!front("@app.get('/posts')\n"));
     }
 }

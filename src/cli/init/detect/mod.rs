@@ -129,6 +129,8 @@ pub struct App {
     pub migrations: Migrations,
     pub statics: Option<Statics>,
     pub health: Option<(String, Place)>,
+    /// Whether something answers at `/`.
+    pub has_front: bool,
     pub processes: Vec<Process>,
     pub environment: Vec<Variable>,
     /// Whether gunicorn's own settings file says how many workers there are.
@@ -142,6 +144,17 @@ impl App {
     /// Whether there is anything at all that tells of an application.
     pub fn is_recognised(&self) -> bool {
         self.framework != Framework::Other || self.entry.as_ref().is_some_and(|entry| entry.place.is_some())
+    }
+
+    /// What the path of health may answer. Where none is known, whatever comes from the application itself will do: it may
+    /// send visitors to a login, and an API may have no front page.
+    pub fn healthy(&self) -> Vec<u16> {
+        let mut statuses = vec![200];
+        if self.health.is_none() {
+            statuses.extend([301, 302, 303, 307, 308, 401, 403]);
+            statuses.extend(Some(404).filter(|_| !self.has_front));
+        }
+        statuses
     }
 
     pub fn is_asgi(&self) -> bool {
@@ -177,6 +190,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         migrations,
         statics,
         health: health::find(&sources),
+        has_front: health::has_front(&sources),
         processes: procfile.processes,
         environment: environment::find(tree, &sources),
         gunicorn_settings: says_workers(tree),

@@ -39,8 +39,18 @@ fn of_django(settings: &[&Source], root: &str, traps: &mut Vec<Trap>) -> Option<
             Some((line, Place::new(&source.path, line.number)))
         })
     };
-    let url =
-        setting("STATIC_URL").and_then(|(line, _)| line.strings().last().map(|text| (*text).to_owned()));
+    let url = setting("STATIC_URL").and_then(|(line, place)| {
+        let url = (*line.strings().last()?).to_owned();
+        if url.contains(['{', '}', '%']) {
+            traps.push(Trap {
+                place: Some(place),
+                what: "STATIC_URL is put together when the application starts".to_owned(),
+                then: "inventory.toml takes it for /static/: correct `app.static` where it is not".to_owned(),
+            });
+            return None;
+        }
+        Some(url)
+    });
     let url = url.unwrap_or_else(|| "/static/".to_owned());
     let Some((line, place)) = setting("STATIC_ROOT") else {
         if let Some(source) = settings.first() {
