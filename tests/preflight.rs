@@ -93,6 +93,16 @@ fn mistakes_in_the_files_come_first() {
 }
 
 #[test]
+fn the_files_alone_need_neither_a_host_nor_a_secret() {
+    let folder = folder();
+    let output = tow(&folder, &["check", "--offline"], None);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("nothing was connected to"), "{}", text(&output.stderr));
+    let output = tow(&folder, &["check", "--offline", "--set", "nmae=x"], None);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+#[test]
 fn this_machine_is_looked_at_too() {
     let folder = folder();
     std::fs::write(folder.path().join("inventory.toml"), "[hosts.here]\nconnection = \"local\"\n").unwrap();

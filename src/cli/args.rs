@@ -155,6 +155,9 @@ pub struct Check {
     /// Warnings fail too
     #[arg(long)]
     pub strict: bool,
+    /// Only reads and checks the files: no host is connected to, and no secret is needed
+    #[arg(long, conflicts_with = "strict")]
+    pub offline: bool,
     #[command(flatten)]
     pub connection: Connection,
     #[command(flatten)]
