@@ -101,6 +101,19 @@ pub fn join(folder: &str, name: &str) -> String {
     }
 }
 
+/// `../base.txt` and `./db` as seen from a folder.
+pub fn resolve(folder: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    parts.join("/")
+}
+
 fn is_python(path: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, ending)| ending == "py")
 }
@@ -126,7 +139,7 @@ fn module(path: &str, root: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Tree;
+    use super::{Tree, resolve};
 
     fn tree(files: &[(&str, &str)]) -> Tree {
         let mut tree = Tree::default();
@@ -144,6 +157,13 @@ mod tests {
         assert_eq!(modules, ["shop", "shop.wsgi"]);
         assert!(tree.has_folder("src") && tree.has_folder("src/shop"));
         assert_eq!(tree.below("src").text("shop/wsgi.py"), Some(""));
+    }
+
+    #[test]
+    fn paths_are_seen_from_a_folder() {
+        assert_eq!(resolve("requirements", "../base.txt"), "base.txt");
+        assert_eq!(resolve("requirements", "base.txt"), "requirements/base.txt");
+        assert_eq!(resolve("", "./app/./db/"), "app/db");
     }
 
     #[test]
