@@ -4,6 +4,7 @@ mod database;
 mod environment;
 mod framework;
 mod health;
+mod migrations;
 mod packages;
 mod procfile;
 pub mod python;
@@ -16,8 +17,9 @@ use std::fmt;
 use crate::cli::init::detect::python::Source;
 use crate::cli::init::tree::Tree;
 
-pub use database::{Database, Migrations};
+pub use database::Database;
 pub use environment::Variable;
+pub use migrations::Migrations;
 pub use packages::{Dependencies, Installer, is_list, project_name};
 pub use procfile::Process;
 pub use statics::Statics;
@@ -165,7 +167,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     );
     let database = database::find(&sources, &dependencies, found.framework);
     let named = found.entry.as_ref().map(|entry| entry.name.as_str());
-    let migrations = database::migrations(tree, &root, found.framework, named, &dependencies, &mut traps);
+    let migrations = migrations::find(tree, &root, found.framework, named, &dependencies, &mut traps);
     let migrations = migrations.or_release(&procfile, &mut traps);
     let statics =
         statics::find(tree, &sources, found.framework, &root, found.settings.as_deref(), &mut traps);
