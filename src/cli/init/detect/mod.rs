@@ -156,7 +156,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     let root = framework::import_root(tree);
     let sources = tree.sources(&root);
     let mut traps = vec![];
-    let procfile = procfile::read(tree);
+    let procfile = procfile::read(tree, &mut traps);
     let dependencies = packages::find(tree, &mut traps);
     let found = framework::find(
         &framework::Look { tree, sources: &sources, root: &root },
