@@ -20,7 +20,7 @@ use crate::cli::init::tree::Tree;
 pub use database::Database;
 pub use environment::Variable;
 pub use migrations::Migrations;
-pub use packages::{Dependencies, Installer, is_list, project_name};
+pub use packages::{Dependencies, Installer, has_only_members, is_list, is_workspace, project_name};
 pub use procfile::Process;
 pub use statics::Statics;
 
@@ -122,6 +122,8 @@ impl Trap {
 pub struct App {
     pub framework: Framework,
     pub entry: Option<Entry>,
+    /// What it could be, where it is not known.
+    pub guesses: Vec<String>,
     /// The folder that modules are imported from, where it is not the application's own: `src`.
     pub import_root: String,
     /// Django's settings in production.
@@ -174,6 +176,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     let mut app = App {
         framework: found.framework,
         entry: found.entry,
+        guesses: found.guesses,
         settings: found.settings,
         database,
         migrations,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cli::init::detect::Trap;
 use crate::cli::init::detect::python::strings;
 use crate::cli::init::tree::{Tree, file_name};
+use crate::words::plural;
 
 mod lists;
 mod lock;
@@ -58,6 +59,14 @@ impl Dependencies {
 pub fn find(tree: &Tree, traps: &mut Vec<Trap>) -> Dependencies {
     if let Some(lock) = tree.text("uv.lock") {
         let locked = lock::read(lock, tree.text("pyproject.toml").unwrap_or_default());
+        if let Some((group, names)) = locked.left_out {
+            traps.push(Trap::at(
+                "uv.lock",
+                0,
+                format!("its group `{group}` is not installed: {}", plural::list(&names, "and")),
+                format!("`default-groups = [\"dev\", \"{group}\"]` below [tool.uv] in pyproject.toml has it installed on servers; then `tow init` again"),
+            ));
+        }
         return Dependencies {
             installer: Installer::Uv,
             list: "uv.lock".into(),
@@ -77,6 +86,14 @@ fn from_project(tree: &Tree, traps: &mut Vec<Trap>) -> Dependencies {
                 0,
                 "its lock file is not read by pip: versions may differ from yours",
                 "`poetry export -f requirements.txt -o requirements.txt` writes a list that pins them; then `tow init` again",
+            ));
+        }
+        if let Some(lock) = tree.lock_above() {
+            traps.push(Trap::at(
+                "pyproject.toml",
+                0,
+                format!("what the workspace has locked is in {lock}, and only this folder travels to the server: versions may differ from yours"),
+                "`uv export --no-dev --no-hashes --no-emit-workspace -o requirements.txt` in this folder writes a list that pins them; then `tow init` again",
             ));
         }
         let names = versions.keys().cloned().collect();
@@ -137,9 +154,24 @@ fn declared(text: &str) -> Option<BTreeMap<String, String>> {
     Some(listed.chain(of_poetry).collect())
 }
 
+/// Whether the folder is the root of a workspace of uv.
+pub fn is_workspace(tree: &Tree) -> bool {
+    project(tree)
+        .is_some_and(|table| table.get("tool").and_then(|tool| tool.get("uv")?.get("workspace")).is_some())
+}
+
+/// Whether it is no project itself: `uv sync` installs no application there.
+pub fn has_only_members(tree: &Tree) -> bool {
+    is_workspace(tree) && project(tree).is_some_and(|table| !table.contains_key("project"))
+}
+
+fn project(tree: &Tree) -> Option<toml::Table> {
+    tree.text("pyproject.toml")?.parse().ok()
+}
+
 /// What `[project]` calls the application.
 pub fn project_name(tree: &Tree) -> Option<String> {
-    let table: toml::Table = tree.text("pyproject.toml")?.parse().ok()?;
+    let table = project(tree)?;
     let of = |table: Option<&toml::Value>| Some(table?.get("name")?.as_str()?.to_owned());
     of(table.get("project")).or_else(|| of(table.get("tool").and_then(|tool| tool.get("poetry"))))
 }

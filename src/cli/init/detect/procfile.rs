@@ -52,14 +52,15 @@ pub fn read(tree: &Tree, traps: &mut Vec<Trap>) -> Procfile {
 impl Procfile {
     /// What `web` tells, also of the other lines.
     fn served(&mut self, web: Web, command: &str, place: &Place, traps: &mut Vec<Trap>) {
-        let trap = |what: String, then: &str| Trap { place: Some(place.clone()), what, then: then.to_owned() };
+        let trap =
+            |what: String, then: &str| Trap { place: Some(place.clone()), what, then: then.to_owned() };
         // A release is of servers only.
         if !web.serves && self.release.is_none() && !self.processes.is_empty() {
             let names: Vec<&str> = self.processes.iter().map(|process| process.name.as_str()).collect();
             traps.push(trap(
                 format!(
-                    "`{command}` is no server for production that is known, so the Procfile seems to be for development: \
-                     of it {} is not run",
+                    "`{command}` is no server for production that is known, so the Procfile seems to be for development; \
+                     not run: {}",
                     list(&names, "and")
                 ),
                 "what has to run beside the web on a server belongs into `processes` in inventory.toml",
@@ -84,15 +85,16 @@ impl Procfile {
 
     /// Nobody would lead visitors to a second one.
     fn one_server(&mut self, traps: &mut Vec<Trap>) {
-        let (servers, others) =
-            std::mem::take(&mut self.processes).into_iter().partition(|process| web::read(&process.command).serves);
+        let (servers, others) = std::mem::take(&mut self.processes)
+            .into_iter()
+            .partition(|process| web::read(&process.command).serves);
         self.processes = others;
         let servers: Vec<Process> = servers;
         let names: Vec<&str> = servers.iter().map(|process| process.name.as_str()).collect();
         if let Some(first) = servers.first() {
             traps.push(Trap {
                 place: Some(first.place.clone()),
-                what: format!("beside the web there is another server, which no visitor would come to: {} is not run", list(&names, "and")),
+                what: format!("beside the web there is another server, to which no visitor would come; not run: {}", list(&names, "and")),
                 then: "the web has to answer what that answers, or it is an application with an inventory of its own".to_owned(),
             });
         }
@@ -130,7 +132,7 @@ mod tests {
     #[test]
     fn one_for_development_gives_no_processes() {
         let (found, said) = of("web: make run\nscss: make watch-scss\n");
-        assert!(found.processes.is_empty() && said[0].contains("of it scss is not run"), "{said:?}");
+        assert!(found.processes.is_empty() && said[0].contains("not run: scss"), "{said:?}");
         let (found, said) = of("web: bin/start\nworker: celery -A shop worker\nrelease: bin/release\n");
         assert_eq!((found.processes.len(), said.len()), (1, 0));
         assert_eq!(of("worker: python bot.py\n").0.processes.len(), 1);
@@ -138,9 +140,15 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_said() {
-        let (found, said) = of("web: flask translate compile; ddtrace-run gunicorn a:b\nweb-api: gunicorn a:b\nworker: rq worker\n");
+        let (found, said) = of(
+            "web: flask translate compile; ddtrace-run gunicorn a:b\nweb-api: gunicorn a:b\nworker: rq worker\n",
+        );
         assert_eq!(found.processes.len(), 1);
         assert_eq!(said.len(), 3, "{said:?}");
-        assert!(said[0].contains("`flask translate compile`") && said[1].contains("`ddtrace-run`") && said[2].contains("web-api"));
+        assert!(
+            said[0].contains("`flask translate compile`")
+                && said[1].contains("`ddtrace-run`")
+                && said[2].contains("web-api")
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::init::tree::{Tree, file_name, parent, resolve};
 use crate::words::plural;
 
 /// In order of preference; `{}` is below `requirements/` or with `requirements-` and `requirements_` before it.
-const FOR_PRODUCTION: [&str; 3] = ["production", "prod", "deploy"];
+pub const FOR_PRODUCTION: [&str; 3] = ["production", "prod", "deploy"];
 const FOR_POSTGRES: [&str; 4] = ["postgres", "postgresql", "pg", "psycopg"];
 const OTHERS: [&str; 4] =
     [TOP, "requirements/base.txt", "requirements/requirements.txt", "requirements/main.txt"];

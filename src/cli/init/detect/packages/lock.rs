@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
+use crate::cli::init::detect::packages::lists::FOR_PRODUCTION;
 use crate::cli::init::detect::packages::{name, strings};
 
 #[derive(Default)]
 pub struct Locked {
     pub names: BTreeSet<String>,
     pub versions: BTreeMap<String, String>,
+    /// A group that is made for servers and not installed, with what it names.
+    pub left_out: Option<(String, Vec<String>)>,
 }
 
 /// `groups` are those that pyproject.toml says are always installed.
@@ -29,6 +32,13 @@ pub fn read(lock: &str, project: &str) -> Locked {
     for (group, listed) in groups.into_iter().flatten() {
         if group != "dev" && wanted(group) {
             walk.all(listed);
+        } else if FOR_PRODUCTION.contains(&group.as_str()) {
+            let names = listed
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|item| Some(text(item.as_table()?, "name")));
+            walk.found.left_out = Some((group.clone(), names.map(str::to_owned).collect()));
         }
     }
     walk.found
@@ -115,6 +125,7 @@ dependencies = [{ name = "django" }, { name = "celery", extra = ["redis"] }]
 mysql = [{ name = "mysqlclient" }]
 [package.dev-dependencies]
 dev = [{ name = "psycopg" }]
+prod = [{ name = "redis" }]
 server = [{ name = "gunicorn" }]
 [[package]]
 name = "django"
@@ -143,7 +154,9 @@ name = "mysqlclient"
     #[test]
     fn groups_and_extras_are_not_installed() {
         assert_eq!(names(""), ["asgiref", "celery", "django", "redis", "shop"]);
-        assert_eq!(read(LOCK, "").versions["django"], "6.0.7");
+        let found = read(LOCK, "");
+        assert_eq!(found.versions["django"], "6.0.7");
+        assert_eq!(found.left_out, Some(("prod".to_owned(), vec!["redis".to_owned()])));
     }
 
     #[test]

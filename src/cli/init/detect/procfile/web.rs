@@ -31,10 +31,13 @@ pub fn read(command: &str) -> Web {
     let Some(at) = parts.iter().position(|part| server(part).is_some()) else { return Web::default() };
     let words: Vec<&str> = parts[at].split_whitespace().collect();
     let place = server(parts[at]).unwrap_or_default();
-    let wrapper = words[..place].iter().filter(|word| !RUNNERS.contains(&file_name(word)) && !word.contains('='));
+    let wrapper =
+        words[..place].iter().filter(|word| !RUNNERS.contains(&file_name(word)) && !word.contains('='));
     let before = parts[..at].iter().filter(|part| {
         let first = part.split_whitespace().next().unwrap_or_default();
-        !COVERED.iter().any(|known| part.contains(known)) && !OF_THE_SHELL.contains(&first) && !first.contains('=')
+        !COVERED.iter().any(|known| part.contains(known))
+            && !OF_THE_SHELL.contains(&first)
+            && !first.contains('=')
     });
     Web {
         entry: SERVERS.contains(&file_name(words[place])).then(|| entry(&words[place + 1..])).flatten(),
@@ -88,9 +91,13 @@ mod tests {
         assert_eq!(entry("gunicorn \"shop:create_app()\"").as_deref(), Some("shop:create_app()"));
         assert_eq!(entry("gunicorn app").as_deref(), Some("app:application"));
         assert_eq!(entry("gunicorn -b 0.0.0.0:$PORT app:app").as_deref(), Some("app:app"));
-        assert_eq!(entry("gunicorn --config gunicorn.conf.py shop.wsgi").as_deref(), Some("shop.wsgi:application"));
+        assert_eq!(
+            entry("gunicorn --config gunicorn.conf.py shop.wsgi").as_deref(),
+            Some("shop.wsgi:application")
+        );
         assert_eq!(entry("python bot.py"), None);
-        let wrapped = read("ddtrace-run python -m gunicorn.app.wsgiapp -c prod.conf.py shop.wsgi:application");
+        let wrapped =
+            read("ddtrace-run python -m gunicorn.app.wsgiapp -c prod.conf.py shop.wsgi:application");
         assert_eq!(wrapped.entry.as_deref(), Some("shop.wsgi:application"));
         assert_eq!(wrapped.wrapper, "ddtrace-run");
         assert_eq!(read("A=1 poetry run venv/bin/gunicorn a:b").wrapper, "");
@@ -99,7 +106,10 @@ mod tests {
     #[test]
     fn what_is_before_it() {
         let web = read("flask db upgrade; flask translate compile; gunicorn shop:app");
-        assert_eq!((web.before, web.entry.as_deref()), (vec!["flask translate compile".to_owned()], Some("shop:app")));
+        assert_eq!(
+            (web.before, web.entry.as_deref()),
+            (vec!["flask translate compile".to_owned()], Some("shop:app"))
+        );
         assert!(read("cd src && python manage.py migrate && gunicorn shop.wsgi").before.is_empty());
     }
 
@@ -108,6 +118,8 @@ mod tests {
         for dev in ["make run", "flask run", "python manage.py runserver", "uvicorn a:b --reload", "", ";;"] {
             assert!(!read(dev).serves, "{dev}");
         }
-        assert!(read("uwsgi ./etc/uwsgi.ini").serves && read("newrelic-admin run-program gunicorn a:b").serves);
+        assert!(
+            read("uwsgi ./etc/uwsgi.ini").serves && read("newrelic-admin run-program gunicorn a:b").serves
+        );
     }
 }
