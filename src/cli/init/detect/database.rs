@@ -2,7 +2,7 @@
 
 use crate::cli::init::detect::Framework;
 use crate::cli::init::detect::packages::Dependencies;
-use crate::cli::init::detect::python::Source;
+use crate::cli::init::detect::python::{Line, Source};
 
 /// What a list of dependencies has to have for an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ const DRIVERS: [&[&str]; 4] = [
 ];
 
 /// What tells of PostgreSQL.
+#[derive(Default)]
 struct Signs {
     /// Drivers that are installed: `psycopg2`, `psycopg`, `pg8000`, `asyncpg`.
     drivers: Vec<&'static str>,
@@ -55,6 +56,38 @@ struct Signs {
     old: bool,
     /// The driver that the application itself puts into the address.
     written: Option<&'static str>,
+    /// The scheme of an address that it falls back to: `postgresql+asyncpg`.
+    default: Option<&'static str>,
+}
+
+/// Schemes, and the package that each needs.
+const SCHEMES: [(&str, &str); 4] = [
+    ("postgresql+psycopg2", "psycopg2-binary"),
+    ("postgresql+asyncpg", "asyncpg"),
+    ("postgresql+pg8000", "pg8000"),
+    ("postgresql+psycopg", "psycopg[binary]"),
+];
+
+/// What the application itself has of addresses. A whole one (`postgresql+asyncpg://me@localhost/shop`) is what is used
+/// where none is given; a part of one (`url.replace(…, "postgresql+asyncpg://")`) is put into what is given.
+fn written(sources: &[Source]) -> Signs {
+    let lines =
+        sources.iter().flat_map(|source| &source.lines).filter(|line| line.code.contains("postgresql+"));
+    let texts: Vec<&str> =
+        lines.clone().flat_map(Line::strings).filter(|text| text.contains("postgresql+")).collect();
+    let whole = |text: &&str| {
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        scheme.starts_with("postgresql+") && !rest.is_empty() && !rest.contains(['{', '%'])
+    };
+    let (defaults, parts): (Vec<&str>, Vec<&str>) = texts.into_iter().partition(whole);
+    let of = |texts: &[&str]| {
+        SCHEMES.iter().find(|(scheme, _)| texts.iter().any(|text| text.contains(scheme))).copied()
+    };
+    Signs {
+        written: (!parts.is_empty()).then(|| of(&parts).map_or("", |(_, package)| package)),
+        default: of(&defaults).map(|(scheme, _)| scheme),
+        ..Signs::default()
+    }
 }
 
 pub fn find(sources: &[Source], dependencies: &Dependencies, framework: Framework) -> Database {
@@ -63,8 +96,6 @@ pub fn find(sources: &[Source], dependencies: &Dependencies, framework: Framewor
     let mentions =
         |text: &str| sources.iter().flat_map(|source| &source.lines).any(|line| line.code.contains(text));
     let in_async = ["create_async_engine(", "async_engine_from_config(", "AsyncEngine(", "sqlite+aiosqlite"];
-    let written =
-        [("postgresql+psycopg2", "psycopg2-binary"), ("postgresql+asyncpg", "asyncpg"), ("postgresql+", "")];
     let drivers = DRIVERS.iter().filter(|names| any(names)).map(|names| names[0]).collect::<Vec<_>>();
     // Without another driver, nothing but asyncpg can be meant.
     let only_asyncpg = drivers == ["asyncpg"];
@@ -79,7 +110,7 @@ pub fn find(sources: &[Source], dependencies: &Dependencies, framework: Framewor
                     || dependencies.has_before("sqlmodel", &[0, 0, 12])
             }
         },
-        written: written.into_iter().find(|(text, _)| mentions(text)).map(|(_, driver)| driver),
+        ..written(sources)
     };
     let in_async = signs.asynchronous && signs.alchemy;
     Database {
@@ -106,11 +137,11 @@ impl Signs {
             _ if framework == Framework::Django => self.has("psycopg2") || self.has("psycopg") && !self.old,
             _ => !self.drivers.is_empty(),
         };
-        let lacks = match (scheme, self.written.filter(|driver| !driver.is_empty())) {
-            ("postgresql+asyncpg", _) => "asyncpg",
-            (_, Some(driver)) => driver,
-            _ if self.old => "psycopg2-binary",
-            _ => "psycopg[binary]",
+        let of_scheme = SCHEMES.iter().find(|(known, _)| *known == scheme).map(|(_, package)| *package);
+        let lacks = match of_scheme.or(self.written.filter(|driver| !driver.is_empty())) {
+            Some(driver) => driver,
+            None if self.old => "psycopg2-binary",
+            None => "psycopg[binary]",
         };
         Driver { scheme, lacks: (!there).then_some(lacks) }
     }
@@ -118,6 +149,7 @@ impl Signs {
     fn scheme(&self) -> &'static str {
         match () {
             () if !self.alchemy || self.written.is_some() => "postgresql",
+            () if self.default.is_some() => self.default.unwrap_or_default(),
             () if self.asynchronous && (self.has("asyncpg") || self.old) => "postgresql+asyncpg",
             // From SQLAlchemy 2.1 on, an address without a driver means psycopg 3.
             () if !self.asynchronous && self.has("psycopg2") => "postgresql+psycopg2",
@@ -154,6 +186,16 @@ mod tests {
             ("postgresql+asyncpg", None)
         );
         assert_eq!(of("sqlalchemy\nasyncpg\npsycopg2\n", ""), ("postgresql+psycopg2", None));
+    }
+
+    #[test]
+    fn what_the_application_says_itself() {
+        let code = "url = os.getenv(\"DATABASE_URL\", \"postgresql+asyncpg://me@localhost/shop\")\n";
+        assert_eq!(of("sqlalchemy\n", code), ("postgresql+asyncpg", Some("asyncpg")));
+        let code = "url = os.getenv(\"DATABASE_URL\").replace(\"postgresql\", \"postgresql+asyncpg\")\n";
+        assert_eq!(of("sqlalchemy\n", code), ("postgresql", Some("asyncpg")));
+        let code = "url = f\"postgresql+psycopg2://{user}@{host}/{name}\"\n";
+        assert_eq!(of("sqlalchemy\n", code), ("postgresql", Some("psycopg2-binary")));
     }
 
     #[test]

@@ -67,6 +67,14 @@ pub fn find(
     if let Some(wanted) = wanted {
         known.wanted(look, dependencies, wanted, &mut found, traps);
     }
+    if found.framework == Framework::Other && found.entry.is_some() && dependencies.has("django") {
+        traps.push(Trap::of_all(
+            "Django is installed, and there is no manage.py that runs its commands: nothing is known of its settings, \
+             migrations and static files",
+            "run `tow init` in the folder of manage.py; else write `migrate`, `collectstatic`, `static` and \
+             DJANGO_SETTINGS_MODULE into inventory.toml",
+        ));
+    }
     found
 }
 
@@ -255,6 +263,13 @@ mod tests {
         );
         assert_eq!(of(&[MANAGE, named, BASE], None).settings.as_deref(), Some("shop.live"));
         assert_ne!(of(&[MANAGE, ("app.py", "app = Flask(__name__)\n")], None).framework, Framework::Django);
+    }
+
+    #[test]
+    fn django_without_manage_py_is_said() {
+        let app = of(&[("requirements.txt", "django\n"), WSGI], None);
+        assert_eq!(app.entry.unwrap().name, "shop.wsgi:application");
+        assert!(app.traps.iter().any(|trap| trap.what.contains("no manage.py")));
     }
 
     #[test]

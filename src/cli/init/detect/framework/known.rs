@@ -106,7 +106,7 @@ impl Known {
                 (found.framework, interface) = (framework, of_framework);
             }
         }
-        if found.framework == Framework::Other {
+        if found.framework == Framework::Other && !dependencies.has("django") {
             traps.push(Trap::of_all(
                 format!("the framework of {wanted} was not recognised, so nothing is known of its migrations and static files"),
                 "in inventory.toml, write `migrate`, `collectstatic` and `static` where it has them",
