@@ -57,6 +57,14 @@ impl Dependencies {
 }
 
 pub fn find(tree: &Tree, traps: &mut Vec<Trap>) -> Dependencies {
+    if has_only_members(tree) {
+        traps.push(Trap::at(
+            "pyproject.toml",
+            0,
+            format!("it only holds a workspace together, so nothing of {} would be installed", members(tree)),
+            "run `tow init` in the folder of the member that is the application",
+        ));
+    }
     if let Some(lock) = tree.text("uv.lock") {
         let locked = lock::read(lock, tree.text("pyproject.toml").unwrap_or_default());
         if let Some((group, names)) = locked.left_out {
@@ -165,6 +173,15 @@ pub fn has_only_members(tree: &Tree) -> bool {
     is_workspace(tree) && project(tree).is_some_and(|table| !table.contains_key("project"))
 }
 
+/// As the workspace names them: `backend`, `packages/*`.
+fn members(tree: &Tree) -> String {
+    let table = project(tree).unwrap_or_default();
+    let workspace =
+        table.get("tool").and_then(|tool| tool.get("uv")?.get("workspace")?.get("members")?.as_array());
+    let names: Vec<&str> = workspace.into_iter().flatten().filter_map(toml::Value::as_str).collect();
+    if names.is_empty() { "its members".to_owned() } else { plural::list(&names, "and") }
+}
+
 fn project(tree: &Tree) -> Option<toml::Table> {
     tree.text("pyproject.toml")?.parse().ok()
 }
@@ -189,7 +206,8 @@ fn has_ending(name: &str, ending: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{declared, name, requirement};
+    use super::{declared, find, has_only_members, is_workspace, name, requirement};
+    use crate::cli::init::tree::Tree;
 
     #[test]
     fn names_of_requirements() {
@@ -202,6 +220,18 @@ mod tests {
         assert_eq!(of("bytecode==0.18.1 \\"), "==0.18.1");
         assert_eq!(of("Flask_SQLAlchemy >=3, <4  # why"), ">=3, <4");
         assert_eq!(of("shop @ https://example.com/shop-1.0.zip"), "");
+    }
+
+    #[test]
+    fn members_of_a_workspace_are_named() {
+        let mut tree = Tree::default();
+        tree.add("pyproject.toml", "[tool.uv.workspace]\nmembers = [\"back\", \"lib/*\"]\n".into());
+        let mut traps = vec![];
+        find(&tree, &mut traps);
+        assert!(traps[0].what.contains("nothing of back and lib/*"), "{traps:?}");
+        assert!(is_workspace(&tree) && has_only_members(&tree));
+        tree.add("pyproject.toml", "[project]\nname = \"x\"\n[tool.uv.workspace]\nmembers = []\n".into());
+        assert!(is_workspace(&tree) && !has_only_members(&tree));
     }
 
     #[test]
