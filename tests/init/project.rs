@@ -35,8 +35,13 @@ impl Project {
     }
 
     pub fn tow(&self, args: &[&str]) -> Output {
+        self.tow_in("", args)
+    }
+
+    /// In a folder below.
+    pub fn tow_in(&self, folder: &str, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tow"));
-        command.current_dir(&self.folder).args(args).stdin(Stdio::null());
+        command.current_dir(self.folder.join(folder)).args(args).stdin(Stdio::null());
         command.env("XDG_STATE_HOME", self.folder.parent().unwrap().join("state")).output().unwrap()
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::project::{Project, fixtures, said};
+use crate::project::{FLAGS, Project, fixtures, said};
 
 /// The lines of an inventory that are of the application, without their comments.
 fn settings(inventory: &str) -> String {
@@ -97,4 +97,30 @@ fn an_entry_that_is_said_is_not_guessed() {
     let output = project.init(&["--database", "none", "--entry", "shop:create_app('production')"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(project.read("inventory.toml").contains("entry = \"shop:create_app('production')\""));
+}
+
+/// What is worth asking about is named where nobody can be asked.
+#[test]
+fn what_the_entry_could_be_is_named() {
+    let project = Project::of("nothing");
+    std::fs::write(
+        project.folder.join("web.py"),
+        "from kit import make\n\n\ndef create_app():\n    return make()\n",
+    )
+    .unwrap();
+    let output = project.init(&["--database", "none"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("perhaps --entry 'web:create_app()'"), "{}", said(&output));
+    std::fs::create_dir(project.folder.join("{{cookiecutter.name}}")).unwrap();
+    let output = project.init(&["--database", "none"]);
+    assert!(said(&output).contains("is a template of applications"), "{}", said(&output));
+}
+
+/// The lock file of a workspace is not in the folder that travels.
+#[test]
+fn a_member_of_a_workspace_knows_the_lock_above() {
+    let project = Project::of("uv-workspace");
+    let output = project.tow_in("backend", &[&["init", "--database", "postgresql"], &FLAGS[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("is in ../uv.lock"), "{}", said(&output));
 }

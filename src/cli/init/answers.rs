@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use crate::cli::Stop;
 use crate::cli::args::{Engine, Init};
 use crate::cli::init::detect::App;
-use crate::cli::init::detect::python::is_name;
+use crate::cli::init::entry::{entry_point, such_as};
 use crate::cli::prompt::Prompt;
 use crate::words::error::Error;
 use crate::words::names::UserName;
 use crate::words::plural::list;
+use crate::words::shell::quote;
 
 /// `203.0.113.10`, `server.example.com:2222`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub struct Answers {
 /// One thing to know: its flag, what to ask, what it is when nobody says, and what is wrong with an answer.
 struct Question<'a> {
     flag: &'static str,
-    asks: &'static str,
+    asks: String,
     given: Option<String>,
     default: Option<&'a str>,
     check: fn(&str) -> Result<(), String>,
@@ -41,7 +42,7 @@ struct Question<'a> {
 
 impl Answers {
     pub fn collect(args: &Init, app: &App) -> Result<Answers, Stop> {
-        let answers = answer(&questions(args, app), args.yes)?;
+        let answers = answer(app, &questions(args, app), args.yes)?;
         let at = |index: usize| answers.get(index).map_or("", String::as_str);
         Ok(Answers {
             entry: app.entry.is_none().then(|| at(0).to_owned()),
@@ -68,11 +69,17 @@ impl Answers {
 
 /// In the order in which [`Answers::collect`] takes them.
 fn questions<'a>(args: &Init, app: &App) -> Vec<Question<'a>> {
-    let question = |flag, asks, given, default, check| Question { flag, asks, given, default, check };
+    let question = |flag, asks: &str, given, default, check| Question {
+        flag,
+        asks: asks.to_owned(),
+        given,
+        default,
+        check,
+    };
     let joined = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
     let found = app.entry.as_ref().map(|_| String::new());
-    let asks = "What gunicorn imports, such as wsgi:app or shop:create_app()";
-    let entry = question("--entry", asks, args.entry.clone().or(found), None, entry_point as fn(&str) -> _);
+    let asks = format!("What gunicorn imports{}", such_as(&app.guesses, str::to_owned));
+    let entry = question("--entry", &asks, args.entry.clone().or(found), None, entry_point as fn(&str) -> _);
     if args.local {
         return vec![entry];
     }
@@ -99,7 +106,7 @@ fn questions<'a>(args: &Init, app: &App) -> Vec<Question<'a>> {
     ]
 }
 
-fn answer(questions: &[Question], defaults: bool) -> Result<Vec<String>, Stop> {
+fn answer(app: &App, questions: &[Question], defaults: bool) -> Result<Vec<String>, Stop> {
     let mut wrong = vec![];
     for question in questions {
         if let Some(Err(why)) = question.given.as_deref().map(question.check) {
@@ -112,7 +119,7 @@ fn answer(questions: &[Question], defaults: bool) -> Result<Vec<String>, Stop> {
     let silent = |question: &&Question| question.given.is_none() && !(defaults && question.default.is_some());
     let missing: Vec<&str> = questions.iter().filter(silent).map(|question| question.flag).collect();
     if !missing.is_empty() && !Prompt::possible() {
-        return Err(nobody_to_ask(&missing, questions).into());
+        return Err(nobody_to_ask(app, &missing, questions).into());
     }
     let mut answers = vec![];
     for question in questions {
@@ -125,12 +132,16 @@ fn answer(questions: &[Question], defaults: bool) -> Result<Vec<String>, Stop> {
     Ok(answers)
 }
 
-fn nobody_to_ask(missing: &[&str], questions: &[Question]) -> Error {
+fn nobody_to_ask(app: &App, missing: &[&str], questions: &[Question]) -> Error {
     let with_default =
         questions.iter().filter(|question| question.default.is_some() && missing.contains(&question.flag));
     let with_default: Vec<&str> = with_default.map(|question| question.flag).collect();
     let hint = if missing.contains(&"--entry") {
-        "--entry is what gunicorn imports: module:name, such as wsgi:app or shop:create_app()".to_owned()
+        let flag = |name: &str| {
+            let named = if name.contains('\'') { format!("\"{name}\"") } else { quote(name) };
+            format!("--entry {named}")
+        };
+        format!("--entry is what gunicorn imports: module:name{}", such_as(&app.guesses, flag))
     } else if with_default.is_empty() {
         "for example: --host web.example.com --domain shop.example.com".to_owned()
     } else {
@@ -176,19 +187,6 @@ pub fn address(text: &str) -> Address {
         },
         _ => plain(text, None),
     }
-}
-
-/// `module:name`, `module:name()`; empty where it was found.
-pub fn entry_point(text: &str) -> Result<(), String> {
-    let (module, attribute) = text.split_once(':').unwrap_or_default();
-    let dotted = |text: &str| !text.is_empty() && text.split('.').all(is_name);
-    let called =
-        attribute.split_once('(').map_or(Some(attribute), |(name, rest)| rest.ends_with(')').then_some(name));
-    let plain = !text.contains(['{', '\n', '`', '$']);
-    if text.is_empty() || (dotted(module) && called.is_some_and(dotted) && plain) {
-        return Ok(());
-    }
-    Err(format!("{text:?} is no entry point: write it as module:name, such as wsgi:app or shop:create_app()"))
 }
 
 fn hosts(text: &str) -> Result<(), String> {

@@ -71,6 +71,9 @@ impl Checkout {
 
     pub fn read(&self) -> Result<Tree> {
         let mut tree = Tree::default();
+        if let Some(lock) = lock_above(&self.folder) {
+            tree.set_lock_above(lock);
+        }
         let mut left = MOST_FILES;
         walk(&self.folder, "", &mut tree, &mut left)
             .map_err(|error| Error::config(format!("cannot read {}", self.folder.display())).cause(error))?;
@@ -106,6 +109,17 @@ fn walk(folder: &Path, below: &str, tree: &mut Tree, left: &mut usize) -> std::i
     Ok(())
 }
 
+/// The lock file of a workspace of uv that the folder is in, up to the top of the repository.
+fn lock_above(folder: &Path) -> Option<String> {
+    let inside = folder.ancestors().take_while(|folder| !folder.join(".git").exists()).count();
+    let above = folder.ancestors().enumerate().skip(1).take(inside.min(3));
+    above.into_iter().find_map(|(up, above)| {
+        let project = fs::read_to_string(above.join("pyproject.toml")).ok()?;
+        let is_root = project.contains("[tool.uv.workspace]") && above.join("uv.lock").exists();
+        is_root.then(|| format!("{}uv.lock", "../".repeat(up)))
+    })
+}
+
 /// `https://name:password@host/…`, or a token in the place of the name.
 fn has_password(repo: &str) -> bool {
     let Some((scheme, rest)) = repo.split_once("://") else { return false };
@@ -119,7 +133,7 @@ fn is_read(path: &str) -> bool {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     let listed = ending == "txt" && path.contains("requirements");
     let example = name.contains("env") && ["example", "sample", "template"].contains(&ending);
-    let known = ["Procfile", "alembic.ini", "poetry.lock", "pdm.lock"].contains(&name);
+    let known = ["Procfile", "Dockerfile", "alembic.ini", "poetry.lock", "pdm.lock"].contains(&name);
     ending == "py" || listed || example || known || is_list(path)
 }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod detect;
 mod disk;
+mod entry;
 mod inventory;
 mod local;
 mod name;
@@ -36,7 +37,7 @@ pub fn run(args: &Init) -> Ended {
     let checkout = Checkout::open(args.repo.as_deref(), args.reference.as_deref())?;
     let tree = checkout.read()?;
     let folder = application_folder(&tree, args)?;
-    let tree = if folder.is_empty() { tree } else { tree.below(&folder) };
+    let tree = if folder.is_empty() { tree } else { below(&tree, &folder) };
     let mut app = detect(&tree, args.entry.as_deref());
     tell::found(&app, &folder);
     let answers = Answers::collect(args, &app)?;
@@ -80,10 +81,18 @@ fn application_folder(tree: &Tree, args: &Init) -> Result<String> {
     let mut folders: Vec<&str> =
         tree.files().map(|(path, _)| path).filter(|path| marks(path)).map(parent).collect();
     folders.dedup();
-    if folders.contains(&"") || args.entry.is_some() {
+    if let Some(template) = tree.template().filter(|_| args.entry.is_none()) {
+        return Err(Error::config(format!("{template}/ is a template of applications, and none itself"))
+            .hint("make a project of it (cookiecutter, copier), and run `tow init` there"));
+    }
+    // What only holds a workspace together is no application: its members are.
+    let has_only_members = detect::has_only_members(tree);
+    if (folders.contains(&"") || args.entry.is_some()) && !has_only_members {
         return Ok(String::new());
     }
-    folders.retain(|folder| folder.matches('/').count() <= 1 && !folder.ends_with("requirements"));
+    folders.retain(|folder| {
+        !folder.is_empty() && folder.matches('/').count() <= 1 && !folder.ends_with("requirements")
+    });
     folders.sort_unstable();
     folders.dedup();
     folders.retain(|folder| detect(&tree.below(folder), None).is_recognised());
@@ -102,6 +111,15 @@ fn application_folder(tree: &Tree, args: &Init) -> Result<String> {
         several => Err(Error::config(format!("there are several applications here: {}", several.join(", ")))
             .hint("run `tow init` in the folder of one of them")),
     }
+}
+
+/// A folder of the tree, which knows the lock file that it shares.
+fn below(tree: &Tree, folder: &str) -> Tree {
+    let mut below = tree.below(folder);
+    if detect::is_workspace(tree) && tree.text("uv.lock").is_some() {
+        below.set_lock_above(format!("{}uv.lock", "../".repeat(folder.split('/').count())));
+    }
+    below
 }
 
 fn for_servers(app: &App, answers: &Answers, about: &About, project: &Path) -> Vec<Planned> {

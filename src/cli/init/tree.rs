@@ -10,6 +10,8 @@ pub struct Tree {
     texts: BTreeMap<String, String>,
     /// Every folder, also those without a file that is read.
     folders: BTreeSet<String>,
+    /// The lock file of the workspace that this folder is a member of: `../uv.lock`.
+    lock_above: Option<String>,
 }
 
 /// Folders whose Python is not the application's own, or is not run by it.
@@ -45,6 +47,19 @@ impl Tree {
         self.texts.get(path).map(String::as_str)
     }
 
+    pub fn set_lock_above(&mut self, path: String) {
+        self.lock_above = Some(path);
+    }
+
+    pub fn lock_above(&self) -> Option<&str> {
+        self.lock_above.as_deref()
+    }
+
+    /// A folder at the top that gets its name by cookiecutter and its like.
+    pub fn template(&self) -> Option<&str> {
+        self.folders.iter().map(String::as_str).find(|path| path.starts_with("{{") && !path.contains('/'))
+    }
+
     pub fn has_folder(&self, path: &str) -> bool {
         self.folders.contains(path)
     }
@@ -58,7 +73,7 @@ impl Tree {
         let strip = |path: &str| path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned);
         let texts = self.texts.iter().filter_map(|(path, text)| Some((strip(path)?, text.clone())));
         let folders = self.folders.iter().filter_map(|path| strip(path));
-        Tree { texts: texts.collect(), folders: folders.collect() }
+        Tree { texts: texts.collect(), folders: folders.collect(), lock_above: None }
     }
 
     /// The application's own Python. `root` is the folder that its modules are imported from.
@@ -101,6 +116,19 @@ pub fn join(folder: &str, name: &str) -> String {
     }
 }
 
+/// `../base.txt` and `./db` as seen from a folder.
+pub fn resolve(folder: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    parts.join("/")
+}
+
 fn is_python(path: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, ending)| ending == "py")
 }
@@ -126,7 +154,7 @@ fn module(path: &str, root: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Tree;
+    use super::{Tree, resolve};
 
     fn tree(files: &[(&str, &str)]) -> Tree {
         let mut tree = Tree::default();
@@ -144,6 +172,13 @@ mod tests {
         assert_eq!(modules, ["shop", "shop.wsgi"]);
         assert!(tree.has_folder("src") && tree.has_folder("src/shop"));
         assert_eq!(tree.below("src").text("shop/wsgi.py"), Some(""));
+    }
+
+    #[test]
+    fn paths_are_seen_from_a_folder() {
+        assert_eq!(resolve("requirements", "../base.txt"), "base.txt");
+        assert_eq!(resolve("requirements", "base.txt"), "requirements/base.txt");
+        assert_eq!(resolve("", "./app/./db/"), "app/db");
     }
 
     #[test]

@@ -1,11 +1,8 @@
-//! Whether there is a database, how its address is written, and what brings its tables up to date.
+//! Whether there is a database, how its address is written, and which driver it needs.
 
+use crate::cli::init::detect::Framework;
 use crate::cli::init::detect::packages::Dependencies;
-use crate::cli::init::detect::procfile::Procfile;
-use crate::cli::init::detect::python::Source;
-use crate::cli::init::detect::{Framework, Place, Trap};
-use crate::cli::init::tree::{Tree, file_name, join, parent};
-use crate::words::shell::quote;
+use crate::cli::init::detect::python::{Line, Source};
 
 /// What a list of dependencies has to have for an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,39 +37,85 @@ const LIBRARIES: [&str; 14] = [
     "pony",
 ];
 
+/// Packages of PostgreSQL's drivers.
+const DRIVERS: [&[&str]; 4] = [
+    &["psycopg2", "psycopg2-binary"],
+    &["psycopg", "psycopg-binary", "psycopg-c"],
+    &["pg8000"],
+    &["asyncpg"],
+];
+
+/// What tells of PostgreSQL.
+#[derive(Default)]
+struct Signs {
+    /// Drivers that are installed: `psycopg2`, `psycopg`, `pg8000`, `asyncpg`.
+    drivers: Vec<&'static str>,
+    alchemy: bool,
+    asynchronous: bool,
+    /// SQLAlchemy or Django from before psycopg 3.
+    old: bool,
+    /// The driver that the application itself puts into the address.
+    written: Option<&'static str>,
+    /// The scheme of an address that it falls back to: `postgresql+asyncpg`.
+    default: Option<&'static str>,
+}
+
+/// Schemes, and the package that each needs.
+const SCHEMES: [(&str, &str); 4] = [
+    ("postgresql+psycopg2", "psycopg2-binary"),
+    ("postgresql+asyncpg", "asyncpg"),
+    ("postgresql+pg8000", "pg8000"),
+    ("postgresql+psycopg", "psycopg[binary]"),
+];
+
+/// What the application itself has of addresses. A whole one (`postgresql+asyncpg://me@localhost/shop`) is what is used
+/// where none is given; a part of one (`url.replace(…, "postgresql+asyncpg://")`) is put into what is given.
+fn written(sources: &[Source]) -> Signs {
+    let lines =
+        sources.iter().flat_map(|source| &source.lines).filter(|line| line.code.contains("postgresql+"));
+    let texts: Vec<&str> =
+        lines.clone().flat_map(Line::strings).filter(|text| text.contains("postgresql+")).collect();
+    let whole = |text: &&str| {
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        scheme.starts_with("postgresql+") && !rest.is_empty() && !rest.contains(['{', '%'])
+    };
+    let (defaults, parts): (Vec<&str>, Vec<&str>) = texts.into_iter().partition(whole);
+    let of = |texts: &[&str]| {
+        SCHEMES.iter().find(|(scheme, _)| texts.iter().any(|text| text.contains(scheme))).copied()
+    };
+    Signs {
+        written: (!parts.is_empty()).then(|| of(&parts).map_or("", |(_, package)| package)),
+        default: of(&defaults).map(|(scheme, _)| scheme),
+        ..Signs::default()
+    }
+}
+
 pub fn find(sources: &[Source], dependencies: &Dependencies, framework: Framework) -> Database {
     let has = |name: &str| dependencies.has(name) || dependencies.postgres_names.contains(name);
     let any = |names: &[&str]| names.iter().any(|name| has(name));
     let mentions =
         |text: &str| sources.iter().flat_map(|source| &source.lines).any(|line| line.code.contains(text));
-    let asynchronous = mentions("create_async_engine(") || mentions("sqlite+aiosqlite");
-    let alchemy = framework != Framework::Django && any(&["sqlalchemy", "flask-sqlalchemy", "sqlmodel"]);
-    let psycopg2 = any(&["psycopg2", "psycopg2-binary"]);
-    let psycopg3 = any(&["psycopg", "psycopg-binary", "psycopg-c"]);
-    // The application puts the driver into the address itself.
-    let rewrites = mentions("postgresql+");
-    let scheme = match () {
-        () if !alchemy || rewrites => "postgresql",
-        () if asynchronous && has("asyncpg") => "postgresql+asyncpg",
-        // From SQLAlchemy 2.1 on, an address without a driver means psycopg 3.
-        () if !asynchronous && psycopg2 => "postgresql+psycopg2",
-        () if !asynchronous && !psycopg3 && has("pg8000") => "postgresql+pg8000",
-        () => "postgresql+psycopg",
+    let in_async = ["create_async_engine(", "async_engine_from_config(", "AsyncEngine(", "sqlite+aiosqlite"];
+    let drivers = DRIVERS.iter().filter(|names| any(names)).map(|names| names[0]).collect::<Vec<_>>();
+    // Without another driver, nothing but asyncpg can be meant.
+    let only_asyncpg = drivers == ["asyncpg"];
+    let signs = Signs {
+        drivers,
+        alchemy: framework != Framework::Django && any(&["sqlalchemy", "flask-sqlalchemy", "sqlmodel"]),
+        asynchronous: only_asyncpg || in_async.into_iter().any(mentions),
+        old: match framework {
+            Framework::Django => dependencies.has_before("django", &[4, 2]),
+            _ => {
+                dependencies.has_before("sqlalchemy", &[2])
+                    || dependencies.has_before("sqlmodel", &[0, 0, 12])
+            }
+        },
+        ..written(sources)
     };
-    let there = match scheme {
-        "postgresql+psycopg" => psycopg3,
-        _ => psycopg2 || psycopg3 || any(&["asyncpg", "pg8000"]),
-    };
-    let lacks = match () {
-        () if there => None,
-        () if mentions("postgresql+psycopg2") => Some("psycopg2-binary"),
-        () if mentions("postgresql+asyncpg") => Some("asyncpg"),
-        () => Some("psycopg[binary]"),
-    };
-    let in_async = asynchronous && alchemy;
+    let in_async = signs.asynchronous && signs.alchemy;
     Database {
         is_used: framework == Framework::Django || any(&LIBRARIES),
-        postgresql: Driver { scheme, lacks },
+        postgresql: signs.postgresql(framework),
         sqlite: Driver {
             scheme: if in_async { "sqlite+aiosqlite" } else { "sqlite" },
             lacks: (in_async && !has("aiosqlite")).then_some("aiosqlite"),
@@ -80,160 +123,88 @@ pub fn find(sources: &[Source], dependencies: &Dependencies, framework: Framewor
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Migrations {
-    /// `Flask-Migrate`; empty where there is none.
-    pub tool: &'static str,
-    pub command: String,
-    pub place: Option<Place>,
-}
+impl Signs {
+    fn has(&self, driver: &str) -> bool {
+        self.drivers.contains(&driver)
+    }
 
-pub fn migrations(
-    tree: &Tree,
-    root: &str,
-    framework: Framework,
-    entry: Option<&str>,
-    dependencies: &Dependencies,
-    traps: &mut Vec<Trap>,
-) -> Migrations {
-    if framework == Framework::Django {
-        let manage = join(root, "manage.py");
-        return Migrations {
-            tool: "Django",
-            command: format!("python {manage} migrate --noinput"),
-            place: Some(Place::new(&manage, 0)),
+    fn postgresql(&self, framework: Framework) -> Driver {
+        let scheme = self.scheme();
+        let there = match scheme {
+            "postgresql+psycopg" => self.has("psycopg"),
+            "postgresql+psycopg2" => self.has("psycopg2"),
+            "postgresql+asyncpg" => self.has("asyncpg"),
+            _ if framework == Framework::Django => self.has("psycopg2") || self.has("psycopg") && !self.old,
+            _ => !self.drivers.is_empty(),
         };
-    }
-    if dependencies.has("flask-migrate") {
-        let app = quote(entry.unwrap_or("app"));
-        return flask_migrate(tree, &app, traps);
-    }
-    let nearest = |name: &str| {
-        let found = tree.files().map(|(path, _)| path).filter(|path| file_name(path) == name);
-        found.filter(|path| path.matches('/').count() <= 2).min_by_key(|path| path.matches('/').count())
-    };
-    let configured = nearest("alembic.ini").filter(|_| {
-        framework != Framework::Flask
-            || !tree.has_folder("migrations/versions")
-            || tree.text("alembic.ini").is_some()
-    });
-    configured.map_or_else(Migrations::default, |ini| alembic(tree, ini, traps))
-}
-
-fn flask_migrate(tree: &Tree, app: &str, traps: &mut Vec<Trap>) -> Migrations {
-    let env = tree.files().map(|(path, _)| path).find(|path| path.ends_with("migrations/env.py"));
-    let Some(env) = env else {
-        traps.push(Trap::of_all(
-            "Flask-Migrate is installed, and there is no folder migrations/: the database would stay empty",
-            format!("`flask --app {app} db init && flask --app {app} db migrate`, commit the folder, then `tow init` again"),
-        ));
-        return Migrations::default();
-    };
-    let folder = parent(env);
-    let option = if folder == "migrations" { String::new() } else { format!(" -d {}", quote(folder)) };
-    if revisions(tree, &join(folder, "versions")) == 0 {
-        traps.push(empty(folder, &format!("flask --app {app} db migrate{option}")));
-        return Migrations::default();
-    }
-    Migrations {
-        tool: "Flask-Migrate",
-        command: format!("flask --app {app} db upgrade{option}"),
-        place: Some(Place::new(&format!("{folder}/"), 0)),
-    }
-}
-
-fn alembic(tree: &Tree, ini: &str, traps: &mut Vec<Trap>) -> Migrations {
-    let text = tree.text(ini).unwrap_or_default();
-    let value = |key: &str| {
-        text.lines().enumerate().find_map(|(at, line)| {
-            let (name, value) = line.split_once('=').filter(|(name, _)| name.trim() == key)?;
-            let _ = name;
-            Some((value.trim(), at + 1))
-        })
-    };
-    let location = value("script_location").map_or("alembic", |(location, _)| location);
-    let folder = join(parent(ini), location.trim_start_matches("%(here)s").trim_start_matches('/'));
-    let option = if parent(ini).is_empty() { String::new() } else { format!(" -c {}", quote(ini)) };
-    let env = tree.text(&join(&folder, "env.py")).unwrap_or_default();
-    if let Some((url, line)) =
-        value("sqlalchemy.url").filter(|(url, _)| !url.is_empty() && !url.starts_with("%("))
-    {
-        let own = ["set_main_option", "environ", "getenv", "settings", "config.DATABASE", "engine"];
-        if !own.iter().any(|word| env.contains(word))
-            || (env.contains("engine_from_config")
-                && !env.contains("set_main_option")
-                && !env.contains("environ"))
-        {
-            let url = if url.contains('@') { "an address" } else { url };
-            traps.push(Trap::at(
-                ini,
-                line,
-                format!("migrations go to {url} that stands here, and to no other"),
-                format!(
-                    "in {}: `config.set_main_option(\"sqlalchemy.url\", os.environ[\"DATABASE_URL\"])`",
-                    join(&folder, "env.py")
-                ),
-            ));
-        }
-    }
-    if revisions(tree, &join(&folder, "versions")) == 0 {
-        traps.push(empty(&folder, &format!("alembic{option} revision --autogenerate -m first")));
-        return Migrations::default();
-    }
-    Migrations {
-        tool: "Alembic",
-        command: format!("alembic{option} upgrade head"),
-        place: Some(Place::new(ini, 0)),
-    }
-}
-
-fn revisions(tree: &Tree, folder: &str) -> usize {
-    tree.files().filter(|(path, text)| parent(path) == folder && text.contains("def upgrade")).count()
-}
-
-fn empty(folder: &str, command: &str) -> Trap {
-    Trap::at(
-        &format!("{folder}/"),
-        0,
-        "it holds no migration: the database would stay empty",
-        format!("`{command}`, read and commit what it wrote, then `tow init` again"),
-    )
-}
-
-impl Migrations {
-    /// Ends with 0 when the database has all of them; empty where nobody knows how to ask.
-    pub fn settled(&self) -> String {
-        let same = |of: &str, command: &str| {
-            let [heads, current] = ["heads", "current"].map(|word| command.replacen(of, word, 1));
-            format!("heads=$({heads}) && test \"$heads\" = \"$({current})\"")
+        let of_scheme = SCHEMES.iter().find(|(known, _)| *known == scheme).map(|(_, package)| *package);
+        let lacks = match of_scheme.or(self.written.filter(|driver| !driver.is_empty())) {
+            Some(driver) => driver,
+            None if self.old => "psycopg2-binary",
+            None => "psycopg[binary]",
         };
-        match self.tool {
-            "Django" => self.command.replace("--noinput", "--check"),
-            "Flask-Migrate" => same("upgrade", &self.command),
-            "Alembic" => same("upgrade head", &self.command),
-            _ => String::new(),
-        }
+        Driver { scheme, lacks: (!there).then_some(lacks) }
     }
 
-    /// What other hosting runs before a release, where no tool was found.
-    pub fn or_release(self, procfile: &Procfile, traps: &mut Vec<Trap>) -> Migrations {
-        let Some((command, place)) = &procfile.release else { return self };
-        let found = !self.command.is_empty();
-        let replaces = ["seed", "drop", "reset", "flush"].iter().any(|word| command.contains(word));
-        if found && !replaces {
-            return self;
+    fn scheme(&self) -> &'static str {
+        match () {
+            () if !self.alchemy || self.written.is_some() => "postgresql",
+            () if self.default.is_some() => self.default.unwrap_or_default(),
+            () if self.asynchronous && (self.has("asyncpg") || self.old) => "postgresql+asyncpg",
+            // From SQLAlchemy 2.1 on, an address without a driver means psycopg 3.
+            () if !self.asynchronous && self.has("psycopg2") => "postgresql+psycopg2",
+            () if !self.asynchronous && !self.has("psycopg") && self.has("pg8000") => "postgresql+pg8000",
+            () if self.old => "postgresql+psycopg2",
+            () => "postgresql+psycopg",
         }
-        if replaces {
-            traps.push(Trap {
-                place: Some(place.clone()),
-                what: format!(
-                    "`{command}` may replace data, so a deployment runs {}",
-                    if found { "the migrations alone" } else { "nothing of it" }
-                ),
-                then: "if it may run every time, write it as `migrate` in inventory.toml".to_owned(),
-            });
-            return self;
-        }
-        Migrations { tool: "release", command: command.clone(), place: Some(place.clone()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+    use crate::cli::init::detect::{Framework, packages};
+    use crate::cli::init::tree::Tree;
+
+    /// The address and what is to be installed besides, of a list and a module.
+    fn of(list: &str, code: &str) -> (&'static str, Option<&'static str>) {
+        let mut tree = Tree::default();
+        tree.add("requirements.txt", list.to_owned());
+        tree.add("db.py", code.to_owned());
+        let framework = if list.contains("django") { Framework::Django } else { Framework::Flask };
+        let found = find(&tree.sources(""), &packages::find(&tree, &mut vec![]), framework).postgresql;
+        (found.scheme, found.lacks)
+    }
+
+    #[test]
+    fn the_driver_that_is_there() {
+        assert_eq!(of("sqlalchemy\npsycopg2\n", ""), ("postgresql+psycopg2", None));
+        assert_eq!(of("sqlalchemy\n", ""), ("postgresql+psycopg", Some("psycopg[binary]")));
+        assert_eq!(of("sqlalchemy==1.4.41\nasyncpg\n", ""), ("postgresql+asyncpg", None));
+        assert_eq!(
+            of("sqlalchemy\nasyncpg\npsycopg2\n", "e = create_async_engine(u)\n"),
+            ("postgresql+asyncpg", None)
+        );
+        assert_eq!(of("sqlalchemy\nasyncpg\npsycopg2\n", ""), ("postgresql+psycopg2", None));
+    }
+
+    #[test]
+    fn what_the_application_says_itself() {
+        let code = "url = os.getenv(\"DATABASE_URL\", \"postgresql+asyncpg://me@localhost/shop\")\n";
+        assert_eq!(of("sqlalchemy\n", code), ("postgresql+asyncpg", Some("asyncpg")));
+        let code = "url = os.getenv(\"DATABASE_URL\").replace(\"postgresql\", \"postgresql+asyncpg\")\n";
+        assert_eq!(of("sqlalchemy\n", code), ("postgresql", Some("asyncpg")));
+        let code = "url = f\"postgresql+psycopg2://{user}@{host}/{name}\"\n";
+        assert_eq!(of("sqlalchemy\n", code), ("postgresql", Some("psycopg2-binary")));
+    }
+
+    #[test]
+    fn what_is_older_than_psycopg_3() {
+        assert_eq!(of("SQLAlchemy==1.1.11\n", ""), ("postgresql+psycopg2", Some("psycopg2-binary")));
+        assert_eq!(of("sqlmodel==0.0.8\n", ""), ("postgresql+psycopg2", Some("psycopg2-binary")));
+        assert_eq!(of("sqlmodel==0.0.8\n", "e = AsyncEngine(x)\n"), ("postgresql+asyncpg", Some("asyncpg")));
+        assert_eq!(of("django<4\n", ""), ("postgresql", Some("psycopg2-binary")));
+        assert_eq!(of("django<4\npsycopg\n", ""), ("postgresql", Some("psycopg2-binary")));
+        assert_eq!(of("django~=5.1\n", ""), ("postgresql", Some("psycopg[binary]")));
     }
 }

@@ -4,6 +4,7 @@ mod database;
 mod environment;
 mod framework;
 mod health;
+mod migrations;
 mod packages;
 mod procfile;
 pub mod python;
@@ -16,9 +17,10 @@ use std::fmt;
 use crate::cli::init::detect::python::Source;
 use crate::cli::init::tree::Tree;
 
-pub use database::{Database, Migrations};
+pub use database::Database;
 pub use environment::Variable;
-pub use packages::{Dependencies, Installer, is_list, project_name};
+pub use migrations::Migrations;
+pub use packages::{Dependencies, Installer, has_only_members, is_list, is_workspace, project_name};
 pub use procfile::Process;
 pub use statics::Statics;
 
@@ -120,6 +122,8 @@ impl Trap {
 pub struct App {
     pub framework: Framework,
     pub entry: Option<Entry>,
+    /// What it could be, where it is not known.
+    pub guesses: Vec<String>,
     /// The folder that modules are imported from, where it is not the application's own: `src`.
     pub import_root: String,
     /// Django's settings in production.
@@ -167,7 +171,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     let root = framework::import_root(tree);
     let sources = tree.sources(&root);
     let mut traps = vec![];
-    let procfile = procfile::read(tree);
+    let procfile = procfile::read(tree, &mut traps);
     let dependencies = packages::find(tree, &mut traps);
     let found = framework::find(
         &framework::Look { tree, sources: &sources, root: &root },
@@ -178,13 +182,14 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     );
     let database = database::find(&sources, &dependencies, found.framework);
     let named = found.entry.as_ref().map(|entry| entry.name.as_str());
-    let migrations = database::migrations(tree, &root, found.framework, named, &dependencies, &mut traps);
+    let migrations = migrations::find(tree, &root, found.framework, named, &dependencies, &mut traps);
     let migrations = migrations.or_release(&procfile, &mut traps);
     let statics =
         statics::find(tree, &sources, found.framework, &root, found.settings.as_deref(), &mut traps);
     let mut app = App {
         framework: found.framework,
         entry: found.entry,
+        guesses: found.guesses,
         settings: found.settings,
         database,
         migrations,

@@ -121,7 +121,19 @@ impl Line {
     pub fn function(&self) -> Option<(&str, &str)> {
         let rest = self.code.strip_prefix("async ").unwrap_or(&self.code).strip_prefix("def ")?;
         let (name, rest) = rest.split_once('(')?;
-        Some((name.trim(), &rest[..rest.rfind(')').unwrap_or(rest.len())]))
+        let mut depth = 0usize;
+        let end = rest.find(|c| match c {
+            '(' => {
+                depth += 1;
+                false
+            }
+            ')' if depth > 0 => {
+                depth -= 1;
+                false
+            }
+            c => c == ')',
+        });
+        Some((name.trim(), &rest[..end.unwrap_or(rest.len())]))
     }
 
     pub fn has_word(&self, word: &str) -> bool {
@@ -252,6 +264,7 @@ mod tests {
         assert_eq!(strings(r#"f('a\'b', "c")"#), [(2, r"a\'b"), (10, "c")]);
         let line = &lines("async def create_app(config=None, *, x: int = 1) -> Flask:\n")[0];
         assert_eq!(line.function(), Some(("create_app", "config=None, *, x: int = 1")));
+        assert_eq!(lines("def f(a=(1, 2)): return g()\n")[0].function(), Some(("f", "a=(1, 2)")));
         assert_eq!(lines("a == b\n")[0].assigned(), None);
         assert_eq!(lines("url: str = f(x=1)\n")[0].assigned(), Some(("url", "f(x=1)")));
     }

@@ -130,14 +130,33 @@ fn is_text(value: &str) -> bool {
 
 /// An app with models and without migrations has no tables.
 fn unmigrated(tree: &Tree, source: &Source) -> Option<Trap> {
-    let models = file_name(&source.path) == "models.py"
-        && source.lines.iter().any(|line| line.code.contains("models.Model)"));
-    let folder = join(parent(&source.path), "migrations");
-    let any = tree.files().any(|(path, text)| parent(path) == folder && text.contains("Migration("));
-    let app = source.module.trim_end_matches(".models");
-    (models && !any).then(|| {
+    let beside = parent(&source.path);
+    // Migrations stand beside models.py, or beside the package models/.
+    let (folder, app) = if file_name(beside) == "models" {
+        (parent(beside), source.module.rsplit_once(".models").map_or("", |(app, _)| app))
+    } else {
+        (beside, source.module.trim_end_matches(".models"))
+    };
+    let folder = join(folder, "migrations/");
+    let any = || {
+        tree.files()
+            .any(|(path, text)| path.starts_with(&format!("{folder}/")) && text.contains("Migration("))
+    };
+    (file_name(&source.path) == "models.py" && has_tables(source) && !any()).then(|| {
         let then = format!("`python manage.py makemigrations {}`, and commit what it wrote", last(app));
         Trap::at(&source.path, 0, "its models have no migrations, so they would have no tables", then)
+    })
+}
+
+/// Whether there is a model that is not only to be inherited from, nor another look at a table.
+fn has_tables(source: &Source) -> bool {
+    source.lines.iter().enumerate().any(|(at, line)| {
+        let mut body = source.lines[at + 1..].iter().take_while(|inner| inner.indent > line.indent);
+        let without = |inner: &Line| {
+            let code = inner.code.replace(' ', "");
+            ["abstract=True", "managed=False", "proxy=True"].contains(&code.as_str())
+        };
+        line.code.contains("models.Model)") && !body.any(without)
     })
 }
 
@@ -163,4 +182,29 @@ fn no_address(app: &App) -> Option<Trap> {
             "let the application read DATABASE_URL; inventory.toml sets it",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unmigrated;
+    use crate::cli::init::tree::Tree;
+
+    /// Whether something is said of a file with models, where migrations are in `folder`.
+    fn is_said(path: &str, text: &str, folder: &str) -> bool {
+        let mut tree = Tree::default();
+        tree.add(path, text.to_owned());
+        tree.add(&format!("{folder}/0001_first.py"), "class Migration(migrations.Migration): pass\n".into());
+        tree.sources("").iter().any(|source| unmigrated(&tree, source).is_some())
+    }
+
+    #[test]
+    fn only_tables_need_migrations() {
+        let model = "class Cart(models.Model):\n    n = models.IntegerField()\n";
+        let base = "class Base(models.Model):\n    n = 1\n\n    class Meta:\n        abstract = True\n";
+        assert!(is_said("shop/models.py", model, "blog/migrations"));
+        assert!(is_said("shop/models.py", &format!("{base}{model}"), "blog/migrations"));
+        assert!(!is_said("shop/models.py", base, "blog/migrations"));
+        assert!(!is_said("shop/models.py", model, "shop/migrations"));
+        assert!(!is_said("shop/models/models.py", model, "shop/migrations"));
+    }
 }

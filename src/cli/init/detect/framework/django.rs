@@ -1,84 +1,46 @@
-//! Django: manage.py names its settings, and those name its application.
+//! Django: manage.py, its settings, and the module that has its application.
 
-use crate::cli::init::detect::framework::{Found, Look};
+use crate::cli::init::detect::framework::named::NAMES;
+use crate::cli::init::detect::framework::{Found, Look, bare, settings};
 use crate::cli::init::detect::packages::Dependencies;
-use crate::cli::init::detect::python::{Source, called, last, lines};
-use crate::cli::init::detect::{Entry, Framework, Interface, Place};
-use crate::cli::init::tree::{Tree, file_name, join};
+use crate::cli::init::detect::python::{Source, called, last};
+use crate::cli::init::detect::{Entry, Framework, Interface, Place, Trap};
+use crate::cli::init::tree::{Tree, file_name};
 
-/// manage.py nearest to the top.
+/// manage.py nearest to the top. Other tools have one too: this one runs Django's commands.
 pub(super) fn manage(tree: &Tree) -> Option<&str> {
+    let made =
+        || tree.files().any(|(path, text)| path.ends_with("sgi.py") && text.contains("sgi_application("));
     let named = |(path, text): &(&str, &str)| {
-        file_name(path) == "manage.py" && text.contains("DJANGO_SETTINGS_MODULE")
+        file_name(path) == "manage.py"
+            && (text.contains("DJANGO_SETTINGS_MODULE")
+                || text.contains("execute_from_command_line") && made())
     };
     let found = tree.files().filter(named).map(|(path, _)| path);
     found.filter(|path| path.matches('/').count() <= 2).min_by_key(|path| path.matches('/').count())
 }
 
-pub(super) fn find(look: &Look, dependencies: &Dependencies) -> Option<Found> {
+pub(super) fn find(look: &Look, dependencies: &Dependencies, traps: &mut Vec<Trap>) -> Option<Found> {
     let path = manage(look.tree)?;
-    let text = look.tree.text(path)?;
-    let said = lines(text).into_iter().find_map(|line| settings_of(&line.code))?;
-    let settings = for_production(look, &said);
     let applications = Applications::find(look.sources);
+    let settings = settings::find(look, path, &applications.sources, traps);
     let asgi =
         ["channels", "daphne"].iter().any(|name| dependencies.has(name)) || applications.wsgi.is_none();
     let chosen = if asgi { applications.asgi.or(applications.wsgi) } else { applications.wsgi };
-    Some(Found { framework: Framework::Django, entry: chosen, settings: Some(settings) })
-}
-
-/// The value that a statement sets DJANGO_SETTINGS_MODULE to.
-fn settings_of(code: &str) -> Option<String> {
-    let texts = crate::cli::init::detect::python::strings(code);
-    let at = texts.iter().position(|(_, text)| *text == "DJANGO_SETTINGS_MODULE")?;
-    texts.get(at + 1).map(|(_, text)| (*text).to_owned())
-}
-
-/// `config.settings.production` beside `config.settings.local`.
-fn for_production(look: &Look, said: &str) -> String {
-    let package = |name: &str| {
-        let folder = join(look.root, &name.replace('.', "/"));
-        look.tree.text(&join(&folder, "__init__.py")).is_some() || look.tree.has_folder(&folder)
-    };
-    let folder = if package(said) { said } else { said.rsplit_once('.').map_or("", |(folder, _)| folder) };
-    let names = ["production", "prod", "settings_production", "settings_prod", "production_settings"];
-    let candidates = names
-        .iter()
-        .map(|name| if folder.is_empty() { (*name).to_owned() } else { format!("{folder}.{name}") });
-    let exists = |module: &String| {
-        look.tree.text(&join(look.root, &format!("{}.py", module.replace('.', "/")))).is_some()
-    };
-    candidates.into_iter().find(exists).unwrap_or_else(|| said.to_owned())
-}
-
-/// Settings first for production, then what they build on.
-pub fn settings_files<'a>(sources: &'a [Source], settings: &str) -> Vec<&'a Source> {
-    let package = settings.rsplit_once('.').map_or(settings, |(package, _)| package);
-    let own = |source: &&Source| source.module == settings;
-    let beside = |source: &&Source| {
-        let inside =
-            source.module.strip_prefix(package).is_some_and(|rest| rest.starts_with('.') || rest.is_empty());
-        source.module != settings
-            && inside
-            && source.module.contains("settings")
-            && !is_for_developers(last(&source.module))
-    };
-    sources.iter().filter(own).chain(sources.iter().filter(beside)).collect()
-}
-
-fn is_for_developers(name: &str) -> bool {
-    ["local", "dev", "development", "test", "testing", "ci"].contains(&name)
+    Some(Found { framework: Framework::Django, entry: chosen, settings, guesses: vec![] })
 }
 
 #[derive(Default)]
-struct Applications {
+struct Applications<'a> {
     wsgi: Option<Entry>,
     asgi: Option<Entry>,
+    /// The modules that have them.
+    sources: Vec<&'a Source>,
 }
 
-impl Applications {
+impl<'a> Applications<'a> {
     /// Objects of `get_wsgi_application()` and its like; those of channels wrap them.
-    fn find(sources: &[Source]) -> Applications {
+    fn find(sources: &'a [Source]) -> Applications<'a> {
         let mut found = Applications::default();
         for source in sources {
             for line in source.lines.iter().filter(|line| line.indent == 0) {
@@ -89,10 +51,12 @@ impl Applications {
                     "get_asgi_application" | "ProtocolTypeRouter" => (&mut found.asgi, Interface::Asgi),
                     _ => continue,
                 };
+                found.sources.push(source);
+                let Some((name, number)) = public(source, name, line.number) else { continue };
                 let entry = Entry {
                     name: format!("{}:{name}", source.module),
                     interface,
-                    place: Some(Place::new(&source.path, line.number)),
+                    place: Some(Place::new(&source.path, number)),
                 };
                 if slot.is_none() || last(callee) == "ProtocolTypeRouter" {
                     *slot = Some(entry);
@@ -101,4 +65,21 @@ impl Applications {
         }
         found
     }
+}
+
+/// What servers import: where the module keeps Django's own to itself (`_application`), it is what wraps that.
+fn public<'a>(source: &'a Source, name: &'a str, number: usize) -> Option<(&'a str, usize)> {
+    if !name.starts_with('_') {
+        return Some((name, number));
+    }
+    let top = || source.lines.iter().filter(|line| line.indent == 0);
+    let wraps = top().find_map(|line| {
+        let name = line.assigned().map(|(name, _)| name).or_else(|| line.function().map(|(name, _)| name))?;
+        NAMES.contains(&name).then_some((name, line.number))
+    });
+    wraps.or_else(|| {
+        let place = bare(source)?.place;
+        let line = top().find(|line| line.number == place.line)?;
+        Some((line.function()?.0, place.line))
+    })
 }

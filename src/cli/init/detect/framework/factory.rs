@@ -1,7 +1,8 @@
 //! Functions that make an application: `create_app()`.
 
-use crate::cli::init::detect::framework::{Candidate, class};
-use crate::cli::init::detect::python::{Line, Source, called, words};
+use crate::cli::init::detect::framework::Candidate;
+use crate::cli::init::detect::framework::classes::Classes;
+use crate::cli::init::detect::python::{Line, Source, words};
 use crate::cli::init::detect::{Framework, Interface, Place, Trap};
 
 #[derive(Clone, Debug)]
@@ -15,16 +16,16 @@ pub(super) struct Factory {
     place: Place,
 }
 
-pub(super) fn find(sources: &[Source]) -> Vec<Factory> {
-    sources.iter().flat_map(in_source).collect()
+pub(super) fn find(sources: &[Source], classes: &Classes) -> Vec<Factory> {
+    sources.iter().flat_map(|source| in_source(source, classes)).collect()
 }
 
-fn in_source(source: &Source) -> Vec<Factory> {
+fn in_source(source: &Source, classes: &Classes) -> Vec<Factory> {
     let begins = source.lines.iter().enumerate().filter(|(_, line)| line.indent == 0);
     let made = begins.filter_map(|(at, line)| {
         let (name, parameters) = line.function()?;
         let body = source.lines[at + 1..].iter().take_while(|line| line.indent > 0);
-        let (framework, interface) = body.into_iter().find_map(makes)?;
+        let (framework, interface) = body.into_iter().find_map(|line| makes(line, classes))?;
         Some(Factory {
             module: source.module.clone(),
             name: name.to_owned(),
@@ -37,13 +38,13 @@ fn in_source(source: &Source) -> Vec<Factory> {
     made.collect()
 }
 
-fn makes(line: &Line) -> Option<(Framework, Interface)> {
+fn makes(line: &Line, classes: &Classes) -> Option<(Framework, Interface)> {
     let value = line.assigned().map(|(_, value)| value).or_else(|| line.code.strip_prefix("return "))?;
-    class(called(value.trim())?)
+    classes.made(value)
 }
 
 /// `config` of `config, debug=False, *args`. Brackets in annotations and defaults do not divide.
-fn required(parameters: &str) -> Vec<String> {
+pub(super) fn required(parameters: &str) -> Vec<String> {
     let (mut depth, mut parts) = (0usize, vec![String::new()]);
     for c in parameters.chars() {
         match c {
