@@ -169,6 +169,12 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     let migrations = migrations.or_release(&procfile, &mut traps);
     let statics =
         statics::find(tree, &sources, found.framework, &root, found.settings.as_deref(), &mut traps);
+    let environment = environment::find(&environment::Reads {
+        tree,
+        sources: &sources,
+        settings: found.settings.as_deref(),
+        entry: found.entry.as_ref().map(|entry| entry.name.as_str()),
+    });
     let mut app = App {
         framework: found.framework,
         entry: found.entry,
@@ -178,7 +184,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         statics,
         health: health::find(&sources),
         processes: procfile.processes,
-        environment: environment::find(tree, &sources),
+        environment,
         gunicorn_settings: says_workers(tree),
         websockets: websockets::find(&sources, &dependencies),
         import_root: root,
