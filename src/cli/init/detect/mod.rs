@@ -7,6 +7,7 @@ mod health;
 mod packages;
 mod procfile;
 pub mod python;
+mod secrets;
 mod statics;
 mod traps;
 mod websockets;
