@@ -40,7 +40,9 @@ const SECRET_KEYS: [&str; 11] = [
     "DJANGO_SECRET",
 ];
 /// What the stage is called in, besides all that ends with `_ENV`.
-const STAGES: [&str; 10] = [
+const STAGES: [&str; 12] = [
+    "APP_SETTINGS",
+    "FLASK_SETTINGS",
     "ENV",
     "ENVIRONMENT",
     "STAGE",

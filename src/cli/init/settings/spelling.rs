@@ -6,9 +6,13 @@ use crate::cli::init::settings::Where;
 /// As the application spells it; where it knows no such value, nothing.
 pub fn stage(variable: &Variable) -> Option<&str> {
     let wanted = ["production", "prod", "prd", "live"];
-    wanted.iter().find_map(|wanted| {
-        variable.known.iter().map(String::as_str).find(|known| known.eq_ignore_ascii_case(wanted))
-    })
+    let known = || variable.known.iter().map(String::as_str);
+    let class = |known: &&str| {
+        let name = known.rsplit_once('.').map_or("", |(_, name)| name);
+        ["ProductionConfig", "ProdConfig"].contains(&name)
+    };
+    let spelt = wanted.iter().find_map(|wanted| known().find(|known| known.eq_ignore_ascii_case(wanted)));
+    spelt.or_else(|| known().find(class))
 }
 
 /// `CORS_ORIGINS`, `CSRF_TRUSTED_ORIGINS`; no switch such as `CORS_ALLOW_ALL_ORIGINS`.

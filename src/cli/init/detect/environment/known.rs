@@ -5,7 +5,8 @@ use crate::cli::init::detect::environment::fields::class;
 use crate::cli::init::detect::python::{Line, Source, last, strings, words};
 
 /// What the names of variables end with that stand for a choice.
-const CHOICES: [&str; 11] = [
+const CHOICES: [&str; 12] = [
+    "SETTINGS",
     "ENV",
     "ENVIRONMENT",
     "STAGE",
@@ -44,6 +45,8 @@ pub fn values(variable: &Variable, sources: &[Source]) -> Vec<String> {
             }
         }
     }
+    let objects = of_objects(&variable.name, &called, sources);
+    found.extend(objects.iter().map(String::as_str));
     for (name, path) in called {
         let inside = sources.iter().filter(|source| path.is_none_or(|path| source.path == path));
         found.extend(inside.flat_map(|source| &source.lines).flat_map(|line| of_name(line, name)));
@@ -154,18 +157,50 @@ fn of_tables(sources: &[Source]) -> Vec<&str> {
     let mut found = vec![];
     for line in lines() {
         let Some((name, value)) = line.assigned() else { continue };
-        if !value.starts_with('{') {
-            continue;
-        }
-        let keys = strings(value)
-            .into_iter()
-            .filter(|(at, text)| value[at + text.len() + 2..].trim_start().starts_with(':'));
-        let keys: Vec<&str> = keys.map(|(_, text)| text).collect();
+        let keys = keys(value);
         let taken = [format!("{name}["), format!("{name}.get(")];
         let stages = keys.len() > 1 && keys.iter().any(|key| ["production", "prod"].contains(key));
         if stages && lines().any(|line| taken.iter().any(|text| line.code.contains(text.as_str()))) {
             found.extend(keys);
         }
+    }
+    found
+}
+
+/// Of `{"dev": …, "prod": …}` and `dict(dev=…, prod=…)`.
+fn keys(value: &str) -> Vec<&str> {
+    let followed = |end: usize, sign: char| value[end..].trim_start().starts_with(sign);
+    if value.starts_with('{') {
+        let texts = strings(value).into_iter().filter(|(at, text)| followed(at + text.len() + 2, ':'));
+        return texts.map(|(_, text)| text).collect();
+    }
+    if value.starts_with("dict(") {
+        let names = words(value).filter(|(at, word)| followed(at + word.len(), '='));
+        return names.map(|(_, word)| word).collect();
+    }
+    vec![]
+}
+
+/// Classes for production, where the variable names the one that Flask takes: `config.ProductionConfig`.
+fn of_objects(name: &str, aliases: &[(&str, Option<&str>)], sources: &[Source]) -> Vec<String> {
+    let takes = |source: &Source, line: &Line| {
+        let Some((_, inside)) = line.code.split_once("from_object(") else { return false };
+        let inside = inside.trim_end_matches(')').trim();
+        let alias = |(alias, path): &(&str, Option<&str>)| {
+            inside == *alias && path.is_none_or(|path| source.path == path)
+        };
+        // A text with more in it makes the name of another.
+        !inside.starts_with('f')
+            && (strings(inside).iter().any(|(_, text)| *text == name) || aliases.iter().any(alias))
+    };
+    if !sources.iter().any(|source| source.lines.iter().any(|line| takes(source, line))) {
+        return vec![];
+    }
+    let mut found = vec![];
+    for source in sources {
+        let classes = source.lines.iter().filter_map(|line| class(line).map(|(name, _)| name));
+        let production = classes.filter(|name| ["ProductionConfig", "ProdConfig"].contains(name));
+        found.extend(production.map(|name| format!("{}.{name}", source.module)));
     }
     found
 }
@@ -213,5 +248,20 @@ mod tests {
                    app = create_app(os.getenv('FLASK_CONFIG') or 'default')\n";
         let found = known("FLASK_CONFIG", &[("config.py", config), ("app.py", app)]);
         assert_eq!(found, ["development", "production", "default"]);
+        let config = "config = dict(dev=Dev, prod=Prod)\n";
+        assert_eq!(known("FLASK_CONFIG", &[("config.py", config), ("app.py", app)]), ["dev", "prod"]);
+    }
+
+    #[test]
+    fn of_a_class_that_is_named() {
+        let config = ("shop/config.py", "class ProductionConfig(Config):\n    DEBUG = False\n");
+        let app = "import os\napp.config.from_object(os.environ['APP_SETTINGS'])\n";
+        assert_eq!(known("APP_SETTINGS", &[config, ("app.py", app)]), ["shop.config.ProductionConfig"]);
+        let app =
+            "import os\nname = os.getenv('APP_SETTINGS', 'shop.config.Dev')\napp.config.from_object(name)\n";
+        let expected = ["shop.config.Dev", "shop.config.ProductionConfig"];
+        assert_eq!(known("APP_SETTINGS", &[config, ("app.py", app)]), expected);
+        let other = "import os\nname = os.getenv('APP_SETTINGS')\n";
+        assert!(known("APP_SETTINGS", &[config, ("app.py", other)]).is_empty());
     }
 }
