@@ -2,6 +2,7 @@
 
 mod fields;
 mod known;
+mod prefix;
 mod required;
 mod secret_key;
 mod skipped;
@@ -60,7 +61,18 @@ pub fn find(reads: &Reads) -> Vec<Variable> {
         .sources
         .iter()
         .filter(|source| !skipped::is_aside(source) && !unused.contains(source.path.as_str()));
-    let read = run.flat_map(|source| of_source(source, &classes));
+    let imported: BTreeSet<String> = reads.sources.iter().flat_map(skipped::imported).collect();
+    let read = run.flat_map(|source| {
+        let mut found = of_source(source, &classes);
+        // Nothing that a script needs keeps the application from starting.
+        let any = found.iter().any(|variable| variable.required);
+        if any && !required::is_of_application(source, reads, &imported) {
+            for variable in &mut found {
+                variable.required = false;
+            }
+        }
+        found
+    });
     let examples = [".env.example", ".env.sample", "env.example", ".env.template"];
     let listed = examples
         .into_iter()
@@ -73,10 +85,12 @@ pub fn find(reads: &Reads) -> Vec<Variable> {
             found.push(variable);
         } else if let Some(first) = found.iter_mut().find(|first| first.name == variable.name) {
             first.becomes_secret_key |= variable.becomes_secret_key;
-            first.required |= variable.required;
+            if variable.required && !first.required {
+                (first.required, first.place) = (true, variable.place);
+            }
         }
     }
-    let prefix = prefix(&found, reads.entry);
+    let prefix = prefix::of_all(&found, reads.entry);
     for variable in &mut found {
         if let Some(key) = prefix.as_ref().and_then(|prefix| variable.key.strip_prefix(prefix.as_str())) {
             variable.key = key.to_owned();
@@ -84,40 +98,6 @@ pub fn find(reads: &Reads) -> Vec<Variable> {
         variable.known = known::values(variable, reads.sources);
     }
     found
-}
-
-/// What an application's own variables begin with, where they do: `SHOP_`.
-fn prefix(found: &[Variable], entry: Option<&str>) -> Option<String> {
-    const PARTS: [&str; 10] =
-        ["USER", "USERNAME", "PASSWORD", "PWD", "PASS", "HOST", "PORT", "NAME", "DATABASE", "URL"];
-    const NEVER: [&str; 14] = [
-        "DB",
-        "DATABASE",
-        "POSTGRES",
-        "PG",
-        "SQL",
-        "SQLALCHEMY",
-        "MAIL",
-        "EMAIL",
-        "SMTP",
-        "AWS",
-        "REDIS",
-        "CELERY",
-        "SENTRY",
-        "CORS",
-    ];
-    let first = |name: &str| name.split_once('_').map(|(first, _)| first.to_owned());
-    let own = entry.and_then(|entry| entry.split(['.', ':']).next()).map(str::to_uppercase);
-    let prefixes: BTreeSet<String> = found.iter().filter_map(|variable| first(&variable.key)).collect();
-    let all_share = |prefix: &String| {
-        let rest: Vec<&str> = found
-            .iter()
-            .filter_map(|variable| variable.key.strip_prefix(prefix.as_str())?.strip_prefix('_'))
-            .collect();
-        rest.len() * 2 >= found.len() && rest.iter().filter(|rest| !PARTS.contains(rest)).count() >= 3
-    };
-    let mut fitting = prefixes.into_iter().filter(|prefix| !NEVER.contains(&prefix.as_str()));
-    fitting.find(|prefix| Some(prefix) == own.as_ref() || all_share(prefix)).map(|prefix| prefix + "_")
 }
 
 fn of_source(source: &Source, classes: &BTreeSet<String>) -> Vec<Variable> {
@@ -271,21 +251,5 @@ mod tests {
         );
         assert!(names("tests_e2e/a.py", "import os\nA = os.environ['ONE']\n").is_empty());
         assert!(names("fabfile.py", "import os\nA = os.environ['ONE']\n").is_empty());
-    }
-
-    #[test]
-    fn one_prefix_of_all_is_no_part_of_the_name() {
-        let text = "import os\nA = os.getenv('SHOP_DB_NAME')\nB = os.getenv('SHOP_COLOUR')\nC = os.getenv('SHOP_SIZE')\nD = os.getenv('SHOP_X')\n";
-        let mut tree = Tree::default();
-        tree.add("a.py", text.to_owned());
-        let sources = tree.sources("");
-        let found = find(&Reads { tree: &tree, sources: &sources, settings: None, entry: None });
-        assert_eq!(found[0].key, "DB_NAME");
-        let other = "import os\nA = os.getenv('TRAC_DB_NAME')\nB = os.getenv('TRAC_USER')\n";
-        let mut tree = Tree::default();
-        tree.add("a.py", other.to_owned());
-        let sources = tree.sources("");
-        let found = find(&Reads { tree: &tree, sources: &sources, settings: None, entry: None });
-        assert_eq!(found[0].key, "TRAC_DB_NAME");
     }
 }

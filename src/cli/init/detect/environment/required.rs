@@ -1,5 +1,8 @@
 //! Whether an application ends when a variable is not set.
 
+use std::collections::BTreeSet;
+
+use crate::cli::init::detect::environment::Reads;
 use crate::cli::init::detect::environment::known::closing;
 use crate::cli::init::detect::python::{Line, Source, last};
 
@@ -37,6 +40,21 @@ fn has_no_default(source: &Source, before: &str, after: &str, name: &str, helper
         && !source.lines.iter().any(|line| line.code.contains(&scheme))
 }
 
+/// Whether a module is the entry or the settings, or anything imports it.
+pub fn is_of_application(source: &Source, reads: &Reads, imported: &BTreeSet<String>) -> bool {
+    let entry = reads.entry.and_then(|entry| entry.split(':').next());
+    // Where modules are imported from may be another folder than was found.
+    let ending = format!(".{}", source.module);
+    let inside = format!("{}.", source.module);
+    let is = |name: &str| {
+        name == source.module
+            || name.starts_with(&inside)
+            || source.module.ends_with(&format!(".{name}"))
+            || name.ends_with(&ending)
+    };
+    entry.into_iter().chain(reads.settings).chain(imported.iter().map(String::as_str)).any(is)
+}
+
 /// Whether a statement is run in every case: in no branch, and in no function but a factory.
 fn runs(source: &Source, number: usize) -> bool {
     let mut indent = source.lines[number].indent;
@@ -62,9 +80,11 @@ mod tests {
 
     fn required(text: &str) -> Vec<String> {
         let mut tree = Tree::default();
-        tree.add("a.py", text.to_owned());
+        tree.add("shop/a.py", text.to_owned());
+        tree.add("shop/__init__.py", "from .a import x\nimport os\n".to_owned());
+        tree.add("release.py", "import os\nA = os.environ[\"SCRIPT\"]\n".to_owned());
         let sources = tree.sources("");
-        let found = find(&Reads { tree: &tree, sources: &sources, settings: None, entry: None });
+        let found = find(&Reads { tree: &tree, sources: &sources, settings: None, entry: Some("shop:app") });
         found.into_iter().filter(|variable| variable.required).map(|variable| variable.name).collect()
     }
 

@@ -84,7 +84,7 @@ pub fn is_aside(source: &Source) -> bool {
     let first = source.path.split('/').next().unwrap_or_default();
     tool.contains(&name)
         || (top && name == "tasks.py" && imports("invoke"))
-        || (!top && ["tools", "ci", "dev", "devtools", "docker"].contains(&first))
+        || (!top && ["bin", "tools", "ci", "dev", "devtools", "docker"].contains(&first))
         || parent(&source.path).split('/').any(test)
 }
 
@@ -133,7 +133,7 @@ pub fn unused_settings<'a>(sources: &'a [Source], settings: &str) -> BTreeSet<&'
 }
 
 /// Modules that a module may import, also those that are only names in one.
-fn imported(source: &Source) -> Vec<String> {
+pub fn imported(source: &Source) -> Vec<String> {
     let package = if file_name(&source.path) == "__init__.py" {
         source.module.as_str()
     } else {
