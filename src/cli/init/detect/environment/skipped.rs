@@ -145,6 +145,10 @@ pub fn imported(source: &Source) -> Vec<String> {
             line.code.strip_prefix("from ").and_then(|rest| rest.split_once(" import "))
         else {
             found.extend(line.code.strip_prefix("import ").map(|name| name.trim().to_owned()));
+            // `app.config.from_object("shop.settings")`
+            if ["from_object(", "import_module("].iter().any(|call| line.code.contains(call)) {
+                found.extend(line.strings().into_iter().map(str::to_owned));
+            }
             continue;
         };
         let from = from.trim();
@@ -166,7 +170,7 @@ pub fn imported(source: &Source) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_for_developers, unused_settings};
+    use super::{imported, is_for_developers, unused_settings};
     use crate::cli::init::tree::Tree;
 
     #[test]
@@ -187,6 +191,15 @@ mod tests {
         let sources = tree.sources("");
         let unused: Vec<&str> = unused_settings(&sources, "shop.settings.prod").into_iter().collect();
         assert_eq!(unused, ["shop/settings/dev.py", "shop/settings/docker.py"]);
+    }
+
+    #[test]
+    fn modules_are_imported_by_statements_and_by_name() {
+        let mut tree = Tree::default();
+        let text = "from . import db\nfrom ..core import x as y\napp.config.from_object('shop.settings')\n";
+        tree.add("shop/web/app.py", text.to_owned());
+        let expected = ["shop.web.db", "shop.web", "shop.core.x", "shop.core", "shop.settings"];
+        assert_eq!(imported(&tree.sources("")[0]), expected);
     }
 
     #[test]
