@@ -236,6 +236,7 @@ mod tests {
             ("{{default nope \"x\"}}", "x"),
             ("{{default app.name \"x\"}}", "shop"),
             ("{{join list \", \"}}", "a, b"),
+            ("[\"{{join list '\",\"'}}\"]", "[\"a\",\"b\"]"),
             ("{{upper app.name}}{{length list}}", "SHOP2"),
             ("{{quote \"a b\"}}", "'a b'"),
             ("{{json list}}", "[\"a\",\"b\"]"),

@@ -219,17 +219,22 @@ pub fn env(text: &mut String, settings: &[Setting]) {
     for setting in settings.iter().filter(|setting| setting.value.is_some()) {
         let _ = writeln!(text, "{} = {}", setting.name, quoted(setting.value.as_deref().unwrap_or_default()));
     }
-    let open: Vec<&Setting> = settings.iter().filter(|setting| setting.value.is_none()).collect();
-    if !open.is_empty() {
-        text.push_str(
-            "# It also reads these; a secret is named in [secrets] and used as \"{{secrets.name}}\".\n",
-        );
-    }
-    for setting in open {
-        let line = format!("# {} = \"\"", setting.name);
-        match &setting.place {
-            Some(place) => drop(writeln!(text, "{line:COMMENTS$}# {place}")),
-            None => drop(writeln!(text, "{line}")),
+    let open = settings.iter().filter(|setting| setting.value.is_none());
+    let (required, open): (Vec<&Setting>, Vec<&Setting>) = open.partition(|setting| setting.required);
+    let heads = [
+        "# These have no default: it does not start before they are filled in.\n",
+        "# It also reads these; a secret is named in [secrets] and used as \"{{secrets.name}}\".\n",
+    ];
+    for (head, settings) in heads.into_iter().zip([required, open]) {
+        if !settings.is_empty() {
+            text.push_str(head);
+        }
+        for setting in settings {
+            let line = format!("# {} = \"\"", setting.name);
+            match &setting.place {
+                Some(place) => drop(writeln!(text, "{line:COMMENTS$}# {place}")),
+                None => drop(writeln!(text, "{line}")),
+            }
         }
     }
     text.push('\n');

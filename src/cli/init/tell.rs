@@ -8,7 +8,7 @@ use crate::cli::init::answers::Answers;
 use crate::cli::init::detect::{App, Framework, Installer, Place};
 use crate::cli::init::inventory::{list, packages};
 use crate::cli::init::name;
-use crate::cli::init::settings::{Where, settings, wants_redis};
+use crate::cli::init::settings::{Setting, Where, settings, wants_redis};
 use crate::cli::init::store::{Planned, Was};
 use crate::report::text::wrap;
 use crate::words::plural::count;
@@ -209,15 +209,39 @@ pub fn next(args: &Init, app: &App, answers: &Answers, url: &str) {
     out(&text);
 }
 
-/// What the application reads, and only a person knows.
+/// More names than these are read by nobody.
+const FEW: usize = 8;
+
+/// What the application reads, and only a person knows: first what it does not start without.
 fn left(app: &App, answers: &Answers) -> String {
-    let open = settings(app, Where::Server(answers)).into_iter().filter(|setting| setting.value.is_none());
-    let names: Vec<String> = open.map(|setting| setting.name).collect();
-    if names.is_empty() {
-        return String::new();
+    let all = settings(app, Where::Server(answers));
+    let open = all.into_iter().filter(|setting| setting.value.is_none());
+    let (required, open): (Vec<Setting>, Vec<Setting>) = open.partition(|setting| setting.required);
+    let mut text = String::new();
+    if !required.is_empty() {
+        text.push_str("\nFill these in, in [vars.env] of inventory.toml; they have no default:\n\n");
+        for Setting { name, place, .. } in &required {
+            let place = place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+            let _ = writeln!(text, "{}", wrap(&format!("  {name}{place}"), Some(WIDTH), 4));
+        }
     }
-    let names = wrap(&format!("  {}", names.join(", ")), Some(WIDTH), 2);
-    format!("\nIn [vars.env] of inventory.toml you may have to fill in:\n\n{names}\n")
+    let names: Vec<&str> = open.iter().map(|setting| setting.name.as_str()).collect();
+    match names.len() {
+        0 => {}
+        1..=FEW => {
+            let names = wrap(&format!("  {}", names.join(", ")), Some(WIDTH), 2);
+            let _ = writeln!(text, "\nIn [vars.env] of inventory.toml you may fill in:\n\n{names}");
+        }
+        more => {
+            let line = format!(
+                "{more}{} variables may be set: they stand as comments in [vars.env] of inventory.toml, each \
+                 with the place that reads it.",
+                if required.is_empty() { "" } else { " other" }
+            );
+            let _ = writeln!(text, "\n{}", wrap(&line, Some(WIDTH), 0));
+        }
+    }
+    text
 }
 
 fn out(text: &str) {

@@ -1,10 +1,19 @@
 //! Which variables of the environment the application reads.
 
+mod fields;
+mod known;
+mod prefix;
+mod required;
+mod secret_key;
+mod skipped;
+
 use std::collections::BTreeSet;
 
 use crate::cli::init::detect::Place;
-use crate::cli::init::detect::python::{Line, Source, is_name, last, strings};
+use crate::cli::init::detect::python::{Line, Source, last, strings};
 use crate::cli::init::tree::Tree;
+
+pub use skipped::is_for_developers;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
@@ -14,72 +23,140 @@ pub struct Variable {
     pub place: Place,
     /// The statement that reads it: `os.environ.get("HOSTS", "").split()`.
     pub code: String,
+    /// Whether the application ends where it is not set.
+    pub required: bool,
+    /// Whether it becomes the key that signs sessions, whatever it is called.
+    pub becomes_secret_key: bool,
+    /// The type that pydantic reads it as.
+    pub annotation: Option<String>,
+    /// Values that the application compares it with, or chooses by.
+    pub known: Vec<String>,
 }
 
-/// Those of the system, of tools, or of Towline's own: nothing to be set by a person.
-const NOT_OURS: [&str; 18] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "PWD",
-    "LANG",
-    "TZ",
-    "CI",
-    "PORT",
-    "HOST",
-    "BIND",
-    "DJANGO_SETTINGS_MODULE",
-    "FLASK_APP",
-    "PYTHONPATH",
-    "WEB_CONCURRENCY",
-    "ENV_FILE",
-    "HOSTNAME",
-    "VIRTUAL_ENV",
-    "TEMP",
-];
+impl Variable {
+    /// The key that signs sessions: by what it becomes, or by its name.
+    pub fn is_secret_key(&self) -> bool {
+        let named = ["SECRET_KEY", "DJANGO_SECRET_KEY", "FLASK_SECRET_KEY", "APP_SECRET_KEY"];
+        self.becomes_secret_key || named.contains(&self.key.as_str())
+    }
+}
+
+/// What is looked at.
+#[derive(Clone, Copy)]
+pub struct Reads<'a> {
+    pub tree: &'a Tree,
+    pub sources: &'a [Source],
+    /// Django's settings in production.
+    pub settings: Option<&'a str>,
+    /// What gunicorn imports.
+    pub entry: Option<&'a str>,
+}
 
 /// In the order in which they are found; each once.
-pub fn find(tree: &Tree, sources: &[Source]) -> Vec<Variable> {
-    let mut known = BTreeSet::new();
-    let read = sources.iter().filter(|source| !source.path.ends_with("gunicorn.conf.py")).flat_map(of_source);
+pub fn find(reads: &Reads) -> Vec<Variable> {
+    let mut seen = BTreeSet::new();
+    let unused = reads.settings.map(|name| skipped::unused_settings(reads.sources, name)).unwrap_or_default();
+    let classes = fields::classes(reads.sources);
+    let run = reads
+        .sources
+        .iter()
+        .filter(|source| !skipped::is_aside(source) && !unused.contains(source.path.as_str()));
+    let imported: BTreeSet<String> = reads.sources.iter().flat_map(skipped::imported).collect();
+    let read = run.flat_map(|source| {
+        let mut found = of_source(source, &classes);
+        // Nothing that a script needs keeps the application from starting.
+        let any = found.iter().any(|variable| variable.required);
+        if any && !required::is_of_application(source, reads, &imported) {
+            for variable in &mut found {
+                variable.required = false;
+            }
+        }
+        found
+    });
     let examples = [".env.example", ".env.sample", "env.example", ".env.template"];
     let listed = examples
         .into_iter()
-        .filter_map(|path| Some((path, tree.text(path)?)))
+        .filter_map(|path| Some((path, reads.tree.text(path)?)))
         .flat_map(|(path, text)| of_example(path, text));
-    let ours = |variable: &Variable| {
-        !NOT_OURS.contains(&variable.name.as_str())
-            && !variable.name.starts_with("TEST_")
-            && !variable.name.starts_with("PYTEST_")
-    };
-    read.chain(listed).filter(ours).filter(|variable| known.insert(variable.name.clone())).collect()
+    let all = read.chain(listed).filter(|variable| skipped::is_ours(&variable.name));
+    let mut found: Vec<Variable> = vec![];
+    for variable in all {
+        if seen.insert(variable.name.clone()) {
+            found.push(variable);
+        } else if let Some(first) = found.iter_mut().find(|first| first.name == variable.name) {
+            first.becomes_secret_key |= variable.becomes_secret_key;
+            if variable.required && !first.required {
+                (first.required, first.place) = (true, variable.place);
+            }
+        }
+    }
+    let prefix = prefix::of_all(&found, reads.entry);
+    for variable in &mut found {
+        if let Some(key) = prefix.as_ref().and_then(|prefix| variable.key.strip_prefix(prefix.as_str())) {
+            variable.key = key.to_owned();
+        }
+        variable.known = known::values(variable, reads.sources);
+    }
+    found
 }
 
-fn of_source(source: &Source) -> Vec<Variable> {
+fn of_source(source: &Source, classes: &BTreeSet<String>) -> Vec<Variable> {
     let reads = |line: &Line| {
         ["environ", "getenv", "environs", "decouple", "starlette.config", "dj_database_url"]
             .iter()
             .any(|word| line.code.contains(word))
     };
-    let mut found = of_settings_class(source);
+    let mut found = fields::of_source(source, classes);
     found.extend(of_database_url(source));
+    found.extend(source.lines.iter().filter_map(|line| secret_key::of_flask(source, line)));
     if !source.lines.iter().any(reads) {
         return found;
     }
     let helpers: Vec<&str> = source.lines.iter().filter_map(|line| Some(line.function()?.0)).collect();
-    for line in &source.lines {
-        let texts = strings(&line.code)
-            .into_iter()
-            .filter(|(at, text)| is_variable(text) && is_read(&line.code[..*at], &helpers));
-        let variable = |(_, text): (usize, &str)| variable(text, source, line);
-        found.extend(texts.map(variable));
+    let from_os = source.lines.iter().any(|line| line.code.starts_with("from os import"));
+    let mut theirs = false;
+    for (number, line) in source.lines.iter().enumerate() {
+        if line.indent == 0 {
+            let class = line.code.strip_prefix("class ").and_then(|rest| rest.split(['(', ':']).next());
+            theirs = class.is_some_and(is_for_developers);
+        }
+        let texts = strings(&line.code).into_iter().filter(|(at, text)| {
+            is_variable(text)
+                && is_read(&line.code[..*at], &line.code[at + text.len() + 2..], &helpers)
+                && (from_os || !skipped::is_of_request(text, &line.code[..*at]))
+                && !is_set(&line.code[at + text.len() + 2..])
+        });
+        let variable = |(at, text): (usize, &str)| Variable {
+            required: required::is_required(source, number, at, text, &helpers),
+            becomes_secret_key: secret_key::takes(&line.code[..at], text),
+            ..variable(text, source, line)
+        };
+        found.extend(texts.filter(|_| !theirs).map(variable));
     }
     found
 }
 
 fn variable(name: &str, source: &Source, line: &Line) -> Variable {
-    let place = Place::new(&source.path, line.number);
-    Variable { name: name.to_owned(), key: name.to_owned(), place, code: line.code.clone() }
+    of_name(name, Place::new(&source.path, line.number), &line.code)
+}
+
+fn of_name(name: &str, place: Place, code: &str) -> Variable {
+    Variable {
+        name: name.to_owned(),
+        key: name.to_owned(),
+        place,
+        code: code.to_owned(),
+        required: false,
+        becomes_secret_key: false,
+        annotation: None,
+        known: vec![],
+    }
+}
+
+/// `os.environ["X"] = "1"` gives it a value.
+fn is_set(after: &str) -> bool {
+    let rest = after.strip_prefix(']').map(str::trim_start);
+    rest.is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=="))
 }
 
 /// What reads `DATABASE_URL` without naming it: dj-database-url, django-environ.
@@ -94,12 +171,17 @@ fn of_database_url(source: &Source) -> Option<Variable> {
 }
 
 /// Whether what stands before a text asks the environment for it.
-fn is_read(before: &str, helpers: &[&str]) -> bool {
+fn is_read(before: &str, after: &str, helpers: &[&str]) -> bool {
     if let Some(subscripted) = before.strip_suffix('[') {
         return subscripted.ends_with("environ");
     }
     let Some(callee) = before.strip_suffix('(') else {
-        return before.ends_with("if ")
+        // `if "X" in os.environ`, and no other table.
+        let asked = after.trim_start().trim_start_matches("not ").strip_prefix("in ");
+        return (before.ends_with("if ")
+            && asked.is_some_and(|table| {
+                table.split([' ', ':']).next().is_some_and(|table| last(table) == "environ")
+            }))
             || before.trim_end().ends_with("environ.get(")
             || before.ends_with("(env=") && before.contains("dj_database_url.");
     };
@@ -115,35 +197,9 @@ fn is_read(before: &str, helpers: &[&str]) -> bool {
 }
 
 fn is_variable(text: &str) -> bool {
-    text.len() >= 3
+    text.len() >= 2
         && text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-}
-
-/// Fields of pydantic's `BaseSettings` are variables of their names.
-fn of_settings_class(source: &Source) -> Vec<Variable> {
-    let mut found = vec![];
-    for (at, line) in source.lines.iter().enumerate() {
-        if !(line.code.starts_with("class ") && line.has_word("BaseSettings")) {
-            continue;
-        }
-        let body: Vec<&Line> =
-            source.lines[at + 1..].iter().take_while(|inner| inner.indent > line.indent).collect();
-        let prefix = body.iter().find_map(|inner| {
-            let at = inner.code.find("env_prefix")?;
-            strings(&inner.code).into_iter().find(|(place, _)| *place > at).map(|(_, text)| text)
-        });
-        let Some(indent) = body.first().map(|inner| inner.indent) else { continue };
-        for inner in body.iter().filter(|inner| inner.indent == indent) {
-            let Some((name, _)) = inner.code.split_once(':') else { continue };
-            if is_name(name.trim()) && name != "model_config" {
-                let key = name.trim().to_ascii_uppercase();
-                let name = format!("{}{key}", prefix.unwrap_or_default()).to_ascii_uppercase();
-                found.push(Variable { key, ..variable(&name, source, inner) });
-            }
-        }
-    }
-    found
 }
 
 fn of_example(path: &str, text: &str) -> Vec<Variable> {
@@ -151,26 +207,22 @@ fn of_example(path: &str, text: &str) -> Vec<Variable> {
         let line = line.trim().trim_start_matches("export ");
         let (name, _) = line.split_once('=')?;
         let name = name.trim();
-        is_variable(name).then(|| Variable {
-            name: name.to_owned(),
-            key: name.to_owned(),
-            place: Place::new(path, at + 1),
-            code: String::new(),
-        })
+        is_variable(name).then(|| of_name(name, Place::new(path, at + 1), ""))
     });
     lines.collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::find;
+    use super::{Reads, find};
     use crate::cli::init::tree::Tree;
 
     fn names(path: &str, text: &str) -> Vec<String> {
         let mut tree = Tree::default();
         tree.add(path, text.to_owned());
         let sources = tree.sources("");
-        find(&tree, &sources).into_iter().map(|variable| variable.name).collect()
+        let reads = Reads { tree: &tree, sources: &sources, settings: None, entry: None };
+        find(&reads).into_iter().map(|variable| variable.name).collect()
     }
 
     #[test]
@@ -186,8 +238,18 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_settings_are_variables() {
-        let text = "class Settings(BaseSettings):\n    model_config = SettingsConfigDict(env_prefix='APP_')\n    database_url: str\n    debug: bool = False\n\n    def x(self): pass\nclass Other:\n    y: int\n";
-        assert_eq!(names("a.py", text), ["APP_DATABASE_URL", "APP_DEBUG"]);
+    fn what_is_of_requests_or_of_nobody_is_no_variable() {
+        let text = "import os\ndef app(environ, start_response):\n    a = environ['HTTP_HOST']\n    b = environ.get('PATH_INFO')\n\
+                    class TestingConfig(Config):\n    U = os.getenv('TESTER')\nos.environ['SET'] = '1'\nP = os.getenv('OAUTH_' + x)\nH = os.environ['HTTP_PORT']\n";
+        assert_eq!(names("a.py", text), ["HTTP_PORT"]);
+        assert_eq!(
+            names(
+                "a.py",
+                "import os\nif 'ENGINE' not in DATABASES: pass\nif 'ONE' not in os.environ: pass\n"
+            ),
+            ["ONE"]
+        );
+        assert!(names("tests_e2e/a.py", "import os\nA = os.environ['ONE']\n").is_empty());
+        assert!(names("fabfile.py", "import os\nA = os.environ['ONE']\n").is_empty());
     }
 }

@@ -8,6 +8,7 @@ mod migrations;
 mod packages;
 mod procfile;
 pub mod python;
+mod secrets;
 mod statics;
 mod traps;
 mod websockets;
@@ -186,6 +187,12 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     let migrations = migrations.or_release(&procfile, &mut traps);
     let statics =
         statics::find(tree, &sources, found.framework, &root, found.settings.as_deref(), &mut traps);
+    let environment = environment::find(&environment::Reads {
+        tree,
+        sources: &sources,
+        settings: found.settings.as_deref(),
+        entry: found.entry.as_ref().map(|entry| entry.name.as_str()),
+    });
     let mut app = App {
         framework: found.framework,
         entry: found.entry,
@@ -197,7 +204,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         health: health::find(&sources),
         has_front: health::has_front(&sources),
         processes: procfile.processes,
-        environment: environment::find(tree, &sources),
+        environment,
         gunicorn_settings: says_workers(tree),
         websockets: websockets::find(&sources, &dependencies),
         import_root: root,

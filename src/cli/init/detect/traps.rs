@@ -1,14 +1,15 @@
 //! What works on a laptop and fails, or loses data, on a server. Each with its place and what to do.
 
 use crate::cli::init::detect::framework::settings_files;
-use crate::cli::init::detect::python::{Line, Source, called, last, strings};
-use crate::cli::init::detect::{App, Framework, Interface, Trap};
+use crate::cli::init::detect::python::{Line, Source, called, last};
+use crate::cli::init::detect::{App, Framework, Interface, Trap, secrets};
 use crate::cli::init::tree::{Tree, file_name, join, parent};
 
 pub fn find(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) {
     for source in sources {
         traps.extend(source.lines.iter().filter_map(|line| in_line(source, line, app)));
     }
+    traps.extend(secrets::find(sources, app));
     if app.framework == Framework::Django {
         in_django(tree, sources, app, traps);
     }
@@ -75,26 +76,20 @@ fn in_django(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) 
     let files = settings_files(sources, app.settings.as_deref().unwrap_or_default());
     // Only the first that says it counts: settings for production override what they build on.
     let setting = |name: &str| {
-        files.iter().find_map(|source| {
-            let line = source
-                .lines
-                .iter()
-                .rev()
-                .find(|line| line.indent == 0 && line.assigned().is_some_and(|(n, _)| n == name))?;
-            Some((source, line, line.assigned()?.1))
-        })
+        let of = |source: &'_ &Source| lines_of(source, name).next().is_some();
+        files.iter().copied().find(of)
+    };
+    // Wrong in every branch: an override in an `if` may be what a deployment takes.
+    let wrongly = |name: &str, wrong: &dyn Fn(&str) -> bool| {
+        let source = setting(name)?;
+        let all = lines_of(source, name).all(|(_, value)| wrong(value));
+        lines_of(source, name).last().filter(|_| all).map(|(line, _)| (source, line))
     };
     let mut look = |name: &str, wrong: &dyn Fn(&str) -> bool, what: &str, then: &str| {
-        if let Some((source, line, _)) = setting(name).filter(|(.., value)| wrong(value)) {
+        if let Some((source, line)) = wrongly(name, wrong) {
             traps.push(Trap::at(&source.path, line.number, what, then));
         }
     };
-    look(
-        "SECRET_KEY",
-        &is_text,
-        "SECRET_KEY stands in the source, for everybody to read",
-        "`SECRET_KEY = os.environ[\"SECRET_KEY\"]`",
-    );
     look(
         "DEBUG",
         &|value| value == "True",
@@ -114,18 +109,20 @@ fn in_django(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) 
         "take it from the environment, and set it below {{root}}/shared in inventory.toml",
     );
     traps.extend(sources.iter().filter_map(|source| unmigrated(tree, source)));
-    let sqlite =
-        setting("DATABASES").filter(|(.., value)| value.contains("sqlite3") && !value.contains("env"));
-    if let Some((source, line, _)) = sqlite.filter(|_| !app.takes_address()) {
+    let sqlite = wrongly("DATABASES", &|value| value.contains("sqlite3") && !value.contains("env"));
+    if let Some((source, line)) = sqlite.filter(|_| !app.takes_address()) {
         let what = "the database is a file inside the release: its data are lost with the next one";
         let then = "`dj_database_url.config()` (package dj-database-url) takes the address from DATABASE_URL";
         traps.push(Trap::at(&source.path, line.number, what, then));
     }
 }
 
-fn is_text(value: &str) -> bool {
-    let whole = strings(value).into_iter().find(|(at, text)| *at == 0 && text.len() + 2 == value.len());
-    whole.is_some_and(|(_, text)| !text.is_empty())
+/// Where a file of settings gives a name a value, also in a branch.
+fn lines_of<'a>(source: &'a Source, name: &str) -> impl Iterator<Item = (&'a Line, &'a str)> {
+    source.lines.iter().filter_map(move |line| {
+        let (_, value) = line.assigned().filter(|(assigned, _)| *assigned == name)?;
+        Some((line, value))
+    })
 }
 
 /// An app with models and without migrations has no tables.
