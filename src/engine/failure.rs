@@ -54,6 +54,11 @@ pub fn broken_off(error: Error, action: &Action, goes_on: bool) -> Error {
 /// What is seen most often in the output of what failed, and the next step.
 const NEXT_STEPS: &[(&str, &str)] = &[
     ("No space left on device", "the disk is full: look with `df -h` and `df -i`, and make room"),
+    (
+        "Errno 30] Read-only file system: '",
+        "the application writes where it may not: to what it runs from nothing is written. Give it an absolute path below \
+         `shared`, such as {{root}}/shared/data, by a variable in `[vars.env]` (docs/troubleshooting.md)",
+    ),
     ("Read-only file system", "the file system is read-only: look at `dmesg` and `mount` on the host"),
     (
         "Permission denied",
@@ -74,6 +79,16 @@ const NEXT_STEPS: &[(&str, &str)] = &[
         "DO NOT MATCH THE HASHES",
         "what the index gives is not what was locked: where the version was changed, lock it again (its hashes too); where \
          it was not, ask who has changed the package",
+    ),
+    (
+        "command 'gcc' failed",
+        "a package is compiled for want of a wheel, and something for it is missing: add \"build-essential\", \
+         \"python3-dev\" and the library's -dev package to `app.system_packages`, `tow run site`, then again",
+    ),
+    (
+        "C compiler",
+        "a package is compiled for want of a wheel: add \"build-essential\" and \"python3-dev\" to \
+         `app.system_packages`, `tow run site`, then again",
     ),
     // Before what pip makes of it: that there is no such package.
     (

@@ -129,7 +129,12 @@ fn before(states: &States) -> Result<ReleaseName> {
     let serves = states.values().filter_map(|state| ReleaseName::parse(&state.current)).max();
     let names = states.values().flat_map(State::names);
     let earlier = names.filter(|name| serves.as_ref().is_some_and(|serves| *name < serves));
-    earlier.filter(|name| lacking(states, name).is_empty()).max().cloned().ok_or_else(|| {
+    let earlier: BTreeSet<&ReleaseName> = earlier.filter(|name| lacking(states, name).is_empty()).collect();
+    // Between what serves and what served before it may be one that somebody went back from.
+    let served: BTreeSet<Option<ReleaseName>> =
+        states.values().map(|state| ReleaseName::parse(&state.instead)).collect();
+    let served = served.iter().flatten().find(|name| served.len() == 1 && earlier.contains(name));
+    served.or(earlier.last().copied()).cloned().ok_or_else(|| {
         let serves = serves.map_or_else(|| "what serves".to_owned(), |name| name.to_string());
         Error::failed("there is nothing to go back to")
             .cause(format!("no release before {serves} was finished on every host of the run"))
@@ -175,6 +180,17 @@ mod tests {
     }
 
     const HOST: &str = "current=3-c\nrelease=1-a {}\nschema=1-a x\nrelease=2-b {}\nschema=2-b x y\nrelease=3-c {}\nschema=3-c x y\n";
+
+    #[test]
+    fn what_served_before_is_gone_back_to_and_not_what_was_gone_back_from() {
+        let host = "current=5-e\ninstead=1-a\nrelease=1-a {}\nrelease=2-b {}\nrelease=5-e {}\n";
+        assert_eq!(back(None).target(&states(host)).unwrap().to_string(), "1-a");
+        // Pruned, or after a rollback: the one before by its number.
+        let pruned = host.replace("release=1-a {}\n", "");
+        assert_eq!(back(None).target(&states(&pruned)).unwrap().to_string(), "2-b");
+        let back_again = "current=2-b\ninstead=5-e\nrelease=1-a {}\nrelease=2-b {}\nrelease=5-e {}\n";
+        assert_eq!(back(None).target(&states(back_again)).unwrap().to_string(), "1-a");
+    }
 
     #[test]
     fn a_release_of_the_same_schema_is_gone_back_to() {

@@ -20,6 +20,8 @@ pub struct State {
     pub pending: Option<String>,
     /// And what served before it.
     pub before: String,
+    /// What served before the current one took its place.
+    pub instead: String,
     pub lock: Option<Holder>,
     /// Where the database stood after the migrations of a release.
     pub schemas: Vec<(ReleaseName, String)>,
@@ -71,6 +73,7 @@ impl State {
                 "unit" => value.clone_into(&mut state.unit),
                 "since" => value.clone_into(&mut state.since),
                 "before" => value.clone_into(&mut state.before),
+                "instead" => value.clone_into(&mut state.instead),
                 "probed" => value.clone_into(&mut state.probed),
                 "pending" => state.pending = Some(value.to_owned()),
                 "journal" => state.journal = Some(value.to_owned()),
