@@ -4,11 +4,14 @@ mod database;
 mod environment;
 mod framework;
 mod health;
+mod listed;
 mod packages;
 mod procfile;
 pub mod python;
 mod statics;
+mod system;
 mod traps;
+mod version;
 mod websockets;
 
 use std::fmt;
@@ -21,6 +24,8 @@ pub use environment::Variable;
 pub use packages::{Dependencies, Installer, is_list, project_name};
 pub use procfile::Process;
 pub use statics::Statics;
+pub use system::System;
+pub use version::Version;
 
 /// A line of a file; 0 is the file as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +129,11 @@ pub struct App {
     pub import_root: String,
     /// Django's settings in production.
     pub settings: Option<String>,
+    /// Which Python it wants.
+    pub python: Option<Version>,
     pub dependencies: Dependencies,
+    /// Packages of Debian that its dependencies want.
+    pub system: Vec<System>,
     pub database: Database,
     pub migrations: Migrations,
     pub statics: Option<Statics>,
@@ -156,6 +165,9 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     let mut traps = vec![];
     let procfile = procfile::read(tree);
     let dependencies = packages::find(tree, &mut traps);
+    let listed = listed::find(tree, &dependencies);
+    let python = version::find(tree, &dependencies, &listed);
+    traps.extend(python.as_ref().and_then(Version::trap));
     let found = framework::find(
         &framework::Look { tree, sources: &sources, root: &root },
         &dependencies,
@@ -173,6 +185,8 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         framework: found.framework,
         entry: found.entry,
         settings: found.settings,
+        python,
+        system: system::find(&listed),
         database,
         migrations,
         statics,

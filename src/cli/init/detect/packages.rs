@@ -144,7 +144,7 @@ impl Read {
 }
 
 /// `../base.txt` as seen from a folder.
-fn resolve(folder: &str, path: &str) -> String {
+pub(super) fn resolve(folder: &str, path: &str) -> String {
     let mut folder = folder;
     let mut path = path.trim_start_matches("./");
     while let Some(rest) = path.strip_prefix("../") {
@@ -154,7 +154,7 @@ fn resolve(folder: &str, path: &str) -> String {
 }
 
 /// `psycopg` of `psycopg[binary]>=3.2 ; python_version > "3"`.
-fn name(requirement: &str) -> Option<String> {
+pub(super) fn name(requirement: &str) -> Option<String> {
     let plain = requirement.trim();
     let end = plain.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(plain.len());
     let name = &plain[..end];
