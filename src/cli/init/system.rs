@@ -33,3 +33,40 @@ pub fn about_packages(text: &mut String, line: &str, app: &App, engine: Engine) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{about_packages, python_requires, system_packages};
+    use crate::cli::args::Engine;
+    use crate::cli::init::detect::{App, detect};
+    use crate::cli::init::tree::Tree;
+
+    fn app(files: &[(&str, &str)]) -> App {
+        let mut tree = Tree::default();
+        for (path, text) in files {
+            tree.add(path, (*text).to_owned());
+        }
+        detect(&tree, None)
+    }
+
+    #[test]
+    fn packages_and_what_for() {
+        let lists = [
+            ("requirements.txt", "redis\nuwsgi\n"),
+            ("requirements-pg.txt", "-r requirements.txt\npsycopg2\n"),
+        ];
+        let app = app(&lists);
+        assert_eq!(system_packages(&app, Engine::Sqlite), ["gcc", "python3-dev"]);
+        assert_eq!(system_packages(&app, Engine::Postgresql), ["gcc", "libpq-dev", "python3-dev"]);
+        let mut text = String::new();
+        about_packages(&mut text, "system_packages = []", &app, Engine::Sqlite);
+        assert_eq!(text, "# gcc, python3-dev: uwsgi is compiled (requirements.txt:2).\n");
+    }
+
+    #[test]
+    fn only_what_is_needed_is_insisted_on() {
+        let project = "[project]\nname = \"x\"\nrequires-python = \">=3.12\"\n";
+        assert_eq!(python_requires(&app(&[("pyproject.toml", project)])), ">=3.12");
+        assert_eq!(python_requires(&app(&[("Dockerfile", "FROM python:3.12\n")])), "");
+    }
+}

@@ -199,7 +199,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         dependencies,
         traps: vec![],
     };
-    traps::find(tree, &sources, &app, &mut traps);
+    traps::find(tree, &sources, &listed, &app, &mut traps);
     app.traps = traps;
     app
 }
