@@ -6,6 +6,8 @@ use crate::cli::init::detect::{Dependencies, Installer, Place, Trap};
 use crate::cli::init::tree::Tree;
 use crate::words::python::{DEBIAN, Requires, numbers, series};
 
+const PINNED: &str = ".python-version";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     pub wants: Requires,
@@ -18,11 +20,15 @@ pub struct Version {
 
 /// The strictest of what is said; where nothing is, what other hosting is told.
 pub fn find(tree: &Tree, dependencies: &Dependencies, listed: &[Requirement]) -> Option<Version> {
-    let mut strict: Vec<Version> =
-        [of_project(tree), pinned(tree, dependencies).filter(|version| version.is_strict), of_django(listed)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let mut strict: Vec<Version> = [
+        of_project(tree),
+        of_lock(tree),
+        pinned(tree, dependencies).filter(|version| version.is_strict),
+        of_django(listed),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     // The first one among those that as many releases do not fit.
     strict.sort_by_key(|version| version.fitting().count());
     let hints = || [pinned(tree, dependencies), of_runtime(tree), of_pipfile(tree), of_image(tree)];
@@ -75,6 +81,11 @@ impl Version {
             None if self.is_strict => format!("take {built}"),
             None => format!("try it with theirs, or take {built}"),
         };
+        let then = if self.is_strict && self.place.file == PINNED {
+            format!("uv holds to that file: change it, if the application runs on others; or {then}")
+        } else {
+            then
+        };
         Some(Trap { place: Some(self.place.clone()), what, then })
     }
 }
@@ -118,14 +129,24 @@ fn of_poetry(text: &str) -> Option<String> {
     parts.collect::<Option<Vec<String>>>().map(|parts| parts.join(","))
 }
 
-/// `.python-version`: uv takes no other one, for others it is a hint.
+/// What uv has locked for, where the project is one of several.
+fn of_lock(tree: &Tree) -> Option<Version> {
+    let mut lines = tree.text("uv.lock")?.lines().enumerate().take_while(|(_, line)| !line.starts_with('['));
+    let (at, line) = lines.find(|(_, line)| line.starts_with("requires-python"))?;
+    Version::said(strings(line).first()?.1, "uv.lock", at + 1, true)
+}
+
+/// `.python-version`: uv takes no other one, to the patch; for others it is a hint.
 fn pinned(tree: &Tree, dependencies: &Dependencies) -> Option<Version> {
-    let mut lines = tree.text(".python-version")?.lines().enumerate();
+    let mut lines = tree.text(PINNED)?.lines().enumerate();
     let (at, line) =
         lines.find(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;
     let version =
         line.trim().trim_start_matches("cpython").trim_start_matches("python").trim_start_matches(['-', '@']);
-    Version::said(&exactly(version)?, ".python-version", at + 1, dependencies.installer == Installer::Uv)
+    let is_strict = dependencies.installer == Installer::Uv;
+    let is_patch = numbers(version)?.len() > 2;
+    let wants = if is_strict && is_patch { format!("=={version}") } else { exactly(version)? };
+    Version::said(&wants, PINNED, at + 1, is_strict)
 }
 
 /// `==3.12.*` of `3.12.4`: a later patch of the same series does as well.
@@ -260,6 +281,14 @@ mod tests {
         // uv takes no other Python than that of the file.
         let project = ("pyproject.toml", "[project]\nname = \"x\"\nrequires-python = \">=3.11\"\n");
         let files = [("uv.lock", "version = 1\n"), project, (".python-version", "3.12\n")];
-        assert_eq!(said(&files).0, "==3.12.* (.python-version:1)");
+        let (shown, trap) = said(&files);
+        assert_eq!(shown, "==3.12.* (.python-version:1)");
+        assert!(trap.contains("→ uv holds to that file: change it"), "{trap}");
+        let lock = ("uv.lock", "version = 1\nrequires-python = \">=3.14\"\n\n[[package]]\n");
+        assert_eq!(said(&[lock, (".python-version", "3.14\n")]).0, ">=3.14 (uv.lock:2)");
+        assert_eq!(
+            said(&[("uv.lock", ""), (".python-version", "3.13.1\n")]).0,
+            "==3.13.1 (.python-version:1)"
+        );
     }
 }

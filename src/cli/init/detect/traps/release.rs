@@ -2,16 +2,20 @@
 
 use crate::cli::init::detect::python::{Line, Source, strings};
 use crate::cli::init::detect::{Trap, Variable};
-use crate::cli::init::tree::parent;
+use crate::cli::init::tree::{file_name, parent};
 
 pub fn find(sources: &[Source], environment: &[Variable], traps: &mut Vec<Trap>) {
     // The inventory turns it on, and then there is no file.
     let is_to_stdout = environment.iter().any(|variable| variable.name == "LOG_TO_STDOUT");
     // Commands are run by hand, where somebody sees what they do.
-    let own = |source: &&Source| !parent(&source.path).ends_with("management/commands");
+    let own = |source: &&Source| {
+        !parent(&source.path).ends_with("management/commands")
+            && !["setup.py", "noxfile.py", "fabfile.py"].contains(&file_name(&source.path))
+    };
     for source in sources.iter().filter(own) {
         // One for each file: the folder and the log in it are the same matter.
-        traps.extend(source.lines.iter().find_map(|line| written(source, line, is_to_stdout)));
+        let mut imported = source.lines.iter().take_while(|line| !line.code.contains("__main__"));
+        traps.extend(imported.find_map(|line| written(source, line, is_to_stdout)));
     }
     let named = sources
         .iter()
@@ -126,6 +130,7 @@ mod tests {
             "FileHandler('/var/log/x')\n",
             "FileHandler(os.path.join(LOGS, 'x'))\n",
             "os.mkdir(f'{ROOT}/x')\n",
+            "if __name__ == '__main__':\n    os.mkdir('out')\n",
             "send(filename='a.pdf')\n",
             "os.makedirs(os.environ.get('LOGS', 'logs'))\n",
         ] {
