@@ -101,8 +101,7 @@ pub fn advice(requires: &str) -> String {
     let requires = Requires::parse(requires);
     let fits = |has: &[u64]| requires.as_ref().is_some_and(|requires| requires.accepts(has));
     let debian = DEBIAN.iter().find(|(_, has)| fits(has));
-    let built =
-        "build one on this host and name it (`python` of the task; of `tow init`'s inventory, in [vars.app])";
+    let built = "build one on this host and name it: `python` in [vars.app], or of the task itself";
     match debian {
         Some((debian, has)) => {
             format!("take a server with Debian {debian}, which has Python {}, or {built}", series(has))
