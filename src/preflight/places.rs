@@ -51,7 +51,9 @@ fn folders(subject: &Subject) -> Vec<String> {
         (!below.is_empty()).then(|| format!("{folder}:{}", below.join(":")))
     };
     let places = subject.places().filter(|place| place.sort == Sort::Folder && is_plain(&place.path));
-    places.filter_map(|place| of(&place.path)).collect()
+    // What tow itself keeps there is of all applications of the host.
+    let own = |path: &str| path != "/var/lib/towline" && path != "/var/lib/towline/jobs";
+    places.filter(|place| own(&place.path)).filter_map(|place| of(&place.path)).collect()
 }
 
 impl Topic for Places {
@@ -112,6 +114,8 @@ mod tests {
             Need::place("/srv/shop", Sort::Folder),
             Need::place("/srv/shop/releases", Sort::Folder),
             Need::place("/srv/shop/releases/1/venv", Sort::Environment),
+            Need::place("/var/lib/towline", Sort::Folder),
+            Need::place("/var/lib/towline/shop", Sort::Folder),
             Need::Certificate(certificate(&["a.dev"])),
         ];
         let sample = Sample::new(&Places, &needs);

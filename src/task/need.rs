@@ -7,6 +7,8 @@ pub enum Need {
     Package(String),
     /// It makes virtual environments with this Python.
     Python(String),
+    /// Only these versions of that Python will do.
+    Series { python: String, requires: String },
     /// It takes packages from an index of Python packages.
     Index,
     /// It asks a server, so the host has to reach it.

@@ -8,6 +8,7 @@ use crate::words::action::{Action, Command};
 use crate::words::error::{Error, Result};
 use crate::words::fact::{Facts, Probe};
 use crate::words::names::RemotePath;
+use crate::words::python::{Requires, advice, numbers};
 use crate::words::shell::quote;
 use crate::words::step::{Change, Step};
 
@@ -17,6 +18,7 @@ use crate::words::step::{Change, Step};
 /// ```toml
 /// venv = "/srv/shop/venv"
 /// venv = { path = "/srv/shop/venv", python = "python3.12" }
+/// venv = { path = "/srv/shop/venv", requires = ">=3.12,<4" }
 /// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,10 @@ pub struct Venv {
     /// The Python that it is made with: a name (`"python3.12"`) or a path. Default `"python3"`.
     #[serde(default = "python3")]
     python: String,
+    /// The versions that will do, as PEP 440 writes them (`">=3.12,<4"`): with another one nothing is made, and
+    /// `tow check` tells of it before. Empty for any.
+    #[serde(default)]
+    requires: String,
     /// Whether packages of the system are visible in it (default false).
     #[serde(default)]
     system_site_packages: bool,
@@ -134,6 +140,17 @@ impl Venv {
         }
     }
 
+    /// The wanted Python is one that what goes into the environment does not run on.
+    fn unfit(&self, state: &State) -> Option<Error> {
+        let wanted = state.wanted.as_ref()?;
+        let fits = Requires::parse(&self.requires)?.accepts(&numbers(&wanted.version)?);
+        (!fits).then(|| {
+            Error::failed(format!("cannot make the virtual environment {}", self.path))
+                .cause(format!("{} is Python {}, and {} is required", self.python, wanted.version, self.requires))
+                .hint(advice(&self.requires))
+        })
+    }
+
     fn obstacle(&self, state: &State, facts: &Facts) -> Option<Error> {
         let failed = || Error::failed(format!("cannot make the virtual environment {}", self.path));
         let debian = facts.host.family == "debian";
@@ -178,14 +195,18 @@ impl Task for Venv {
             return Err(Mistake::new("python", format!("{:?} is not the name or path of a Python", self.python))
                 .hint("write a name such as \"python3.12\", or an absolute path"));
         }
+        if Requires::parse(&self.requires).is_none() {
+            return Err(Mistake::new("requires", format!("{:?} says no versions of Python", self.requires))
+                .hint("write them as pyproject.toml does: \">=3.12\", \"==3.12.*\", \">=3.11,<4\""));
+        }
         Ok(())
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![
-            Need::Python(self.python.clone()),
-            Need::place(self.path.as_str(), Sort::Environment),
-        ]
+        let series = (!self.requires.is_empty())
+            .then(|| Need::Series { python: self.python.clone(), requires: self.requires.clone() });
+        let plain = [Need::Python(self.python.clone()), Need::place(self.path.as_str(), Sort::Environment)];
+        plain.into_iter().chain(series).collect()
     }
 
     fn probes(&self) -> Vec<Probe> {
@@ -194,6 +215,9 @@ impl Task for Venv {
 
     fn plan(&self, facts: &Facts) -> Result<Step> {
         let state = parse(&facts.output(&self.probe())?.stdout);
+        if let Some(error) = self.unfit(&state) {
+            return Err(error);
+        }
         let fault = match &state.wanted {
             Some(wanted) if state.place == Place::Venv => match self.fault(&state, wanted) {
                 Some(fault) => Some(fault),

@@ -9,6 +9,7 @@ pub mod finding;
 pub mod names;
 pub mod plural;
 pub mod predict;
+pub mod python;
 pub mod secret;
 pub mod shell;
 pub mod step;

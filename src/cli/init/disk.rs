@@ -133,7 +133,8 @@ fn is_read(path: &str) -> bool {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     let listed = ending == "txt" && path.contains("requirements");
     let example = name.contains("env") && ["example", "sample", "template"].contains(&ending);
-    let known = ["Procfile", "Dockerfile", "alembic.ini", "poetry.lock", "pdm.lock"].contains(&name);
+    let known = ["Procfile", "alembic.ini", "poetry.lock", "pdm.lock", "Dockerfile"].contains(&name)
+        || [".python-version", "runtime.txt"].contains(&name);
     ending == "py" || listed || example || known || is_list(path)
 }
 

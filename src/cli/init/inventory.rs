@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use crate::cli::args::Engine;
 use crate::cli::init::answers::{Address, Answers};
 use crate::cli::init::detect::{App, Installer};
-use crate::cli::init::settings::{Setting, Where, settings, wants_redis};
+use crate::cli::init::settings::{Setting, Where, settings};
+use crate::cli::init::system::{about_packages, python_requires, system_packages};
 use crate::cli::shipped;
 
 /// What the files are about besides what was found and answered.
@@ -31,6 +32,7 @@ pub fn write(app: &App, answers: &Answers, about: &About) -> String {
     let kept = of_example.iter().skip_while(|section| section.name != "defaults");
     for section in kept.take_while(|section| section.name != "secrets") {
         for line in &section.lines {
+            about_packages(&mut text, line, app, answers.engine);
             let _ = writeln!(text, "{}", changed(line, section.name, &changes));
             if section.name == "vars.env" && line.starts_with('[') {
                 env(&mut text, &settings(app, Where::Server(answers)));
@@ -100,11 +102,8 @@ fn changes(app: &App, answers: &Answers, about: &About) -> Changes {
         ("vars.app", "entry", quoted(entry)),
         ("vars.app", "requirements", quoted(&list(app, answers.engine))),
         ("vars.app", "packages", array(&packages(app, answers.engine))),
-        (
-            "vars.app",
-            "system_packages",
-            array(if wants_redis(app).is_some() { &["redis-server"] } else { &[] }),
-        ),
+        ("vars.app", "python_requires", quoted(&python_requires(app))),
+        ("vars.app", "system_packages", array(&system_packages(app, answers.engine))),
         ("vars.db", "engine", quoted(if answers.engine == Engine::None { "" } else { answers.engine.key() })),
         ("vars.db", "name", quoted(&database)),
         ("vars.db", "user", quoted(&database)),

@@ -9,6 +9,7 @@ mod local;
 mod name;
 mod settings;
 mod store;
+mod system;
 mod tell;
 mod tree;
 

@@ -138,7 +138,8 @@ fn value(app: &App, variable: &Variable, at: Where) -> Option<String> {
         _ if REVISIONS.contains(&name) => on_server("{{release}}"),
         _ if QUEUES.contains(&name) => on_server("redis://127.0.0.1:6379/0"),
         _ if UPLOADS.contains(&name) => on_server("{{root}}/shared/media"),
-        "TRUSTED_PROXIES" | "PROXY_COUNT" | "NUM_PROXIES" => on_server("1"),
+        // The journal keeps what is logged; a file would be inside the release.
+        "TRUSTED_PROXIES" | "PROXY_COUNT" | "NUM_PROXIES" | "LOG_TO_STDOUT" => on_server("1"),
         // It has no default, and every URL is built of it.
         "SERVER_NAME" if variable.required => on_server("{{lookup app.domains 0}}"),
         "LOG_DIR" => on_server("{{root}}/shared/log"),

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use crate::cli::args::{Engine, Init};
 use crate::cli::init::answers::Answers;
-use crate::cli::init::detect::{App, Framework, Installer, Place};
+use crate::cli::init::detect::{App, Framework, Installer, Place, System};
 use crate::cli::init::inventory::{list, packages};
 use crate::cli::init::name;
 use crate::cli::init::settings::{Setting, Where, settings, wants_redis};
@@ -80,9 +80,7 @@ fn facts(app: &App) -> Vec<(&'static str, String)> {
     if let Some(settings) = &app.settings {
         facts.push(("settings", settings.clone()));
     }
-    if !app.dependencies.list.is_empty() {
-        facts.push(("dependencies", dependencies(app)));
-    }
+    facts.extend(installed(app));
     if !app.migrations.command.is_empty() {
         let tool = if app.migrations.tool == "release" { "" } else { app.migrations.tool };
         let place = at(&app.migrations.place);
@@ -114,6 +112,21 @@ fn facts(app: &App) -> Vec<(&'static str, String)> {
     }
     if !app.environment.is_empty() {
         facts.push(("environment", environment(app)));
+    }
+    facts
+}
+
+/// What it runs on, and what is installed for it.
+fn installed(app: &App) -> Vec<(&'static str, String)> {
+    let mut facts = vec![];
+    if let Some(python) = &app.python {
+        facts.push(("python", format!("{} ({})", python.shown(), python.place)));
+    }
+    if !app.dependencies.list.is_empty() {
+        facts.push(("dependencies", dependencies(app)));
+    }
+    for System { packages, why, place } in &app.system {
+        facts.push(("of Debian", format!("{}: {why} ({place})", packages.join(", "))));
     }
     facts
 }

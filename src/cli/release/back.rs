@@ -131,10 +131,10 @@ fn before(states: &States) -> Result<ReleaseName> {
     let earlier = names.filter(|name| serves.as_ref().is_some_and(|serves| *name < serves));
     let earlier: BTreeSet<&ReleaseName> = earlier.filter(|name| lacking(states, name).is_empty()).collect();
     // Between what serves and what served before it may be one that somebody went back from.
-    let served: BTreeSet<Option<ReleaseName>> =
+    let instead: BTreeSet<Option<ReleaseName>> =
         states.values().map(|state| ReleaseName::parse(&state.instead)).collect();
-    let served = served.iter().flatten().find(|name| served.len() == 1 && earlier.contains(name));
-    served.or(earlier.last().copied()).cloned().ok_or_else(|| {
+    let same = instead.iter().flatten().find(|name| instead.len() == 1 && earlier.contains(name));
+    same.or(earlier.last().copied()).cloned().ok_or_else(|| {
         let serves = serves.map_or_else(|| "what serves".to_owned(), |name| name.to_string());
         Error::failed("there is nothing to go back to")
             .cause(format!("no release before {serves} was finished on every host of the run"))

@@ -172,18 +172,18 @@ fn of_database_url(source: &Source) -> Option<Variable> {
 
 /// Whether what stands before a text asks the environment for it.
 fn is_read(before: &str, after: &str, helpers: &[&str]) -> bool {
-    if let Some(subscripted) = before.strip_suffix('[') {
+    let tight = before.trim_end();
+    if let Some(subscripted) = tight.strip_suffix('[') {
         return subscripted.ends_with("environ");
     }
-    let Some(callee) = before.strip_suffix('(') else {
+    let Some(callee) = tight.strip_suffix('(') else {
         // `if "X" in os.environ`, and no other table.
         let asked = after.trim_start().trim_start_matches("not ").strip_prefix("in ");
         return (before.ends_with("if ")
             && asked.is_some_and(|table| {
                 table.split([' ', ':']).next().is_some_and(|table| last(table) == "environ")
             }))
-            || before.trim_end().ends_with("environ.get(")
-            || before.ends_with("(env=") && before.contains("dj_database_url.");
+            || tight.ends_with("env=") && before.contains("dj_database_url.");
     };
     let callee = callee.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).next().unwrap_or("");
     let receiver = callee.rsplit_once('.').map_or("", |(receiver, _)| last(receiver));
@@ -232,6 +232,8 @@ mod tests {
         assert_eq!(names("a.py", text), ["ONE", "TWO", "THREE", "FOUR", "SEVEN"]);
         let django = "import environ\nenv = environ.Env()\nS = env(\"SECRET\")\nD = env.bool(\"DEBUG\", default=False)\nX = env.db()\n";
         assert_eq!(names("settings.py", django), ["DATABASE_URL", "SECRET", "DEBUG"]);
+        let black = "import os\nA = os.getenv(\n    \"ONE\",\n    \"NOT\",\n)\nB = dj_database_url.config(\n    conn_max_age=1,\n)\n";
+        assert_eq!(names("a.py", black), ["DATABASE_URL", "ONE"]);
         let decouple = "from decouple import config\nS = config('SECRET', cast=bool)\n";
         assert_eq!(names("settings.py", decouple), ["SECRET"]);
         assert_eq!(names(".env.example", "# X=1\nexport AB_C=1\nlower=2\n"), ["AB_C"]);

@@ -4,13 +4,16 @@ mod database;
 mod environment;
 mod framework;
 mod health;
+mod listed;
 mod migrations;
 mod packages;
 mod procfile;
 pub mod python;
 mod secrets;
 mod statics;
+mod system;
 mod traps;
+mod version;
 mod websockets;
 
 use std::fmt;
@@ -24,6 +27,8 @@ pub use migrations::Migrations;
 pub use packages::{Dependencies, Installer, has_only_members, is_list, is_workspace, project_name};
 pub use procfile::Process;
 pub use statics::Statics;
+pub use system::System;
+pub use version::Version;
 
 /// A line of a file; 0 is the file as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +134,11 @@ pub struct App {
     pub import_root: String,
     /// Django's settings in production.
     pub settings: Option<String>,
+    /// Which Python it wants.
+    pub python: Option<Version>,
     pub dependencies: Dependencies,
+    /// Packages of Debian that its dependencies want.
+    pub system: Vec<System>,
     pub database: Database,
     pub migrations: Migrations,
     pub statics: Option<Statics>,
@@ -174,6 +183,9 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     let mut traps = vec![];
     let procfile = procfile::read(tree, &mut traps);
     let dependencies = packages::find(tree, &mut traps);
+    let listed = listed::find(tree, &dependencies);
+    let python = version::find(tree, &dependencies, &listed);
+    traps.extend(python.as_ref().and_then(Version::trap));
     let found = framework::find(
         &framework::Look { tree, sources: &sources, root: &root },
         &dependencies,
@@ -198,6 +210,8 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         entry: found.entry,
         guesses: found.guesses,
         settings: found.settings,
+        python,
+        system: system::find(&listed),
         database,
         migrations,
         statics,
@@ -211,7 +225,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         dependencies,
         traps: vec![],
     };
-    traps::find(tree, &sources, &app, &mut traps);
+    traps::find(tree, &sources, &listed, &app, &mut traps);
     app.traps = traps;
     app
 }

@@ -121,7 +121,7 @@ fn from_project(tree: &Tree, traps: &mut Vec<Trap>) -> Dependencies {
 }
 
 /// `psycopg` of `psycopg[binary]>=3.2 ; python_version > "3"`.
-fn name(requirement: &str) -> Option<String> {
+pub(super) fn name(requirement: &str) -> Option<String> {
     let plain = requirement.trim();
     let end = plain.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(plain.len());
     let name = &plain[..end];

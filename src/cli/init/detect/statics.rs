@@ -58,7 +58,7 @@ fn of_django(settings: &[&Source], root: &str, traps: &mut Vec<Trap>) -> Option<
                 &source.path,
                 0,
                 "it has no STATIC_ROOT: collectstatic cannot run, so pages come without styles",
-                "add `STATIC_ROOT = BASE_DIR / \"staticfiles\"`, then `tow init` again",
+                format!("add `STATIC_ROOT = {}`, then `tow init` again", advised(settings)),
             ));
         }
         return None;
@@ -68,16 +68,39 @@ fn of_django(settings: &[&Source], root: &str, traps: &mut Vec<Trap>) -> Option<
     if url.contains("://") || folder.is_empty() {
         return None;
     }
-    let collect = Some(format!("python {} collectstatic --noinput", join(root, "manage.py")));
+    let manage = format!("python {}", join(root, "manage.py"));
+    let compress = if compressed(settings) { format!(" && {manage} compress") } else { String::new() };
+    let collect = Some(format!("{manage} collectstatic --noinput{compress}"));
     if folder.starts_with('/') {
         traps.push(Trap {
             place: Some(place),
             what: format!("static files are collected into {folder}, outside of the release"),
-            then: "use `STATIC_ROOT = BASE_DIR / \"staticfiles\"`: each release then has its own".to_owned(),
+            then: format!("use `STATIC_ROOT = {}`: each release then has its own", advised(settings)),
         });
         return None;
     }
     Some(Statics { url: slashed(&url), folder: join(root, &folder), collect, place })
+}
+
+/// A folder of the release, by the name that the settings have for theirs: a text, or a `Path`.
+fn advised(settings: &[&Source]) -> String {
+    let base = ["BASE_DIR", "PROJECT_DIR", "PROJECT_ROOT", "ROOT_DIR"].iter().find_map(|wanted| {
+        let lines = settings.iter().flat_map(|source| &source.lines);
+        lines.filter_map(Line::assigned).find(|(name, _)| name == wanted)
+    });
+    match base {
+        Some((name, value)) if value.contains("os.path") && !value.contains("Path(") => {
+            format!("os.path.join({name}, \"staticfiles\")")
+        }
+        Some((name, _)) => format!("{name} / \"staticfiles\""),
+        None => "BASE_DIR / \"staticfiles\"".to_owned(),
+    }
+}
+
+/// What django-compressor makes ahead is made where static files are collected.
+fn compressed(settings: &[&Source]) -> bool {
+    let ahead = |line: &Line| line.indent == 0 && line.assigned() == Some(("COMPRESS_OFFLINE", "True"));
+    settings.iter().any(|source| source.lines.iter().any(ahead))
 }
 
 fn is_variable(text: &str) -> bool {

@@ -1,11 +1,17 @@
 //! What works on a laptop and fails, or loses data, on a server. Each with its place and what to do.
 
+mod hosts;
+mod once;
+mod queue;
+mod release;
+
 use crate::cli::init::detect::framework::settings_files;
+use crate::cli::init::detect::listed::Requirement;
 use crate::cli::init::detect::python::{Line, Source, called, last};
 use crate::cli::init::detect::{App, Framework, Interface, Trap, secrets};
 use crate::cli::init::tree::{Tree, file_name, join, parent};
 
-pub fn find(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) {
+pub fn find(tree: &Tree, sources: &[Source], listed: &[Requirement], app: &App, traps: &mut Vec<Trap>) {
     for source in sources {
         traps.extend(source.lines.iter().filter_map(|line| in_line(source, line, app)));
     }
@@ -13,6 +19,10 @@ pub fn find(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) {
     if app.framework == Framework::Django {
         in_django(tree, sources, app, traps);
     }
+    release::find(sources, &app.environment, traps);
+    traps.extend(once::find(sources, app));
+    let manage = (app.framework == Framework::Django).then(|| join(&app.import_root, "manage.py"));
+    traps.extend(queue::find(sources, listed, &app.processes, manage.as_deref()));
     seeds(tree, traps);
     if let Some(trap) = no_address(app) {
         traps.push(trap);
@@ -97,17 +107,12 @@ fn in_django(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) 
         "`DEBUG = os.environ.get(\"DEBUG\") == \"1\"`",
     );
     look(
-        "ALLOWED_HOSTS",
-        &|value| value == "[]",
-        "ALLOWED_HOSTS is empty: every request would be answered with 400",
-        "`ALLOWED_HOSTS = os.environ[\"ALLOWED_HOSTS\"].split(\",\")`",
-    );
-    look(
         "MEDIA_ROOT",
         &|value| !value.contains("env") && !value.contains("\"/") && !value.contains("'/"),
         "MEDIA_ROOT lies inside the release: what visitors upload is lost with the next one",
         "take it from the environment, and set it below {{root}}/shared in inventory.toml",
     );
+    traps.extend(hosts::find(&files));
     traps.extend(sources.iter().filter_map(|source| unmigrated(tree, source)));
     let sqlite = wrongly("DATABASES", &|value| value.contains("sqlite3") && !value.contains("env"));
     if let Some((source, line)) = sqlite.filter(|_| !app.takes_address()) {
@@ -157,16 +162,18 @@ fn has_tables(source: &Source) -> bool {
     })
 }
 
-/// Scripts that fill an empty database are for developers.
+/// Scripts that fill an empty database are for developers. A command of Django's has tables of its own.
 fn seeds(tree: &Tree, traps: &mut Vec<Trap>) {
     for (path, text) in tree.files() {
         let name = file_name(path);
         let python = path.rsplit_once('.').is_some_and(|(_, ending)| ending == "py");
-        let seed =
-            python && ["seed", "reset_db", "init_db", "populate"].iter().any(|word| name.contains(word));
+        let seed = python
+            && !parent(path).ends_with("management/commands")
+            && ["seed", "reset_db", "init_db", "populate"].iter().any(|word| name.contains(word));
+        let what = if text.contains("drop_all(") { "all tables" } else { "tables" };
         if seed && (text.contains("drop_all(") || text.contains("DROP TABLE")) {
             let then = "nothing to do; run it by hand, never on the server";
-            traps.push(Trap::at(path, 0, "it drops all tables, so no playbook runs it", then));
+            traps.push(Trap::at(path, 0, format!("it drops {what}, so no playbook runs it"), then));
         }
     }
 }
@@ -176,7 +183,7 @@ fn no_address(app: &App) -> Option<Trap> {
     silent.then(|| {
         Trap::of_all(
             "nothing was found that takes the database's address from the environment",
-            "let the application read DATABASE_URL; inventory.toml sets it",
+            "let the application read DATABASE_URL, which inventory.toml sets where there is a database",
         )
     })
 }
@@ -184,7 +191,49 @@ fn no_address(app: &App) -> Option<Trap> {
 #[cfg(test)]
 mod tests {
     use super::unmigrated;
+    use crate::cli::init::detect::detect;
     use crate::cli::init::tree::Tree;
+
+    fn said(files: &[(&str, &str)]) -> Vec<String> {
+        let mut tree = Tree::default();
+        for (path, text) in files {
+            tree.add(path, (*text).to_owned());
+        }
+        detect(&tree, None).traps.into_iter().map(|trap| format!("{} → {}", trap.what, trap.then)).collect()
+    }
+
+    const MANAGE: (&str, &str) =
+        ("manage.py", "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n");
+
+    #[test]
+    fn a_command_that_drops_a_table_of_its_own() {
+        let text = "cursor.execute('DROP TABLE IF EXISTS search')\n";
+        let drops = |path: &str| said(&[(path, text)]).iter().any(|said| said.starts_with("it drops tables"));
+        assert!(drops("populate.py") && !drops("hc/management/commands/populate_search.py"));
+    }
+
+    #[test]
+    fn an_address_however_it_is_laid_out() {
+        let settings = "DATABASES = {\n    \"default\": dj_database_url.config(\n        env=\"DATABASE_URL\",\n        ssl_require=True,\n    )\n}\n";
+        let said = said(&[MANAGE, ("shop/settings.py", settings)]);
+        assert!(!said.iter().any(|said| said.contains("database's address")), "{said:?}");
+    }
+
+    #[test]
+    fn static_files_beside_a_base_that_is_text() {
+        let advice = |base: &str| {
+            let said = said(&[MANAGE, ("shop/settings.py", base)]);
+            said.into_iter().find(|said| said.contains("no STATIC_ROOT")).unwrap()
+        };
+        assert!(
+            advice("BASE_DIR = Path(__file__).parent\n")
+                .contains("`STATIC_ROOT = BASE_DIR / \"staticfiles\"`")
+        );
+        assert!(
+            advice("BASE_DIR = os.path.dirname(__file__)\n")
+                .contains("`STATIC_ROOT = os.path.join(BASE_DIR, \"staticfiles\")`")
+        );
+    }
 
     /// Whether something is said of a file with models, where migrations are in `folder`.
     fn is_said(path: &str, text: &str, folder: &str) -> bool {
