@@ -118,6 +118,11 @@ const NEXT_STEPS: &[(&str, &str)] = &[
         "the site's text comes from its template and from variables such as those in `[vars.site]`: mend it there, and run again",
     ),
     (
+        "SystemCheckError: ",
+        "Django's own check found an error: it stands further up, under ERRORS, with what to do about it; mostly a setting \
+         that belongs into `[vars.env]`",
+    ),
+    (
         "ModuleNotFoundError: ",
         "the module is not there: is its package among the requirements, and the import spelt right?",
     ),

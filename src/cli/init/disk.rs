@@ -134,7 +134,7 @@ fn is_read(path: &str) -> bool {
     let listed = ending == "txt" && path.contains("requirements");
     let example = name.contains("env") && ["example", "sample", "template"].contains(&ending);
     let known = ["Procfile", "alembic.ini", "poetry.lock", "pdm.lock", "Dockerfile"].contains(&name)
-        || [".python-version", "runtime.txt"].contains(&name);
+        || [".python-version", "runtime.txt", "package.json"].contains(&name);
     ending == "py" || listed || example || known || is_list(path)
 }
 

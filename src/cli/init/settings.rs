@@ -135,6 +135,10 @@ fn value(app: &App, variable: &Variable, at: Where) -> Option<String> {
         }
         _ if spelling::is_origins(name) => on_server(&spelling::several(variable, "https://")),
         _ if BASES.contains(&name) => on_server("https://{{lookup app.domains 0}}"),
+        // Elsewhere it is a folder.
+        "SITE_ROOT" if variable.code.contains("http://localhost") => {
+            on_server("https://{{lookup app.domains 0}}")
+        }
         _ if REVISIONS.contains(&name) => on_server("{{release}}"),
         _ if QUEUES.contains(&name) => on_server("redis://127.0.0.1:6379/0"),
         _ if UPLOADS.contains(&name) => on_server("{{root}}/shared/media"),

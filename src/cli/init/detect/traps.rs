@@ -1,5 +1,6 @@
 //! What works on a laptop and fails, or loses data, on a server. Each with its place and what to do.
 
+mod built;
 mod hosts;
 mod once;
 mod queue;
@@ -23,6 +24,7 @@ pub fn find(tree: &Tree, sources: &[Source], listed: &[Requirement], app: &App, 
     traps.extend(once::find(sources, app));
     let manage = (app.framework == Framework::Django).then(|| join(&app.import_root, "manage.py"));
     traps.extend(queue::find(sources, listed, &app.processes, manage.as_deref()));
+    traps.extend(built::find(tree));
     seeds(tree, traps);
     if let Some(trap) = no_address(app) {
         traps.push(trap);
