@@ -1,7 +1,8 @@
 #!/bin/sh
 # prove.sh APP RELEASE DOMAIN PATH STATUSES: the release runs under its own unit's settings, but on its own socket only,
 # and has to answer with one of the statuses there. Nothing of it stays.
-app=$1 release=$2 domain=$3 path=$4 good=$5
+app=$1 release=$2 domain=$3 path=$4
+good=$(printf %s "$5" | tr -cs 0-9 " ")
 code= real=/etc/systemd/system/$app@$release.service unit=$app-prove@$release.service at=/run/systemd/system
 clean() {
   systemctl stop "$unit" "$app-probe@$release.socket"
@@ -19,10 +20,10 @@ if systemctl start "$unit"; then
   said=$(curl --silent --show-error --max-time 60 --unix-socket "/run/$app-probe-$release.sock" --header "Host: $domain" \
     --header "X-Forwarded-Proto: https" --write-out '\n%{http_code}' "http://localhost$path" 2>&1)
   code=$(printf '%s\n' "$said" | tail -n 1)
-  case " $good" in *" $code "*) exit 0 ;; esac
+  case " $good " in *" $code "*) exit 0 ;; esac
 fi
 echo "the last lines of its journal:" >&2
-journalctl --sync 2>/dev/null
+timeout 5 journalctl --sync 2>/dev/null
 journalctl -u "$unit" -n 30 --no-pager -o cat >&2
 # Last, for of much that was said the end is shown.
 if [ -n "$code" ]; then

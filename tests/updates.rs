@@ -177,6 +177,9 @@ fn a_ref_that_is_not_there_is_an_error_and_status_says_unknown() {
 #[test]
 fn status_tells_all_of_a_host() {
     let bench = Bench::new(REMOTE);
+    // Whoever looks, or goes back, needs no source.
+    let finish = "[[stages.tasks]]\ntags = [\"switch\"]\nrelease_finish = { app = \"x\", root = \"{{root}}\", release = \"{{release}}\", revision = \"{{revision}}\", source = \"nowhere\" }\n";
+    bench.write("deploy.toml", &format!("{PLAYBOOK}{finish}"));
     let old = bench.git(&["rev-parse", "HEAD~1"]);
     let name = bench.serves("one", 7, &old);
     let said = bench.tow(&["status"]).with(

@@ -57,7 +57,8 @@ const NEXT_STEPS: &[(&str, &str)] = &[
     (
         "Errno 30] Read-only file system: '",
         "the application writes where it may not: to what it runs from nothing is written. Give it an absolute path below \
-         `shared`, such as {{root}}/shared/data, by a variable in `[vars.env]` (docs/troubleshooting.md)",
+         `shared`, such as {{root}}/shared/data, by a variable in `[vars.env]` (docs/troubleshooting.md); unless `mount` on \
+         the host shows the disk itself as read-only",
     ),
     ("Read-only file system", "the file system is read-only: look at `dmesg` and `mount` on the host"),
     (
@@ -81,12 +82,12 @@ const NEXT_STEPS: &[(&str, &str)] = &[
          it was not, ask who has changed the package",
     ),
     (
-        "command 'gcc' failed",
+        "gcc' failed",
         "a package is compiled for want of a wheel, and something for it is missing: add \"build-essential\", \
          \"python3-dev\" and the library's -dev package to `app.system_packages`, `tow run site`, then again",
     ),
     (
-        "C compiler",
+        "you need a C compiler",
         "a package is compiled for want of a wheel: add \"build-essential\" and \"python3-dev\" to \
          `app.system_packages`, `tow run site`, then again",
     ),

@@ -97,10 +97,6 @@ fn application_folder(tree: &Tree, args: &Init) -> Result<String> {
     folders.sort_unstable();
     folders.dedup();
     folders.retain(|folder| detect(&tree.below(folder), None).is_recognised());
-    if let Some(template) = folders.iter().find(|folder| folder.contains("{{")) {
-        return Err(Error::config(format!("{template} is a template for applications, none itself"))
-            .hint("make an application of it first (`cookiecutter .`), then run `tow init` in its folder"));
-    }
     match folders.as_slice() {
         [] => Ok(String::new()),
         [only] if args.repo.is_some() => {

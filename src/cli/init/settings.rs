@@ -231,6 +231,13 @@ mod tests {
     }
 
     #[test]
+    fn an_address_in_the_source_is_replaced_and_not_copied() {
+        let text = "X = os.environ.get('DB', 'postgresql://shop:hunter2@db.internal/shop')\n";
+        let found = postgresql(text);
+        assert!(found.iter().all(|(_, value)| !value.contains("hunter2")), "{found:?}");
+    }
+
+    #[test]
     fn parts_of_an_address_are_of_the_applications_own_database() {
         assert_eq!(
             postgresql("X = os.getenv('POSTGRES_PWD')\n"),

@@ -87,7 +87,8 @@ impl Lease {
                 let target = back.target(&states)?;
                 let revision =
                     states.values().find_map(|state| state.find(&target.to_string())?.finished.clone());
-                let revision = revision.map_or_else(String::new, |mark| mark.revision);
+                let revision = revision.map(|mark| mark.revision).filter(|revision| !revision.is_empty());
+                let revision = revision.unwrap_or_else(|| target.to_string());
                 let mut set = vec![("revision".to_owned(), revision)];
                 if back.schema == Schema::Restored {
                     set.push(("restore".to_owned(), format!("replaced:{target}")));

@@ -139,7 +139,8 @@ impl Reader {
 
     /// With further variables above those of the command line.
     pub fn read(&self, set: &[(String, String)]) -> std::result::Result<Ready, Stop> {
-        let stand_in = [("release".to_owned(), UNKNOWN.to_owned())];
+        // Nor has anybody to read the source for it: who goes back does not need any.
+        let stand_in = ["release", "revision"].map(|name| (name.to_owned(), UNKNOWN.to_owned()));
         let set = [self.app.set.as_slice(), &stand_in, set].concat();
         playbook::load_with(&self.app.target, &self.file, [&self.tags, &[]], &set, &self.edge)
     }

@@ -23,7 +23,7 @@ state() {
   [ ! -s "$folder/handlers" ] || printf 'handlers=%s\n' "$(head -c 65536 "$folder/handlers" | tr -d '\n')"
   tail -n 1 "$folder/journal.jsonl" 2>/dev/null | sed 's/^/journal=/'
   [ -z "$now" ] || sed -n 's/.*"event":"switched","release":"'"$now"'","before":"\([^"]*\)".*/instead=\1/p' \
-    "$folder/journal.jsonl" 2>/dev/null | tail -n 1
+    "$folder/journal.jsonl" 2>/dev/null | grep -vxF "instead=$now" | tail -n 1
   # What the probe of this run's own switch has found.
   [ -z "$run" ] || grep -F "\"run\":\"$run\"" "$folder/journal.jsonl" 2>/dev/null |
     sed -n 's/.*"event":"switched","release":"'"$now"'".*"why":"\([^"]*\)"}$/probed=\1/p' | tail -n 1

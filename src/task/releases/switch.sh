@@ -32,7 +32,7 @@ switch() {
     if [ -z "$site_refused" ]; then
       why="it did not come up"
       echo "$(web "$release") does not come up; the last lines of its journal:" >&2
-      journalctl --sync 2>/dev/null
+      timeout 5 journalctl --sync 2>/dev/null
       journalctl -u "$(web "$release")" -n 30 --no-pager -o cat >&2
     fi
   fi

@@ -1,7 +1,7 @@
 show() { $ctl show -p "$1" --value -- "$unit"; }
 fail() {
   echo "$unit: the last lines of its journal:" >&2
-  $journal --sync 2>/dev/null || :
+  timeout 5 $journal --sync 2>/dev/null || :
   $journal -u "$unit" -n 20 --no-pager -o cat >&2 || :
   echo "$1" >&2
   exit 1

@@ -1,5 +1,7 @@
 //! The path that tells whether all is well.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::cli::init::detect::Place;
 use crate::cli::init::detect::python::{Line, Source, last, strings};
 
@@ -23,12 +25,13 @@ const PATHS: [&str; 12] = [
 const DEEPEST: usize = 5;
 
 pub fn find(sources: &[Source]) -> Option<(String, Place)> {
+    let routers = Routers::of(sources);
     PATHS.iter().find_map(|wanted| {
         let fits = |path: &&str| path.trim_matches('/') == *wanted;
         sources.iter().find_map(|source| {
             source.lines.iter().find_map(|line| {
                 let path = routes(line).into_iter().find(fits)?;
-                let path = format!("{}/{}", prefix(sources, source, DEEPEST)?, path.trim_start_matches('/'));
+                let path = format!("{}/{}", routers.prefix(source, DEEPEST)?, path.trim_start_matches('/'));
                 Some((path, Place::new(&source.path, line.number)))
             })
         })
@@ -37,9 +40,10 @@ pub fn find(sources: &[Source]) -> Option<(String, Place)> {
 
 /// Whether something answers at `/` itself, as far as can be told.
 pub fn has_front(sources: &[Source]) -> bool {
+    let routers = Routers::of(sources);
     let is_front = |line: &Line| routes(line).iter().any(|path| ["", "/", "^$"].contains(path));
-    let fronts = sources.iter().filter(|source| source.lines.iter().any(is_front));
-    fronts.into_iter().any(|source| prefix(sources, source, DEEPEST).is_none_or(|prefix| prefix.is_empty()))
+    let mut fronts = sources.iter().filter(|source| source.lines.iter().any(is_front));
+    fronts.any(|source| routers.prefix(source, DEEPEST).is_none_or(|prefix| prefix.is_empty()))
 }
 
 /// What is got: the paths of a decorator, or of a list of addresses.
@@ -61,43 +65,67 @@ fn literal_at(code: &str, at: usize) -> Option<&str> {
     strings(code).into_iter().find(|(place, _)| *place == begins).map(|(_, text)| text)
 }
 
-/// What is put before the paths of a file: its own blueprint's, and that of whoever takes it in. `None` when unknown.
-fn prefix(sources: &[Source], own: &Source, depth: usize) -> Option<String> {
-    let made = own
-        .lines
-        .iter()
-        .find(|line| ["Blueprint(", "APIRouter("].iter().any(|made| line.code.contains(made)));
-    let inner = made.map_or(Some(String::new()), |line| prefix_of(line, sources))?;
-    let taken = sources
-        .iter()
-        .filter(|source| source.path != own.path)
-        .find_map(|source| Some((source, source.lines.iter().find(|line| takes_in(line, own, sources))?)));
-    let Some((by, line)) = taken else { return Some(inner) };
-    let given = if line.code.contains("include(") { included(line, own)? } else { prefix_of(line, sources)? };
-    let outer = if depth == 0 { None } else { prefix(sources, by, depth - 1) }?;
-    Some(format!("{outer}{given}{inner}"))
+/// A blueprint or router begins.
+fn makes(code: &str) -> bool {
+    ["Blueprint(", "APIRouter("].iter().any(|made| code.contains(made))
 }
 
-fn takes_in(line: &Line, own: &Source, sources: &[Source]) -> bool {
+/// Who takes in whose paths. All lines are looked at once: there may be hundreds of files with a router.
+struct Routers<'a> {
+    sources: &'a [Source],
+    /// Lines with `include(`, `include_router(` or `register_blueprint(`, and in which file.
+    takers: Vec<(&'a Source, &'a Line)>,
+    /// How many files have one of this name: many call theirs `router`.
+    names: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Routers<'a> {
+    fn of(sources: &'a [Source]) -> Routers<'a> {
+        let calls = ["include(", "include_router(", "register_blueprint("];
+        let takes_any = |line: &&Line| calls.iter().any(|call| line.code.contains(call));
+        let of_source =
+            |source: &'a Source| source.lines.iter().filter(takes_any).map(move |line| (source, line));
+        let takers = sources.iter().flat_map(of_source).collect();
+        let mut names = BTreeMap::new();
+        for source in sources {
+            for name in made_in(source).collect::<BTreeSet<&str>>() {
+                *names.entry(name).or_default() += 1;
+            }
+        }
+        Routers { sources, takers, names }
+    }
+
+    /// What is put before the paths of a file: its own blueprint's, and that of whoever takes it in. `None` when unknown.
+    fn prefix(&self, own: &Source, depth: usize) -> Option<String> {
+        let made = own.lines.iter().find(|line| makes(&line.code));
+        let inner = made.map_or(Some(String::new()), |line| prefix_of(line, self.sources))?;
+        let names: Vec<&str> = made_in(own).filter(|name| self.names.get(name) == Some(&1)).collect();
+        let others = self.takers.iter().filter(|(source, _)| source.path != own.path);
+        let mut taken = others.filter(|(_, line)| takes_in(line, own, &names));
+        let Some((by, line)) = taken.next() else { return Some(inner) };
+        let given = if line.code.contains("include(") {
+            included(line, own)?
+        } else {
+            prefix_of(line, self.sources)?
+        };
+        let outer = if depth == 0 { None } else { self.prefix(by, depth - 1) }?;
+        Some(format!("{outer}{given}{inner}"))
+    }
+}
+
+/// `names` are those of its routers that are no other's.
+fn takes_in(line: &Line, own: &Source, names: &[&str]) -> bool {
     if line.code.contains("include(") {
         return line.code.replace('\'', "\"").contains(&format!("\"{}\"", own.module));
     }
     let stem = own.module.rsplit('.').next().unwrap_or(&own.module);
-    let takes = ["register_blueprint(", "include_router("].iter().any(|call| line.code.contains(call));
-    takes
-        && (line.has_word(stem) || routers(own).any(|name| line.has_word(name) && is_its_own(name, sources)))
+    line.has_word(stem) || names.iter().any(|name| line.has_word(name))
 }
 
 /// `api` of `api = APIRouter()`.
-fn routers(source: &Source) -> impl Iterator<Item = &str> {
-    let made = source.lines.iter().filter_map(Line::assigned);
-    made.filter(|(_, value)| ["Blueprint(", "APIRouter("].iter().any(|made| value.contains(made)))
-        .map(|(name, _)| name)
-}
-
-/// Many files call theirs `router`.
-fn is_its_own(name: &str, sources: &[Source]) -> bool {
-    sources.iter().filter(|source| routers(source).any(|other| other == name)).count() == 1
+fn made_in(source: &Source) -> impl Iterator<Item = &str> {
+    let made = source.lines.iter().filter(|line| makes(&line.code)).filter_map(Line::assigned);
+    made.filter(|(_, value)| makes(value)).map(|(name, _)| name)
 }
 
 /// `/ops` of `path("ops/", include("ops.urls"))`, of a list of them that of this module.
@@ -122,6 +150,10 @@ fn prefix_of(line: &Line, sources: &[Source]) -> Option<String> {
     };
     let text = literal_at(&line.code, at).or_else(|| constant(&line.code[at..], sources))?;
     let path = text.trim_matches('/');
+    // `/<lang>`: it differs from visit to visit.
+    if path.contains(['<', '{', '(', '%']) {
+        return None;
+    }
     Some(if path.is_empty() { String::new() } else { format!("/{path}") })
 }
 
@@ -191,6 +223,13 @@ mod tests {
             ),
         ];
         assert_eq!(health(&files).as_deref(), Some("/api/v1/utils/health-check/"));
+        assert_eq!(
+            health(&[(
+                "h.py",
+                "bp = Blueprint('h', __name__, url_prefix='/<lang>')\n@bp.route('/health')\n"
+            )]),
+            None
+        );
         // Where nobody has written down what stands before it, it is not known.
         assert_eq!(health(&files[1..]), None);
         let list = "urlpatterns = [path('a/', include('a.urls')), path('ops/', include('ops.urls'))]\n";

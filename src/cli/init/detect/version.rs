@@ -117,8 +117,8 @@ fn of_poetry(text: &str) -> Option<String> {
         let rest = rest.trim_end_matches(".*");
         let version = numbers(rest);
         Some(match (sign, version?.as_slice()) {
-            ("^", [major, ..]) | ("~", [major]) => format!(">={rest},<{}", major + 1),
-            ("~", [major, minor, ..]) => format!(">={rest},<{major}.{}", minor + 1),
+            ("^", [major, ..]) | ("~", [major]) => format!(">={rest},<{}", major.saturating_add(1)),
+            ("~", [major, minor, ..]) => format!(">={rest},<{major}.{}", minor.saturating_add(1)),
             (_, [_, _]) => format!("=={rest}.*"),
             _ => format!("=={rest}"),
         })

@@ -88,10 +88,15 @@ fn kind(app: &App, variable: &Variable, at: Where) -> Option<String> {
         Engine::None => return None,
     };
     let known = &variable.known;
+    // A whole address, with a password perhaps: of a database that is not this one.
+    if known.iter().any(|value| value.contains("://")) {
+        return Some(url(app, at));
+    }
     let modules = known.iter().any(|value| value.starts_with("django.db.backends."));
     if modules || (known.is_empty() && app.framework == Framework::Django && variable.key.ends_with("ENGINE"))
     {
         return Some(django.to_owned());
     }
-    known.iter().find(|value| value.starts_with(short)).cloned()
+    let is_name = |value: &&String| value.chars().all(|c| c.is_ascii_alphanumeric() || "_.+-".contains(c));
+    known.iter().filter(is_name).find(|value| value.starts_with(short)).cloned()
 }

@@ -75,7 +75,8 @@ fn field(source: &Source, line: &Line, prefix: &str) -> Option<Variable> {
     let key = name.to_ascii_uppercase();
     let known_as = ["validation_alias=", "alias=", "env="].iter().find_map(|word| {
         let (_, rest) = value.filter(|value| value.starts_with("Field("))?.split_once(word)?;
-        strings(rest).first().filter(|(at, _)| *at == 0).map(|(_, text)| text.to_ascii_uppercase())
+        let text = strings(rest).first().filter(|(at, _)| *at == 0)?.1.to_ascii_uppercase();
+        text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some(text)
     });
     let name = known_as.unwrap_or_else(|| format!("{prefix}{key}").to_ascii_uppercase());
     let annotation = Some(annotation.to_owned());

@@ -17,8 +17,8 @@ pub fn find(tree: &Tree) -> Option<Trap> {
         line,
         "`npm run build` makes a part of the application, and a deployment does not run it",
         format!(
-            "run it in {folder} before each `tow deploy`; where git ignores what it makes, set `gitignore = false` in the task \
-             `source` of playbooks/deploy.toml"
+            "run it in {folder} before each `tow deploy`; what git ignores is not sent: where that is what it makes, take it out of \
+             .gitignore"
         ),
     ))
 }
