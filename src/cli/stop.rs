@@ -20,21 +20,26 @@ pub fn listen() -> watch::Receiver<bool> {
         watch::channel(false).0
     });
     if first {
+        let (ready, is_ready) = std::sync::mpsc::channel();
         // A thread of its own: a question may hold up the others, and must not hold up its own end.
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
             if let Ok(runtime) = runtime {
-                let _ = runtime.block_on(obey(stop));
+                let _ = runtime.block_on(obey(stop, ready));
             }
         });
+        // What comes before anybody obeys would end the process with all that it has open. Without such a thread the sender
+        // is gone, and nobody waits.
+        let _ = is_ready.recv();
     }
     stop.subscribe()
 }
 
-async fn obey(stop: &watch::Sender<bool>) -> std::io::Result<()> {
+async fn obey(stop: &watch::Sender<bool>, ready: std::sync::mpsc::Sender<()>) -> std::io::Result<()> {
     // Asked first: from here on it is not ignored any more.
     let mut hup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
     let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let _ = ready.send(());
     loop {
         tokio::select! {
             _ = int.recv() => {}
