@@ -16,6 +16,8 @@ const ASGI: &[&str] = &[
     "app.installer=uv",
     "app.packages=[\"gunicorn\", \"uvicorn-worker\"]",
     "site.websockets=[\"/ws/\"]",
+    "app.shared=[\"app/static/files\", \"data\"]",
+    "app.media=[{ url = \"/media\", folder = \"media\" }]",
 ];
 const PROCESSES: &[&str] = &[
     "app.processes=[{ name = \"worker\", command = \"celery -A shop worker\" }]",
@@ -267,7 +269,9 @@ fn the_variants_say_what_they_mean() {
     let folder = written(ASGI);
     let unit = read(&folder, "pythonweb@.service");
     assert!(unit.contains("gunicorn --worker-class uvicorn_worker.UvicornWorker --workers 2"), "{unit}");
-    assert!(read(&folder, "site.conf").contains("location /ws/ {"));
+    let site = read(&folder, "site.conf");
+    assert!(site.contains("location /ws/ {"), "{site}");
+    assert!(site.contains("location /media/ {\n        alias /srv/pythonweb/shared/media/;"), "{site}");
 
     let folder = written(PROCESSES);
     let timed = read(&folder, "pythonweb-tidy@.service");

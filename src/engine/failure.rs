@@ -57,7 +57,7 @@ const NEXT_STEPS: &[(&str, &str)] = &[
     (
         "Errno 30] Read-only file system: '",
         "the application writes where it may not: to what it runs from nothing is written. Give it an absolute path below \
-         `shared`, such as {{root}}/shared/data, by a variable in `[vars.env]` (docs/troubleshooting.md); unless `mount` on \
+         `shared`, such as {{root}}/shared/data, by a variable in `[vars.env]`, or name the folder in `app.shared` (docs/troubleshooting.md); unless `mount` on \
          the host shows the disk itself as read-only",
     ),
     ("Read-only file system", "the file system is read-only: look at `dmesg` and `mount` on the host"),

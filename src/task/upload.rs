@@ -3,7 +3,7 @@
 mod glob;
 mod tree;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -15,7 +15,7 @@ use crate::task::{Inputs, Mistake, Task, place};
 use crate::words::action::Owner;
 use crate::words::content::{Content, Node};
 use crate::words::error::Result;
-use crate::words::fact::{Facts, Probe};
+use crate::words::fact::{Facts, Probe, TreeFact};
 use crate::words::names::{FileMode, RemotePath, UserName};
 use crate::words::step::Step;
 
@@ -52,6 +52,9 @@ pub struct Upload {
     /// Leaves out, on both sides, what git ignores too, where `src` is in a checkout and this machine has git.
     #[serde(default)]
     gitignore: bool,
+    /// Paths below `src` that may be links on the host. Where one is, it stays, and nothing is sent behind it.
+    #[serde(default)]
+    linked: Vec<String>,
     /// Below `src`; a folder stands for all that is in it.
     #[serde(skip)]
     ignored: BTreeSet<String>,
@@ -79,6 +82,13 @@ impl Upload {
     fn leaves_out(&self, path: &str) -> bool {
         let mut ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
         excluded(&self.exclude, path) || !self.ignored.is_empty() && ends.any(|end| self.ignored.contains(&path[..end]))
+    }
+
+    /// The links on the host that stay.
+    fn links_kept(&self, there: &BTreeMap<String, TreeFact>) -> BTreeSet<String> {
+        let is_link = |path: &&str| matches!(there.get(*path), Some(TreeFact::Link { .. }));
+        let linked = self.linked.iter().map(|path| path.trim_matches('/'));
+        linked.filter(is_link).map(ToOwned::to_owned).collect()
     }
 
     /// Whether mode and owner of every entry must be looked at; the tree itself tells only who may execute.

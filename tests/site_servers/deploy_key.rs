@@ -32,6 +32,8 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     fn new(lab: &'a Lab, folder: &'a Path) -> Source<'a> {
         copy(&example("../tests/site_servers/fixtures/locked"), folder);
+        std::fs::create_dir(folder.join("kept")).unwrap();
+        std::fs::write(folder.join("kept/.gitkeep"), "").unwrap();
         let source = Source { lab, folder, url: format!("gitter@{}:shop.git", lab.address(HOST)) };
         done(Command::new(uv()).arg("lock").env("UV_SYSTEM_CERTS", "1").current_dir(folder));
         source.git(&["init", "-q", "-b", "main"]);
@@ -90,6 +92,8 @@ fn git_with_a_deploy_key_and_uv() {
     site.write(".tow/deploy_key", &private);
     site.edit("inventory.toml", "\nkey = \"\"", "\nkey = \"{{secrets.deploy_key}}\"");
     site.edit("inventory.toml", "[secrets]\n", "[secrets]\ndeploy_key = { file = \".tow/deploy_key\" }\n");
+    // It outlives releases, although git has something in it.
+    site.edit("inventory.toml", "\nshared = []", "\nshared = [\"kept\"]");
     site.is_new();
     site.wants_more();
     // On its own, so that the watch does not see this line.
@@ -99,6 +103,10 @@ fn git_with_a_deploy_key_and_uv() {
     site.run(&[]).must_succeed();
     assert_eq!(site.browser().get("/").body, "1");
     site.nothing_is_left(&["web1"]);
+    lab.inside(
+        "srv2",
+        "cd /srv/keyed; ls shared/kept/.gitkeep; runuser -u keyed -- sh -c 'echo own >current/src/kept/own'",
+    );
     site.runs_its_units("1");
     site.rotates_its_logs();
     site.is_hardened();
@@ -127,6 +135,7 @@ fn git_with_a_deploy_key_and_uv() {
     assert!(run.code == 10 && run.story().contains(&commit), "{}", run.story());
     site.told(&["deploy"], &[]).must_succeed();
     assert_eq!(site.browser().get("/").body, "2");
+    assert_eq!(lab.inside("srv2", "cat /srv/keyed/current/src/kept/own"), "own");
     site.runs_its_units(&format!("2-{commit}"));
     let run = check();
     assert_eq!(run.code, 0, "{}", run.story());

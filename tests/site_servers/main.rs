@@ -22,4 +22,5 @@ mod outside;
 mod releases;
 mod site;
 mod supervised;
+mod uploads;
 mod websockets;

@@ -30,7 +30,7 @@ impl Site<'_> {
     }
 
     #[track_caller]
-    fn deploy(&self, code: i32) -> Run {
+    pub fn deploy(&self, code: i32) -> Run {
         let run = self.told(&["deploy"], &[]);
         assert_eq!(run.code, code, "{}", run.story());
         run

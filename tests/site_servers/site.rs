@@ -105,7 +105,9 @@ impl<'a> Site<'a> {
     }
 
     pub fn write(&self, file: &str, content: &str) {
-        fs::write(self.folder.join(file), content).unwrap();
+        let path = self.path(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -137,6 +137,11 @@ fn how_it_runs(app: &App) -> Changes {
             )
         },
     );
+    let shared: Vec<&str> =
+        app.shared.iter().filter(|shared| shared.is_in_source).map(|shared| shared.folder.as_str()).collect();
+    let media = app.shared.iter().filter_map(|shared| {
+        Some(format!("{{ url = {}, folder = {} }}", quoted(shared.url.as_deref()?), quoted(&shared.folder)))
+    });
     let collect = app.statics.as_ref().and_then(|found| found.collect.clone()).unwrap_or_default();
     vec![
         ("vars.app", "interface", quoted(interface)),
@@ -152,6 +157,8 @@ fn how_it_runs(app: &App) -> Changes {
         ("vars.app", "migrate", quoted(&literal(&app.migrations.command))),
         ("vars.app", "migrated", quoted(&literal(&app.migrations.settled()))),
         ("vars.app", "collectstatic", quoted(&collect)),
+        ("vars.app", "shared", array(&shared)),
+        ("vars.app", "media", format!("[{}]", media.collect::<Vec<_>>().join(", "))),
         ("vars.app", "static", statics),
         ("vars.site", "websockets", array(&app.websockets.iter().map(String::as_str).collect::<Vec<_>>())),
     ]

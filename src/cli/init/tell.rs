@@ -92,6 +92,10 @@ fn facts(app: &App) -> Vec<(&'static str, String)> {
     if let Some(statics) = &app.statics {
         facts.push(("static files", format!("{} from {} ({})", statics.url, statics.folder, statics.place)));
     }
+    for shared in &app.shared {
+        let url = shared.url.as_ref().map(|url| format!(", nginx serves it at {url}")).unwrap_or_default();
+        facts.push(("all releases", format!("have the same {}/{url} ({})", shared.folder, shared.place)));
+    }
     match &app.health {
         Some((path, place)) => facts.push(("health", format!("{path} ({place})"))),
         None if app.is_recognised() => {

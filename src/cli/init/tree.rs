@@ -129,7 +129,7 @@ pub fn resolve(folder: &str, path: &str) -> String {
     parts.join("/")
 }
 
-fn is_python(path: &str) -> bool {
+pub fn is_python(path: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, ending)| ending == "py")
 }
 

@@ -1,5 +1,6 @@
 //! A tree compared with the one on the host: what is made, written, linked and removed.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::task::common::with_attributes;
@@ -62,13 +63,14 @@ impl Tree<'_> {
     pub fn plan(&self) -> Result<Step> {
         let there = self.facts.tree(self.dest)?;
         let mut work = Work { change: Change::default(), after: there.cloned().unwrap_or_default() };
+        let kept = self.upload.links_kept(&work.after);
         self.folder(there.is_some(), &mut work)?;
         if self.upload.delete {
-            self.remove_others(&mut work)?;
+            self.remove_others(&kept, &mut work)?;
         }
         // All folders first: the files of all of them are then put in place together.
         let (folders, others): (Vec<_>, Vec<_>) =
-            self.items.iter().partition(|(_, item)| item.node == Node::Dir);
+            self.sent(&kept).partition(|(_, item)| item.node == Node::Dir);
         for (path, item) in folders.into_iter().chain(others) {
             self.entry(path, item, &mut work)?;
         }
@@ -84,7 +86,12 @@ impl Tree<'_> {
             Node::File { content, .. } => is_asked_for_unread(path, content, self.facts),
             _ => false,
         };
-        Ok(if self.items.iter().any(unforetold) { Step::effects(change) } else { Step::Change(change) })
+        Ok(if self.sent(&kept).any(unforetold) { Step::effects(change) } else { Step::Change(change) })
+    }
+
+    /// What is not behind a link that stays.
+    fn sent<'a>(&'a self, kept: &'a BTreeSet<String>) -> impl Iterator<Item = &'a (RemotePath, Item)> {
+        self.items.iter().filter(|(_, item)| !kept.contains(&item.name) && !is_in(kept, &item.name))
     }
 
     /// The folder itself.
@@ -233,17 +240,17 @@ impl Tree<'_> {
     }
 
     /// Removes what is on the host only. Folders that hold something excluded stay, for that must stay.
-    fn remove_others(&self, work: &mut Work) -> Result<()> {
+    fn remove_others(&self, links: &BTreeSet<String>, work: &mut Work) -> Result<()> {
         let ours: BTreeSet<&str> = self.items.iter().map(|(_, item)| item.name.as_str()).collect();
         let is_excluded = |name: &str| self.upload.leaves_out(name);
         let mut kept: BTreeSet<&str> = BTreeSet::new();
         let names: Vec<String> = work.after.keys().cloned().collect();
-        for name in names.iter().filter(|name| is_excluded(name)) {
+        for name in names.iter().filter(|name| is_excluded(name) || links.contains(*name)) {
             kept.extend(name.match_indices('/').map(|(at, _)| &name[..at]));
         }
         let mut gone: BTreeSet<&str> = BTreeSet::new();
         for name in &names {
-            let stays = ours.contains(name.as_str()) || kept.contains(name.as_str()) || is_excluded(name);
+            let stays = ours.contains(name.as_str()) || kept.contains(name.as_str()) || is_excluded(name) || links.contains(name);
             if stays || is_in(&gone, name) {
                 continue;
             }
@@ -273,7 +280,7 @@ impl Tree<'_> {
 }
 
 /// Whether one of the folders above `name` is among these.
-fn is_in(folders: &BTreeSet<&str>, name: &str) -> bool {
+fn is_in<T: Borrow<str> + Ord>(folders: &BTreeSet<T>, name: &str) -> bool {
     name.match_indices('/').any(|(at, _)| folders.contains(&name[..at]))
 }
 

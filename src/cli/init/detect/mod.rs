@@ -10,6 +10,7 @@ mod packages;
 mod procfile;
 pub mod python;
 mod secrets;
+mod shared;
 mod statics;
 mod system;
 mod traps;
@@ -26,6 +27,7 @@ pub use environment::Variable;
 pub use migrations::Migrations;
 pub use packages::{Dependencies, Installer, has_only_members, is_list, is_workspace, project_name};
 pub use procfile::Process;
+pub use shared::Shared;
 pub use statics::Statics;
 pub use system::System;
 pub use version::Version;
@@ -142,6 +144,8 @@ pub struct App {
     pub database: Database,
     pub migrations: Migrations,
     pub statics: Option<Statics>,
+    /// What it writes to.
+    pub shared: Vec<Shared>,
     pub health: Option<(String, Place)>,
     /// Whether something answers at `/`.
     pub has_front: bool,
@@ -205,6 +209,14 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         settings: found.settings.as_deref(),
         entry: found.entry.as_ref().map(|entry| entry.name.as_str()),
     });
+    let shared = shared::find(&shared::Look {
+        tree,
+        sources: &sources,
+        settings: found.settings.as_deref(),
+        root: &root,
+        environment: &environment,
+        statics: statics.as_ref(),
+    });
     let mut app = App {
         framework: found.framework,
         entry: found.entry,
@@ -215,6 +227,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         database,
         migrations,
         statics,
+        shared,
         health: health::find(&sources),
         has_front: health::has_front(&sources),
         processes: procfile.processes,
@@ -251,7 +264,7 @@ mod tests {
     use crate::cli::init::tree::Tree;
 
     /// What detection looks for, in any order.
-    const PIECES: [&str; 44] = [
+    const PIECES: [&str; 49] = [
         "app",
         " = ",
         "Flask(",
@@ -296,6 +309,11 @@ mod tests {
         "}",
         ",",
         ".websocket(",
+        "MEDIA_ROOT",
+        "__file__",
+        ".parents[",
+        "dirname(",
+        "\"..\"",
     ];
     const FILES: [&str; 10] = [
         "app.py",

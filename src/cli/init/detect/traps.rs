@@ -4,7 +4,7 @@ mod built;
 mod hosts;
 mod once;
 mod queue;
-mod release;
+pub mod release;
 
 use crate::cli::init::detect::framework::settings_files;
 use crate::cli::init::detect::listed::Requirement;
@@ -20,7 +20,7 @@ pub fn find(tree: &Tree, sources: &[Source], listed: &[Requirement], app: &App, 
     if app.framework == Framework::Django {
         in_django(tree, sources, app, traps);
     }
-    release::find(sources, &app.environment, traps);
+    release::find(sources, app, traps);
     traps.extend(once::find(sources, app));
     let manage = (app.framework == Framework::Django).then(|| join(&app.import_root, "manage.py"));
     traps.extend(queue::find(sources, listed, &app.processes, manage.as_deref()));
@@ -110,7 +110,9 @@ fn in_django(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) 
     );
     look(
         "MEDIA_ROOT",
-        &|value| !value.contains("env") && !value.contains("\"/") && !value.contains("'/"),
+        &|value| {
+            app.shared.is_empty() && !value.contains("env") && !value.contains("\"/") && !value.contains("'/")
+        },
         "MEDIA_ROOT lies inside the release: what visitors upload is lost with the next one",
         "take it from the environment, and set it below {{root}}/shared in inventory.toml",
     );

@@ -1,27 +1,30 @@
 //! What an application writes beside its source: a release is read-only for it, and the next one has nothing of it.
 
 use crate::cli::init::detect::python::{Line, Source, strings};
-use crate::cli::init::detect::{Trap, Variable};
-use crate::cli::init::tree::{file_name, parent};
+use crate::cli::init::detect::{App, Place, Trap};
+use crate::cli::init::tree::{file_name, join, parent};
 
-pub fn find(sources: &[Source], environment: &[Variable], traps: &mut Vec<Trap>) {
+pub fn find(sources: &[Source], app: &App, traps: &mut Vec<Trap>) {
     // The inventory turns it on, and then there is no file.
-    let is_to_stdout = environment.iter().any(|variable| variable.name == "LOG_TO_STDOUT");
-    // Commands are run by hand, where somebody sees what they do.
-    let own = |source: &&Source| {
-        !parent(&source.path).ends_with("management/commands")
-            && !["setup.py", "noxfile.py", "fabfile.py"].contains(&file_name(&source.path))
-    };
-    for source in sources.iter().filter(own) {
+    let is_to_stdout = app.environment.iter().any(|variable| variable.name == "LOG_TO_STDOUT");
+    for source in sources.iter().filter(|source| !is_run_by_hand(source)) {
         // One for each file: the folder and the log in it are the same matter.
         let mut imported = source.lines.iter().take_while(|line| !line.code.contains("__main__"));
-        traps.extend(imported.find_map(|line| written(source, line, is_to_stdout)));
+        // What outlives releases is written elsewhere.
+        let outlives = |line: &Line| {
+            let place = Place::new(&source.path, line.number);
+            app.shared.iter().any(|shared| shared.place == place)
+                || folder(line).is_some_and(|folder| app.is_shared(folder))
+        };
+        traps.extend(
+            imported.find_map(|line| written(source, line, is_to_stdout).filter(|_| !outlives(line))),
+        );
     }
     let named = sources
         .iter()
         .flat_map(|source| &source.lines)
         .any(|line| line.code.contains("instance_path=") || line.code.contains("instance_path ="));
-    if !named {
+    if !named && !app.is_shared(&join(&app.import_root, "instance")) {
         traps.extend(sources.iter().find_map(|source| {
             let line = source.lines.iter().find(|line| is_in_instance(line))?;
             Some(Trap::at(
@@ -32,6 +35,12 @@ pub fn find(sources: &[Source], environment: &[Variable], traps: &mut Vec<Trap>)
             ))
         }));
     }
+}
+
+/// Commands, where somebody sees what they do.
+pub fn is_run_by_hand(source: &Source) -> bool {
+    parent(&source.path).ends_with("management/commands")
+        || ["setup.py", "noxfile.py", "fabfile.py"].contains(&file_name(&source.path))
 }
 
 fn written(source: &Source, line: &Line, is_to_stdout: bool) -> Option<Trap> {
@@ -80,7 +89,8 @@ fn log(line: &Line) -> Option<&str> {
     called.or_else(keyed).filter(|_| logs)
 }
 
-fn folder(line: &Line) -> Option<&str> {
+/// What a line makes beside the source.
+pub fn folder(line: &Line) -> Option<&str> {
     let made = ["os.mkdir(", "os.makedirs("].iter().filter_map(|call| behind(line, call)).find(is_relative);
     let by_path = || behind(line, "Path(").filter(is_relative).filter(|_| line.code.contains(").mkdir("));
     made.or_else(by_path)
@@ -99,18 +109,15 @@ fn is_in_instance(line: &Line) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::find;
-    use crate::cli::init::detect::environment;
+    use crate::cli::init::detect::detect;
     use crate::cli::init::tree::Tree;
 
     fn said(text: &str) -> Vec<String> {
         let mut tree = Tree::default();
         tree.add("app.py", text.to_owned());
-        let mut traps = vec![];
-        let sources = tree.sources("");
-        let reads = environment::Reads { tree: &tree, sources: &sources, settings: None, entry: None };
-        find(&sources, &environment::find(&reads), &mut traps);
-        traps.into_iter().map(|trap| format!("{} {}", trap.place.unwrap(), trap.what)).collect()
+        let traps =
+            detect(&tree, None).traps.into_iter().filter(|trap| trap.what.contains("inside the release"));
+        traps.map(|trap| format!("{} {}", trap.place.unwrap(), trap.what)).collect()
     }
 
     #[test]
@@ -141,11 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn a_database_in_the_instance_folder() {
+    fn what_outlives_releases_is_fine() {
+        assert!(said("os.makedirs('uploads', exist_ok=True)\n").is_empty());
         let text = "app.config.from_mapping(SECRET_KEY=\"dev\", DATABASE=os.path.join(app.instance_path, \"shop.sqlite\"))\n";
-        assert!(said(text)[0].contains("instance folder"));
-        assert!(said("os.makedirs(app.instance_path)\n").is_empty());
-        let elsewhere = format!("app = Flask(__name__, instance_path=os.environ[\"DATA\"])\n{text}");
-        assert!(said(&elsewhere).is_empty());
+        assert!(said(text).is_empty());
     }
 }

@@ -18,5 +18,6 @@ DATABASES = {
 }
 STATIC_URL = "static/"
 STATIC_ROOT = os.path.join(BASE_DIR, "public", "static")
+MEDIA_URL = "media/"
 MEDIA_ROOT = BASE_DIR / "media"
 EMAIL_HOST = env("EMAIL_HOST", default="localhost")

@@ -1,0 +1,59 @@
+//! Folders of the application that outlive its releases, and what nginx serves of them.
+
+use crate::lab::Lab;
+use crate::site::{Site, Wish};
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn what_visitors_upload_outlives_releases() {
+    let lab = Lab::enter();
+    let tiny = "../tests/site_servers/fixtures/tiny";
+    let wish = Wish { name: "uploads", ..Wish::new(tiny, "none", &["srv4"]).at("uploads.lab.test") };
+    let site = Site::init(&lab, &wish);
+    site.is_new();
+    site.edit("inventory.toml", "\nshared = []", "\nshared = [\"static/uploads\"]");
+    let statics = "\nstatic = { url = \"/static/\", folder = \"src/static\" }";
+    site.edit("inventory.toml", "\nstatic = \"\"", statics);
+    site.write("static/a.css", "a");
+    site.write("static/uploads/default.txt", "as it came");
+    site.run(&[]).must_succeed();
+    site.nothing_is_left(&["web1"]);
+
+    // As the unit runs: it may write nowhere else, and keeps its files from others.
+    let upload = "curl -sS --unix-socket /run/uploads.sock -d '<script>1</script>' http://localhost/upload";
+    lab.inside("srv4", upload);
+    let own = || site.browser().get("/static/uploads/own.html").body;
+    assert_eq!(own(), "<script>1</script>");
+    assert_eq!(site.browser().get("/static/uploads/default.txt").body, "as it came");
+    lab.inside(
+        "srv4",
+        "cd /srv/uploads/shared/static/uploads; test $(stat -c %U:%G:%a own.html) = uploads:www-data:640",
+    );
+
+    // Visitors' files stay in front of what comes with the source; and have an address of their own.
+    site.write("version", "2");
+    site.write("static/uploads/default.txt", "another");
+    site.write("static/uploads/new.txt", "new");
+    let media = "\nmedia = [{ url = \"/files/\", folder = \"static/uploads\" }]";
+    site.edit("inventory.toml", "\nmedia = []", media);
+    site.deploy(0);
+    let visitor = site.browser();
+    assert_eq!((visitor.get("/").body.as_str(), own().as_str()), ("2", "<script>1</script>"));
+    assert_eq!(visitor.get("/static/uploads/default.txt").body, "as it came");
+    assert_eq!(visitor.get("/files/new.txt").body, "new");
+    assert_eq!(visitor.get("/static/a.css").body, "a");
+    let shown = visitor.get_as("/files/own.html", &["X-Any: 1"]).body;
+    assert_eq!(shown, "<script>1</script>");
+    assert!(site.head("https://uploads.lab.test/files/own.html", &[]).contains("script-src 'none'"));
+
+    let status = site.told(&["status"], &[]).story();
+    assert!(status.contains("\"edited\":null"), "{status}");
+    site.nothing_is_left(&["web1"]);
+    assert_eq!(site.told(&["update", "--check"], &[]).code, 0);
+
+    // It is in a backup, and comes back with its owner.
+    site.told(&["backup"], &[]).must_succeed();
+    lab.inside("srv4", "rm /srv/uploads/shared/static/uploads/own.html");
+    site.told(&["restore", "latest", "--yes", "uploads"], &[]).must_succeed();
+    assert_eq!(own(), "<script>1</script>");
+}
