@@ -1,5 +1,7 @@
 //! Folders of the application that outlive its releases, and what nginx serves of them.
 
+use std::time::Instant;
+
 use crate::lab::Lab;
 use crate::site::{Site, Wish};
 
@@ -56,4 +58,12 @@ fn what_visitors_upload_outlives_releases() {
     lab.inside("srv4", "rm /srv/uploads/shared/static/uploads/own.html");
     site.told(&["restore", "latest", "--yes", "uploads"], &[]).must_succeed();
     assert_eq!(own(), "<script>1</script>");
+
+    // What writes beside its source is told at once, and where it could.
+    let began = Instant::now();
+    let wsgi = std::fs::read_to_string(site.path("wsgi.py")).unwrap();
+    site.write("wsgi.py", &format!("{wsgi}\n(HERE / 'static/own').write_text('x')\n"));
+    let error = site.deploy(3).error("web1");
+    assert!(error.contains("Read-only file system") && error.contains("`app.shared`"), "{error}");
+    eprintln!("what ends as soon as it starts: told in {:.0} s", began.elapsed().as_secs_f32());
 }

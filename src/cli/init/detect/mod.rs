@@ -209,14 +209,11 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
         settings: found.settings.as_deref(),
         entry: found.entry.as_ref().map(|entry| entry.name.as_str()),
     });
-    let shared = shared::find(&shared::Look {
-        tree,
-        sources: &sources,
-        settings: found.settings.as_deref(),
-        root: &root,
-        environment: &environment,
-        statics: statics.as_ref(),
-    });
+    let settings = found.settings.as_deref();
+    let (tells, files) = (&environment, statics.as_ref());
+    let look =
+        shared::Look { tree, sources: &sources, settings, root: &root, environment: tells, statics: files };
+    let shared = shared::find(&look);
     let mut app = App {
         framework: found.framework,
         entry: found.entry,
