@@ -130,6 +130,15 @@ impl Files for DiskFiles {
         std::fs::read(&found).map_err(|error| format!("cannot read {}: {error}", found.display()))
     }
 
+    fn shown(&self, path: &str) -> String {
+        let here = std::env::current_dir().unwrap_or_default();
+        let near = |found: PathBuf| {
+            let below = found.strip_prefix(".").or_else(|_| found.strip_prefix(&here)).unwrap_or(&found);
+            below.display().to_string()
+        };
+        self.find(path).map_or_else(|_| path.to_owned(), near)
+    }
+
     fn content(&self, path: &str) -> Result<Content, String> {
         let found = self.find(path)?;
         if found.is_dir() {
@@ -215,6 +224,8 @@ fn digest_of(path: &Path) -> std::io::Result<Digest> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::DiskFiles;
     use crate::words::content::Files as _;
 
@@ -227,5 +238,14 @@ mod tests {
         let files = DiskFiles::beside(&root.path().join("playbooks/site.toml"));
         assert_eq!(files.read("a.hbs").unwrap(), b"text");
         assert!(files.read("b.hbs").unwrap_err().contains("templates/"));
+    }
+
+    #[test]
+    fn a_file_is_named_as_seen_from_here() {
+        let shown = |playbook: &Path, path: &str| DiskFiles::beside(playbook).shown(path);
+        assert_eq!(shown(Path::new("playbooks/site.toml"), "deploy.toml"), "playbooks/deploy.toml");
+        assert_eq!(shown(Path::new("Cargo.toml"), "deny.toml"), "deny.toml");
+        assert_eq!(shown(&std::env::current_dir().unwrap().join("x.toml"), "deny.toml"), "deny.toml");
+        assert_eq!(shown(Path::new("playbooks/site.toml"), "nowhere.toml"), "nowhere.toml");
     }
 }

@@ -52,7 +52,7 @@ impl Playbook {
             Ok(text) => text,
             Err(why) => return reader.mistakes.push(Mistake::at(reader.file, entry.node.span.clone(), why)),
         };
-        let file = Arc::new(TextFile::new(path, text));
+        let file = Arc::new(TextFile::new(files.shown(&path), text));
         let mut included = Playbook::load(&file, templates, None, reader.mistakes);
         for stage in &mut included.stages {
             for task in stage.tasks.iter_mut().chain(&mut stage.handlers) {

@@ -123,6 +123,9 @@ impl Files for HostInputs<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.sources.files.read(path)
     }
+    fn shown(&self, path: &str) -> String {
+        self.sources.files.shown(path)
+    }
     fn content(&self, path: &str) -> Result<Content, String> {
         self.sources.files.content(path)
     }

@@ -115,6 +115,10 @@ impl fmt::Debug for Content {
 pub trait Files: Sync {
     /// A whole file, read now; for text that will be rendered or compared.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+    /// Where that file is, for people.
+    fn shown(&self, path: &str) -> String {
+        path.to_owned()
+    }
     /// A file that travels as it is; large ones are not read into memory.
     fn content(&self, path: &str) -> Result<Content, String>;
     /// Every entry below a folder, parents before children, in the order of their names.
