@@ -41,6 +41,15 @@ timers() { # of the release $1: those, and none of the one before
   [ -z "$now" ] || systemctl enable -q --now $now
 }
 
+# A rollback leads to what served before.
+noted() {
+  folder=/var/lib/towline/$app
+  [ -n "$before" ] && [ "$before" != "$release" ] && [ -d "$folder" ] || return 0
+  said() { sed -n "s/^$1=//p" "$folder/lock/info" 2>/dev/null | tr -d '"\\'; }
+  printf '{"at":"%s","run":"%s","by":"%s","event":"switched","release":"%s","before":"%s","why":""}\n' \
+    "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(said run)" "$(said holder)" "$release" "$before" >>"$folder/journal.jsonl"
+}
+
 # What a release of an earlier version was served with stays its site.
 site=/etc/nginx/sites-enabled/$app
 if [ -n "$before" ] && [ -e "$site" ] && [ ! -e "$root/releases/$before/site" ]; then
@@ -53,6 +62,7 @@ if take "$new" && begin "$programs" && timers "$release"; then
   rm -f "$conf.old"
   # Whatever is newer than this file was not there when they started.
   touch "/var/log/supervisor/$app.started"
+  noted
   exit 0
 fi
 if [ -e "$conf.old" ]; then

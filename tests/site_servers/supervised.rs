@@ -54,6 +54,10 @@ fn a_release_that_does_not_start_leaves_the_old_one_running() {
     site.told(&["rollback"], &[ON, WORKER, TIMER]).must_succeed();
     runs(&site, "1");
     assert_eq!(live(), first);
+    // Once more, it leads to what served before, and not to what somebody has gone back from.
+    site.told(&["deploy"], &[ON, WORKER, TIMER]).must_succeed();
+    site.told(&["rollback"], &[ON, WORKER, TIMER]).must_succeed();
+    runs(&site, "1");
     restored(&site);
 }
 
