@@ -120,12 +120,12 @@ impl HostRun {
         failed
     }
 
-    /// What the tasks behind this batch will look at. Nothing known before holds behind an unknown effect, nor what an
-    /// `unless` found before a change.
+    /// What the tasks behind this batch will look at. Nothing known before holds behind an unknown effect, nor what was
+    /// found before a change and is another thing behind it.
     fn probes_behind(&mut self, part: Part<'_>, jobs: &[Job], end: usize) -> Vec<Probe> {
         let is_stale = part.specs.get(end).is_some_and(|spec| spec.unless.is_some())
             && jobs.iter().any(|job| !job.actions.is_empty());
-        if !is_stale && !jobs.iter().any(|job| job.unknown) {
+        if !is_stale && !self.facts.is_doubted() && !jobs.iter().any(|job| job.unknown) {
             return vec![];
         }
         self.facts.forget();

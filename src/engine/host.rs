@@ -209,8 +209,11 @@ impl HostRun {
             Outcome::Unknown { .. } => self.perhaps_notify(part.stage, &part.specs[index]),
             _ => {}
         }
-        if let (Some(name), Outcome::Already { .. } | Outcome::Skipped { .. }) =
-            (&part.specs[index].register, &outcome)
+        let spec = &part.specs[index];
+        // In a plan nobody knows what another host will give.
+        let anothers = self.run.options.mode == Mode::Plan && spec.once.is_some() && spec.skip.is_some();
+        if let (Some(name), Outcome::Already { .. } | Outcome::Skipped { .. }, false) =
+            (&spec.register, &outcome, anothers)
         {
             let skipped = Registered { skipped: true, ..Registered::default() };
             self.live.registered.insert(name.clone(), skipped);

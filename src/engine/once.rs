@@ -72,6 +72,14 @@ impl Once {
         own
     }
 
+    /// The first task from `at` on whose result `host` waits for: what stands behind it comes after it.
+    pub fn waits(&self, host: &HostName, specs: &[TaskSpec], at: usize) -> Option<usize> {
+        let mut shares = shares(specs).filter(|(index, _)| *index >= at && specs[*index].register.is_some());
+        shares
+            .find(|share| self.carriers.get(share).is_some_and(|carrier| carrier != host))
+            .map(|(index, _)| index)
+    }
+
     fn carrier(&self, share: &Share) -> &str {
         self.carriers.get(share).map_or("no host", HostName::as_str)
     }
@@ -120,6 +128,8 @@ impl HostRun {
                     .hint(format!("look at what failed on {carrier}, then run again"))
             })?;
             self.live.registered.insert(name.clone(), result);
+            // What was asked before is of the time before that.
+            self.facts.forget();
         }
         Ok(())
     }

@@ -13,6 +13,9 @@ impl HostRun {
         for planned in planned {
             self.keep(part, window, planned);
             let outcome = match &planned.decision {
+                Decision::Step(_) | Decision::Failed(_) if planned.unknowable => {
+                    Outcome::Unknown { what: vec!["depends on what a task before it changes".to_owned()] }
+                }
                 Decision::Skip { why } => Outcome::Skipped { why: why.clone() },
                 Decision::Step(Step::Already { why }) => Outcome::Already { why: why.clone() },
                 Decision::Step(Step::Unknown(change)) if !change.definite => {

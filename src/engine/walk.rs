@@ -25,7 +25,10 @@ impl HostRun {
             if self.run.cancelled() {
                 return Err(interrupted());
             }
-            let window = plan::window(part.specs, at, Some(&self.live));
+            let mut window = plan::window(part.specs, at, Some(&self.live));
+            if let Some(last) = self.waits(part, at, once) {
+                window = window.until(last);
+            }
             if window.items.is_empty() {
                 self.unknowable(part, at);
                 at += 1;
@@ -47,6 +50,11 @@ impl HostRun {
             at = next;
         }
         Ok(())
+    }
+
+    fn waits(&self, part: Part<'_>, at: usize, once: Option<&Once>) -> Option<usize> {
+        let once = once.filter(|_| self.run.options.mode == Mode::Run)?;
+        once.waits(&self.host.name, part.specs, at)
     }
 
     async fn share_all(&mut self, part: Part<'_>, from: usize, to: usize, once: Option<&Once>) -> Result<()> {

@@ -1,12 +1,16 @@
 //! Planning: tasks and facts in, steps out. Pure: no clock, no connection.
 
+mod acting;
+mod ways;
+
 use std::sync::Arc;
 
+use crate::plan::ways::Touched;
 use crate::spec::model::{Body, Live, TaskSpec};
-use crate::task::Task;
-use crate::words::action::{Action, Detached, Owner};
+use crate::task::{Task, place};
+use crate::words::action::{Action, Detached};
 use crate::words::error::{Error, Result};
-use crate::words::fact::{Facts, Probe};
+use crate::words::fact::{Facts, HostFacts, Probe};
 use crate::words::names::UserName;
 use crate::words::step::{Change, Step};
 
@@ -25,6 +29,8 @@ pub struct Planned {
     pub decision: Decision,
     /// A step before it has effects that nobody can predict, so this is only what it looks like now.
     pub tentative: bool,
+    /// A step before it surely changes what it looks at, in a way that is not known here.
+    pub unknowable: bool,
 }
 
 /// Tasks that can be probed together: everything they mention is known.
@@ -94,7 +100,7 @@ impl Item {
     fn probes(&self, specs: &[TaskSpec]) -> Vec<Probe> {
         let Ready::Task(task) = &self.ready else { return vec![] };
         let spec = &specs[self.index];
-        let mut probes: Vec<Probe> = spec.creates.clone().map(Probe::Path).into_iter().collect();
+        let mut probes: Vec<Probe> = spec.creates.as_ref().map(place::probes).unwrap_or_default();
         probes.extend(spec.unless.as_ref().map(|line| unless_probe(line, spec.user.as_ref())));
         probes.extend(task.probes().into_iter().map(|probe| as_user(probe, spec.user.as_ref())));
         probes
@@ -102,6 +108,14 @@ impl Item {
 }
 
 impl Window {
+    /// Nothing behind the task at this place.
+    #[must_use]
+    pub fn until(mut self, last: usize) -> Window {
+        self.items.retain(|item| item.index <= last);
+        self.end = self.end.min(last + 1);
+        self
+    }
+
     /// Everything the tasks will look at.
     pub fn probes(&self, specs: &[TaskSpec]) -> Vec<Probe> {
         let mut probes: Vec<Probe> = self.items.iter().flat_map(|item| item.probes(specs)).collect();
@@ -124,7 +138,8 @@ impl Window {
 }
 
 /// Plans the tasks of `window` one upon the other. Stops behind the first whose effects cannot be predicted, and
-/// before an `unless` that was asked when a change planned here was still to come; but not when `tentative` is there,
+/// before what was asked when a change planned here was still to come: an `unless`, or a place that the change leads
+/// elsewhere; but not when `tentative` is there,
 /// which says whether (and from now on, that) something unpredictable has been planned already.
 /// Gives the index of the first task that was not planned.
 pub fn steps(
@@ -135,10 +150,13 @@ pub fn steps(
     mut tentative: Option<&mut bool>,
 ) -> (Vec<Planned>, usize) {
     let mut planned = vec![];
-    let mut changes = false;
+    let (mut changes, mut touched) = (false, Touched::default());
     for item in &window.items {
-        let stale = changes && specs[item.index].unless.is_some() && matches!(item.ready, Ready::Task(_));
-        if stale && tentative.is_none() {
+        let is_task = matches!(item.ready, Ready::Task(_));
+        let moved = changes && is_task && touched.reaches(&item.probes(specs), facts);
+        let stale = changes && is_task && specs[item.index].unless.is_some();
+        if (stale || moved) && tentative.is_none() {
+            facts.doubt();
             return (planned, item.index);
         }
         let decision = match &item.ready {
@@ -147,18 +165,24 @@ pub fn steps(
             Ready::Task(task) => decide(&specs[item.index], task.as_ref(), facts, live),
         };
         if let Decision::Step(step) = &decision {
-            step.change().into_iter().for_each(|change| facts.apply(&change.predicts));
+            if let Some(change) = step.change() {
+                touched.note(change, facts);
+                facts.apply(&change.predicts);
+            }
         }
         let (unknown, failed) =
             (matches!(decision, Decision::Step(Step::Unknown(_))), matches!(decision, Decision::Failed(_)));
         changes |= matches!(decision, Decision::Step(Step::Change(_)));
         let doubtful = stale || tentative.as_ref().is_some_and(|tentative| **tentative);
-        planned.push(Planned { index: item.index, decision, tentative: doubtful });
+        planned.push(Planned { index: item.index, decision, tentative: doubtful, unknowable: moved });
         match &mut tentative {
             Some(tentative) => **tentative |= unknown,
             None if unknown || failed => return (planned, item.index + 1),
             None => {}
         }
+    }
+    if tentative.is_none() && touched.leads_elsewhere(facts) {
+        facts.doubt();
     }
     (planned, window.end)
 }
@@ -178,7 +202,7 @@ fn try_decide(spec: &TaskSpec, task: &dyn Task, facts: &Facts, live: &Live) -> R
         return Ok(Decision::Skip { why: format!("when {} is false", when.text()) });
     }
     if let Some(path) = &spec.creates
-        && facts.path(path)?.is_some()
+        && facts.found(path)?.is_some()
     {
         return Ok(Decision::Step(Step::already(format!("{path} exists"))));
     }
@@ -187,11 +211,12 @@ fn try_decide(spec: &TaskSpec, task: &dyn Task, facts: &Facts, live: &Live) -> R
     {
         return Ok(Decision::Step(Step::already(format!("`{}` succeeds", line.trim()))));
     }
+    let host = &facts.host;
     let facts = UserFacts { facts, user: spec.user.as_ref() };
     Ok(Decision::Step(match facts.plan(task)? {
         Step::Already { why } => Step::Already { why },
-        Step::Change(change) => Step::Change(with_common(change, spec)),
-        Step::Unknown(change) => Step::Unknown(with_common(change, spec)),
+        Step::Change(change) => Step::Change(with_common(change, spec, host)),
+        Step::Unknown(change) => Step::Unknown(with_common(change, spec, host)),
     }))
 }
 
@@ -232,25 +257,23 @@ impl UserFacts<'_> {
 }
 
 /// Applies the task's common keys to what its kind planned.
-fn with_common(mut change: Change, spec: &TaskSpec) -> Change {
-    let whole = |owner: &mut Owner| {
-        if owner.is_none() {
-            owner.user.clone_from(&spec.user);
-        }
-    };
+fn with_common(mut change: Change, spec: &TaskSpec, host: &HostFacts) -> Change {
     for action in &mut change.actions {
-        match action {
-            Action::Run(command) => {
-                command.user = command.user.take().or_else(|| spec.user.clone());
-                command.timeout = spec.timeout.or(command.timeout);
-                if spec.detached {
-                    // Where it has to be done was asked; else nobody knows but by its result.
-                    let is_seen = spec.creates.is_some() || spec.unless.is_some();
-                    command.detached = if is_seen { Detached::WhileItRuns } else { Detached::UntilHeard };
-                }
+        if let Action::Run(command) = action {
+            command.user = command.user.take().or_else(|| spec.user.clone());
+            if spec.detached {
+                // Where it has to be done was asked; else nobody knows but by its result.
+                let is_seen = spec.creates.is_some() || spec.unless.is_some();
+                command.detached = if is_seen { Detached::WhileItRuns } else { Detached::UntilHeard };
             }
-            Action::MakeDir { owner, .. } | Action::Install { owner, .. } => whole(owner),
-            Action::Link { .. } | Action::SetAttributes { .. } | Action::Remove { .. } => {}
+        }
+    }
+    if let Some(user) = spec.user.as_ref().filter(|user| user.as_ref() != host.user) {
+        change.actions = acting::as_account(change.actions, user, &host.kernel);
+    }
+    for action in &mut change.actions {
+        if let Action::Run(command) = action {
+            command.timeout = spec.timeout.or(command.timeout);
         }
     }
     change

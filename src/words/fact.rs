@@ -128,11 +128,13 @@ pub struct HostFacts {
 pub struct Facts {
     pub host: HostFacts,
     pub(super) answers: BTreeMap<Probe, Fact>,
+    /// The next task looks at something whose answer a planned change has made doubtful.
+    doubted: bool,
 }
 
 impl Facts {
     pub fn new(host: HostFacts) -> Facts {
-        Facts { host, answers: BTreeMap::new() }
+        Facts { host, ..Facts::default() }
     }
     pub fn insert(&mut self, probe: Probe, fact: Fact) {
         self.answers.insert(probe, fact);
@@ -143,6 +145,19 @@ impl Facts {
     /// Drops every answer: something ran whose effect nobody can predict.
     pub fn forget(&mut self) {
         self.answers.clear();
+        self.doubted = false;
+    }
+    pub fn doubt(&mut self) {
+        self.doubted = true;
+    }
+    pub fn is_doubted(&self) -> bool {
+        self.doubted
+    }
+    pub fn knows_links(&self) -> bool {
+        let is_link = |fact: &Fact| {
+            matches!(fact, Fact::Path(PathFact::Present(Stat { node: NodeKind::Link { .. }, .. })))
+        };
+        self.answers.values().any(is_link)
     }
     pub fn raw(&self, probe: &Probe) -> Option<&Fact> {
         self.answers.get(probe)
@@ -173,6 +188,10 @@ impl Facts {
                     "name the folder that it leads to, or act as that account: as = \"{owner}\""
                 )));
         }
+        self.found(path)
+    }
+    /// What is there, whoever leads the way.
+    pub fn found(&self, path: &RemotePath) -> Result<Option<&Stat>> {
         let probe = Probe::Path(path.clone());
         match self.answers.get(&probe) {
             Some(Fact::Path(PathFact::Absent)) => Ok(None),

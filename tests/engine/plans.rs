@@ -157,3 +157,56 @@ fn a_second_run_changes_nothing_and_equal_plans_are_shown_once() {
         shown.stdout
     );
 }
+
+/// What a task sees through a link that changes, or under another name, is looked at once that is done; a plan says so.
+#[test]
+fn a_way_that_changes_is_followed_anew() {
+    let sshd = Sshd::start(&[]);
+    let root = tempfile::tempdir().unwrap();
+    let at = |path: &str| root.path().join(path);
+    for (path, text) in [
+        ("a/conf", "v2\n"),
+        ("b/conf", "v1\n"),
+        ("a/keep", "other\n"),
+        ("b/keep", "important\n"),
+        ("b/made", ""),
+        ("real/f", "old\n"),
+    ] {
+        std::fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+        std::fs::write(at(path), text).unwrap();
+    }
+    for (link, target) in [("now", "a"), ("alias", "real")] {
+        std::os::unix::fs::symlink(target, at(link)).unwrap();
+    }
+    let tasks = r#"
+link = { path = "@/now", target = "b" }
+file = { path = "@/now/conf", content = "v2\n" }
+line = { path = "@/now/keep", line = "new" }
+command = "touch @/ran"\ncreates = "@/now/made"
+line = { path = "@/real/f", line = "one" }
+line = { path = "@/alias/f", line = "two" }
+"#;
+    let task = |line: &str| {
+        format!(
+            "[[tasks]]\n{}\n",
+            line.replace('@', &root.path().display().to_string())
+                .replace("\\n", "\n")
+                .replace("v2\n\"", "v2\\n\"")
+        )
+    };
+    let playbook: String = tasks.lines().filter(|line| !line.is_empty()).map(task).collect();
+    let tow = Towline::over(&sshd, &["a"]).playbook(&playbook);
+    let planned = tow.plan(&[]).ends(0).tasks("a");
+    let outcomes: Vec<&str> = planned.iter().map(|task| task.rsplit(": ").next().unwrap()).collect();
+    assert_eq!(outcomes, ["changed", "unknown", "unknown", "unknown", "changed", "unknown"], "{planned:?}");
+    tow.run(&[]).ends(0);
+    let read = |path: &str| std::fs::read_to_string(at(path)).unwrap();
+    assert_eq!(
+        (read("b/conf"), read("b/keep"), read("real/f")),
+        ("v2\n".into(), "important\nnew\n".into(), "old\none\ntwo\n".into())
+    );
+    assert!(!at("ran").exists());
+    assert_eq!(read("a/keep"), "other\n");
+    let again = tow.run(&[]).ends(0);
+    assert!(again.tasks("a").iter().all(|task| task.ends_with(": already")), "{:?}", again.tasks("a"));
+}

@@ -274,3 +274,39 @@ as = "{0}"
     assert_ne!(owner, 0);
     assert_eq!(ran.tasks("a")[2], "unless: already");
 }
+
+#[test]
+fn who_waits_for_another_hosts_result_does_nothing_behind_it_before() {
+    let sshd = Sshd::start(&[]);
+    let tow = Towline::over(&sshd, &["a", "b"]).playbook(
+        r#"
+[[tasks]]
+name = "migrate"
+once = true
+register = "migrated"
+command = "sleep 0.5; echo 2 > @/schema; echo by {{host.name}}"
+[[tasks]]
+name = "look"
+command = "cat @/schema > @/seen.{{host.name}}"
+[[tasks]]
+name = "asked"
+command = "touch @/asked.{{host.name}}"
+unless = "test -e @/schema"
+[[tasks]]
+name = "cleared"
+when = "migrated.changed"
+file = { path = "@/cleared.{{host.name}}", content = "{{migrated.stdout}}" }
+[[tasks]]
+name = "and so on"
+assert = "{{contains migrated.stdout \"by a\"}}"
+"#,
+    );
+    // Nobody knows the result before, on neither host.
+    let planned = tow.plan(&[]).ends(0);
+    for host in ["a", "b"] {
+        assert_eq!(planned.tasks(host)[3..], ["cleared: unknown", "and so on: unknown"], "{host}");
+    }
+    tow.run(&[]).ends(0);
+    assert_eq!((tow.read("seen.a"), tow.read("seen.b")), ("2\n".into(), "2\n".into()));
+    assert!(!tow.path("asked.b").exists() && tow.path("cleared.b").exists());
+}
