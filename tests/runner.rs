@@ -182,7 +182,7 @@ async fn streams_keep_apart_and_bytes_stay_as_they_are() {
 async fn a_failure_stops_what_follows() {
     let mut host = Host::start().await;
     let (ending, seen) = host.run(&[shell("exit 3"), install(host.path("x"), "x"), shell("echo no")]).await;
-    assert_eq!(ending, Ending::Failed { action: 0, code: 3, timed_out: false });
+    assert_eq!(ending, Ending::Failed { action: 0, code: 3, timed_out: false, untouched: false });
     assert_eq!((seen.ended, seen.out), (vec![(0, 3)], vec![]));
     assert!(!host.dir.path().join("x").exists());
     assert_eq!(host.run(&[shell("echo again")]).await.1.out, b"again\n");

@@ -10,9 +10,12 @@ use crate::spec::model::{Registered, TaskSpec};
 use crate::transport::runner::{Batch, Ending, Progress};
 use crate::words::action::Action;
 use crate::words::error::{Error, Result};
-use crate::words::event::{Event, Outcome, TaskRef};
+use crate::words::event::{Event, Outcome, Stream, TaskRef};
 use crate::words::fact::Probe;
 use crate::words::step::{Change, Step};
+
+/// Pieces of what files and folders say, which is little.
+const MOST_EARLY: usize = 64;
 
 /// A planned task with what is needed to perform and tell it.
 pub(super) struct Job {
@@ -38,6 +41,8 @@ pub(super) struct Course<'a> {
     pub(super) capture: Capture,
     /// The action at work.
     pub(super) working: Option<usize>,
+    /// What files and folders have said: of which of them is known at the end.
+    early: Vec<(Stream, String)>,
     /// A condition that could not be judged.
     pub(super) failed: Option<Failure>,
 }
@@ -167,6 +172,7 @@ impl<'a> Course<'a> {
             began: Instant::now(),
             capture,
             working: None,
+            early: vec![],
             failed: None,
         }
     }
@@ -177,19 +183,27 @@ impl<'a> Course<'a> {
             Progress::Began(action) => self.begin(action),
             Progress::Output(action, stream, bytes) => {
                 let shown = self.capture.push(stream, bytes);
-                if let (Some(text), Some((at, ..))) = (shown, self.places.get(action)) {
-                    let task = self.jobs[*at].task.clone();
-                    self.host.run.emitter.send(Event::Output { task, stream, text });
+                if let (Some(text), Some(&(at, ..))) = (shown, self.places.get(action)) {
+                    if self.is_own_process(at) {
+                        let task = self.jobs[at].task.clone();
+                        self.host.run.emitter.send(Event::Output { task, stream, text });
+                    } else if self.early.len() < MOST_EARLY {
+                        self.early.push((stream, text));
+                    }
                 }
             }
             Progress::Ended(action, code) => self.end(action, code),
         }
     }
 
+    fn is_own_process(&self, at: usize) -> bool {
+        self.jobs[at].actions.iter().any(|action| matches!(action, Action::Run(_)))
+    }
+
     fn begin(&mut self, action: usize) {
         let Some(&(at, first, _)) = self.places.get(action) else { return };
         self.working = Some(action);
-        if first {
+        if first && !self.is_blamed_early(at) {
             self.catch_up(at);
             self.began = Instant::now();
             self.host.run.emitter.send(Event::TaskStarted { task: self.jobs[at].task.clone() });
@@ -199,7 +213,9 @@ impl<'a> Course<'a> {
     fn end(&mut self, action: usize, code: i32) {
         let Some(&(at, _, last)) = self.places.get(action) else { return };
         let task = &self.jobs[at].task;
-        for (stream, text) in self.capture.flush() {
+        let said = std::mem::take(&mut self.early).into_iter().chain(self.capture.flush());
+        // Where others come first, each is done by itself, and says it again.
+        for (stream, text) in said.filter(|_| !self.is_blamed_early(at)) {
             self.host.run.emitter.send(Event::Output { task: task.clone(), stream, text });
         }
         let ok = match &self.jobs[at].actions[..] {

@@ -23,9 +23,11 @@ impl Course<'_> {
                 }
                 Some(error) => error,
             },
-            Ok(ending @ Ending::Failed { action, .. }) => {
+            Ok(ending @ Ending::Failed { action, untouched, .. }) => {
                 let error = failure::explain(&actions[action], ending, &self.capture);
-                self.notify_failed(action, actions);
+                if !untouched {
+                    self.notify_failed(action, actions);
+                }
                 let at = self.places[action].0;
                 // Files of one folder are done together or not at all: those before it may have to be done again.
                 let from = (self.told..at).find(|place| self.is_busy(*place)).unwrap_or(at);
@@ -48,6 +50,11 @@ impl Course<'_> {
         self.host.broken =
             Some(Broken { from: self.jobs.get(self.told).map(|job| job.index), end, under_way });
         Err(error)
+    }
+
+    /// Whether others that belong together with the job at this place would have come before it.
+    pub(super) fn is_blamed_early(&self, at: usize) -> bool {
+        (self.told..at).any(|place| self.is_busy(place))
     }
 
     fn is_busy(&self, place: usize) -> bool {

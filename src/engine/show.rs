@@ -17,6 +17,10 @@ impl HostRun {
                     Outcome::Unknown { what: vec!["depends on what a task before it changes".to_owned()] }
                 }
                 Decision::Skip { why } => Outcome::Skipped { why: why.clone() },
+                // What runs before it may change that.
+                Decision::Step(Step::Already { why }) if planned.tentative => {
+                    Outcome::Already { why: format!("{why} (now)") }
+                }
                 Decision::Step(Step::Already { why }) => Outcome::Already { why: why.clone() },
                 Decision::Step(Step::Unknown(change)) if !change.definite => {
                     Outcome::Unknown { what: change.what.clone() }

@@ -14,11 +14,13 @@ use crate::words::event::Mode;
 struct Round {
     next: usize,
     failed: Option<usize>,
+    /// Up to this task each goes by itself: what belonged together failed together.
+    alone: Option<usize>,
 }
 
 impl HostRun {
     pub(super) async fn tasks(&mut self, part: Part<'_>, once: Option<&Once>) -> Result<()> {
-        let (mut at, mut tries) = (0, Tries::default());
+        let (mut at, mut tries, mut alone) = (0, Tries::default(), None);
         let mut specs = Cow::Borrowed(part.specs);
         while at < part.specs.len() {
             let part = Part { specs: &specs, ..part };
@@ -29,14 +31,20 @@ impl HostRun {
             if let Some(last) = self.waits(part, at, once) {
                 window = window.until(last);
             }
+            if alone.is_some_and(|last| at <= last) {
+                window = window.until(at);
+            }
             if window.items.is_empty() {
                 self.unknowable(part, at);
                 at += 1;
                 continue;
             }
             let next = match self.round(part, &window, &mut tries).await {
-                Ok(Round { next, failed: None }) => next,
-                Ok(Round { next, failed: Some(failed) }) => {
+                Ok(Round { next, failed: None, alone: last }) => {
+                    alone = alone.max(last);
+                    next
+                }
+                Ok(Round { next, failed: Some(failed), .. }) => {
                     self.share_all(part, at, next, once).await?;
                     // What a failed try left behind must not make it look done.
                     let spec = &mut specs.to_mut()[failed];
@@ -70,13 +78,17 @@ impl HostRun {
         self.tell_wanted(part, window, &planned);
         if self.run.options.mode == Mode::Plan {
             self.show(part, window, &planned)?;
-            return Ok(Round { next: end, failed: None });
+            return Ok(Round { next: end, failed: None, alone: None });
         }
         match self.apply(part, planned, end).await? {
-            None => Ok(Round { next: end, failed: None }),
+            None => Ok(Round { next: end, failed: None, alone: None }),
+            // Those before it have nothing to do with what is wrong with it.
+            Some(failure) if failure.from < failure.index => {
+                Ok(Round { next: failure.from, failed: None, alone: Some(failure.index) })
+            }
             Some(failure) => {
                 self.again(part, &failure, tries).await?;
-                Ok(Round { next: failure.from, failed: Some(failure.index) })
+                Ok(Round { next: failure.from, failed: Some(failure.index), alone: None })
             }
         }
     }

@@ -164,11 +164,11 @@ pub fn steps(
             Ready::Failed(error) => Decision::Failed(error.clone()),
             Ready::Task(task) => decide(&specs[item.index], task.as_ref(), facts, live),
         };
-        if let Decision::Step(step) = &decision {
-            if let Some(change) = step.change() {
-                touched.note(change, facts);
-                facts.apply(&change.predicts);
-            }
+        if let Decision::Step(step) = &decision
+            && let Some(change) = step.change()
+        {
+            touched.note(change, facts);
+            facts.apply(&change.predicts);
         }
         let (unknown, failed) =
             (matches!(decision, Decision::Step(Step::Unknown(_))), matches!(decision, Decision::Failed(_)));

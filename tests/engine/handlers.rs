@@ -163,3 +163,35 @@ command = "echo reload >> @/log"
         assert_eq!(tow.read("log"), "reload\n");
     }
 }
+
+/// Files travel together; one that cannot be written keeps those before it from nothing, and notifies nobody for those
+/// behind it.
+#[test]
+fn a_file_that_cannot_be_written_takes_none_before_it_along() {
+    let sshd = Sshd::start(&[]);
+    let wrong = "[[tasks]]\nname = \"wrong\"\nfile = { path = \"@/wrong\", content = \"x\", owner = \"no-such-account\" }\n";
+    let right = |name: &str| {
+        format!(
+            "[[tasks]]\nname = \"{name}\"\nfile = {{ path = \"@/{name}\", content = \"x\" }}\nnotify = [\"{name} changed\"]\n"
+        )
+    };
+    let handler = |name: &str| {
+        format!("[[handlers]]\nname = \"{name} changed\"\ncommand = \"touch @/handled.{name}\"\n")
+    };
+    let tasks = ["one", "two"].map(right).concat() + wrong + &["three", "four"].map(right).concat();
+    let tow = Towline::over(&sshd, &["a"])
+        .playbook(&(tasks + &["one", "two", "three", "four"].map(handler).concat()));
+    let ran = tow.run(&[]).ends(3);
+    let told = ran.tasks("a");
+    assert_eq!(told[..3], ["one: changed", "two: changed", "wrong: failed"], "{told:?}");
+    let there =
+        ["one", "two", "wrong", "three", "handled.one", "handled.two", "handled.three", "handled.four"];
+    assert_eq!(
+        there.map(|name| tow.path(name).exists()),
+        [true, true, false, false, true, true, false, false]
+    );
+    let error = ran.task("a", "wrong").to_string();
+    assert!(error.contains("no-such-account"), "{error}");
+    let said: Vec<&str> = ran.of("output").map(|event| event["task"].as_str().unwrap()).collect();
+    assert_eq!(said, ["wrong"], "{said:?}");
+}

@@ -43,6 +43,8 @@ pub enum Ending {
         action: usize,
         code: i32,
         timed_out: bool,
+        /// None of what belonged together with it was done.
+        untouched: bool,
     },
     /// Ctrl-C. What had begun was ended.
     Interrupted,

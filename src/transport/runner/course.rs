@@ -34,9 +34,17 @@ pub struct Run<'a> {
     pub timed_out: Option<usize>,
     /// The host has left out actions.
     pub left_out: bool,
+    pub group_did: Did,
     pub killed: bool,
     pub killed_group: Option<u32>,
     pub interrupted: bool,
+}
+
+/// What was done, as far as is known, of the files that belong together with the action that failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Did {
+    Nothing,
+    Something,
 }
 
 /// How far one stream has come.
@@ -76,6 +84,7 @@ impl<'a> Run<'a> {
             failed: None,
             timed_out: None,
             left_out: false,
+            group_did: Did::Something,
             killed: false,
             killed_group: None,
             interrupted: false,
@@ -120,7 +129,8 @@ impl<'a> Run<'a> {
                 self.lanes[lane(stream)].done = true;
                 self.left_out |= code != Some(0);
             }
-            (Some("u"), _) => self.failed = Some((0, 1)),
+            (Some("u"), _) => (self.failed, self.group_did) = (Some((0, 1)), Did::Nothing),
+            (Some("n"), _) => self.group_did = Did::Nothing,
             (Some("b"), Some(id)) => self.begin(id, sink),
             (Some("g"), Some(_)) => self.group = words.get(2).and_then(|group| group.parse().ok()),
             (Some("e"), Some(id)) => {
@@ -199,10 +209,15 @@ impl<'a> Run<'a> {
     pub fn ending(&self) -> Ending {
         match self.failed {
             _ if self.interrupted => Ending::Interrupted,
-            Some((action, code)) => Ending::Failed { action, code, timed_out: self.timed_out.is_some() },
+            Some((action, code)) => Ending::Failed {
+                action,
+                code,
+                timed_out: self.timed_out.is_some(),
+                untouched: self.group_did == Did::Nothing,
+            },
             None if self.left_out || self.timed_out.is_some() => {
                 let action = self.timed_out.unwrap_or(self.next).min(self.actions.len() - 1);
-                Ending::Failed { action, code: -1, timed_out: self.timed_out.is_some() }
+                Ending::Failed { action, code: -1, timed_out: self.timed_out.is_some(), untouched: false }
             }
             None => Ending::Done,
         }

@@ -1,6 +1,6 @@
 # Read by /bin/sh on the host before anything else. Markers go out as RS, token, words, newline: whatever
 # a program prints cannot be mistaken for one. `_F` is 1 once an action has failed; what follows is left out.
-_F=0 _D= _B= _G=
+_F=0 _D= _B= _G= _R=
 # Whoever hardened the server may have given logins another; what is to be private has its mode.
 umask 022
 cd 2>/dev/null || cd /
@@ -63,7 +63,7 @@ _l() { # the same for a large file that nobody else needs
   } </dev/null || { _f $? "$1"; rm -f "$3"; }
 }
 _j() { # id temporary path
-  if [ $_F = 0 ]; then mv $_V "$2" "$3" </dev/null || _f $? "$1"; fi
+  if [ $_F = 0 ]; then _R=1; mv $_V "$2" "$3" </dev/null || _f $? "$1"; fi
   [ $_F = 0 ] || rm -f "$2"
 }
 # The files of a whole folder: a private folder inside of it, which must be the one that we made.
@@ -81,6 +81,7 @@ _y() { # what was begun is there, or has failed
 }
 _h() { # id key parent name...
   if [ $_F = 0 ]; then
+    _R=1
     ( _k=$2 _d=$3; shift 3; _c "$_k" "$_d" '' && mv -f "$@" .. && cd .. && rmdir ".$_k" ) </dev/null || _f $? "$1"
   fi
   [ $_F = 0 ] || rm -rf "$3/.$2"
@@ -110,10 +111,11 @@ _k() { # target temporary path: what is there is replaced in one step
   if [ -e "$3" ] || [ -L "$3" ]; then ln -sn -- "$1" "$2" && { mv $_V "$2" "$3" || { rm -f "$2"; false; }; }
   else ln $_N -- "$1" "$3"; fi
 }
-_n() { # first end: tells what became of them
+_n() { # first end: tells what became of them, and whether any had its name already
   if [ $_F = 0 ]; then
     _m s "$1" "$2"
-  elif [ -n "$_B" ]; then _o b $_B; _m e $_B $_r; _B=; fi
+  elif [ -n "$_B" ]; then [ -n "$_R" ] || _m n 0; _o b $_B; _m e $_B $_r; _B=; fi
+  _R=
 }
 _w() { # id codes: waits for the process group just started; those codes are no failure
   _P=$!; _o g "$1" $_P; _s=; wait $_P; _r=$?
