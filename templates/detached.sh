@@ -16,7 +16,7 @@ runs() { case $(systemctl is-active "$unit") in active | activating | deactivati
 
 begin() {
   rm -f "$code" && : >"$log" && printf %s "$command" >"$asked" || return 1
-  systemd-run --quiet --collect --unit="$unit" -p "RuntimeMaxSec=$limit" \
+  systemd-run --quiet --collect --unit="$unit" -p "RuntimeMaxSec=$limit" -p UMask=0027 \
     -p "StandardOutput=append:$log" -p "StandardError=append:$log" /bin/sh -c '
       HOME=$(getent passwd "$1" | cut -d : -f 6) USER=$1 LOGNAME=$1
       export HOME USER LOGNAME

@@ -17,7 +17,7 @@ const ASGI: &[&str] = &[
     "app.packages=[\"gunicorn\", \"uvicorn-worker\"]",
     "site.websockets=[\"/ws/\"]",
     "app.shared=[\"app/static/files\", \"data\"]",
-    "app.media=[{ url = \"/media\", folder = \"media\" }]",
+    "app.media=[{ url = \"/media\", folder = \"visitors' files\" }]",
 ];
 const PROCESSES: &[&str] = &[
     "app.processes=[{ name = \"worker\", command = \"celery -A shop worker\" }]",
@@ -138,6 +138,90 @@ fn what_is_missing_is_told_before_any_connection() {
         let output = plan(set);
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
         assert!(said(&output).contains(part), "{}", said(&output));
+    }
+}
+
+/// A task of a stage of deploy.toml, by the beginning of its name.
+fn task_of(stage: &str, name: &str) -> toml::Table {
+    let text = fs::read_to_string(root().join("playbooks/deploy.toml")).unwrap();
+    let playbook: toml::Table = text.parse().unwrap();
+    let mut stages = playbook["stages"].as_array().unwrap().iter();
+    let found = stages.find(|each| each["name"].as_str() == Some(stage)).unwrap();
+    let mut tasks = found["tasks"].as_array().unwrap().iter();
+    let is_it = |task: &&toml::Value| task["name"].as_str().is_some_and(|each| each.starts_with(name));
+    tasks.find(is_it).unwrap().as_table().unwrap().clone()
+}
+
+/// Runs tasks on this machine.
+fn run_tasks(tasks: Vec<toml::Table>, set: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = inventory(folder.path(), "connection = \"local\"\nbecome = false");
+    let tasks = tasks.into_iter().map(toml::Value::Table).collect();
+    let playbook = toml::Table::from_iter([("tasks".to_owned(), toml::Value::Array(tasks))]);
+    let file = folder.path().join("playbook.toml");
+    fs::write(&file, playbook.to_string()).unwrap();
+    tow("run", &inventory, &file, set)
+}
+
+#[test]
+fn what_is_no_folder_is_refused_before_anything_is_done() {
+    for (list, value) in [("shared", "[ITEM]"), ("media", "[{ url = \"/m/\", folder = ITEM }]")] {
+        let is_folder = || {
+            let found = ["\"{{item}}\" of app.shared", "\"{{item.folder}}\" of app.media"];
+            vec![task_of("prepare", found[usize::from(list == "media")])]
+        };
+        let run = |item: &str| {
+            let set = format!("app.{list}={}", value.replace("ITEM", &format!("{item:?}")));
+            run_tasks(is_folder(), &[&set])
+        };
+        for bad in ["", ".", "..", "/", "/abs", "a/../b", "./x", "x//y", "x/", "../x"] {
+            let output = run(bad);
+            assert_eq!(output.status.code(), Some(3), "{list} {bad:?}: {}", said(&output));
+            let message = format!("app.{list}: \"{bad}\" is no folder below");
+            assert!(said(&output).contains(&message), "{}", said(&output));
+        }
+        for fine in ["media", "app/static/up", ".hidden", "a..b/c", "with space"] {
+            let output = run(fine);
+            assert_eq!(output.status.code(), Some(0), "{list} {fine:?}: {}", said(&output));
+        }
+    }
+}
+
+/// Which shared folders nginx has to read because they lie among the static files.
+#[test]
+fn only_what_lies_among_the_static_files_is_static() {
+    for stage in ["prepare", "restore: start"] {
+        let unless = task_of(stage, "nginx may read {{item}}")["unless"].as_str().unwrap().to_owned();
+        let asked = |folder: &str, item: &str| {
+            let place = tempfile::tempdir().unwrap();
+            let dest = place.path().join("asked").display().to_string();
+            let task = toml::toml! { for_each = "app.shared" };
+            let mut task = task;
+            let file = toml::Table::from_iter([
+                ("path".into(), dest.clone().into()),
+                ("content".into(), unless.clone().into()),
+            ]);
+            task.insert("file".into(), toml::Value::Table(file));
+            let statics = format!("app.static={{ url = \"/static/\", folder = \"{folder}\" }}");
+            let output = run_tasks(vec![task], &[&statics, &format!("app.shared=[\"{item}\"]")]);
+            assert!(output.status.success(), "{}", said(&output));
+            fs::read_to_string(dest).unwrap().trim() != "true"
+        };
+        for (folder, item) in [
+            ("src/static", "static/up"),
+            ("src/static", "static"),
+            ("src/src/shop/static", "src/shop/static/up"),
+            ("src/static/", "static/up"),
+        ] {
+            assert!(asked(folder, item), "{folder} {item}");
+        }
+        for (folder, item) in [
+            ("src/static", "static-private"),
+            ("src/src/shop/static", "shop/static/up"),
+            ("src/static", "media/static"),
+        ] {
+            assert!(!asked(folder, item), "{folder} {item}");
+        }
     }
 }
 
@@ -271,7 +355,10 @@ fn the_variants_say_what_they_mean() {
     assert!(unit.contains("gunicorn --worker-class uvicorn_worker.UvicornWorker --workers 2"), "{unit}");
     let site = read(&folder, "site.conf");
     assert!(site.contains("location /ws/ {"), "{site}");
-    assert!(site.contains("location /media/ {\n        alias /srv/pythonweb/shared/media/;"), "{site}");
+    assert!(
+        site.contains("location \"/media/\" {\n        alias \"/srv/pythonweb/shared/visitors' files/\";"),
+        "{site}"
+    );
 
     let folder = written(PROCESSES);
     let timed = read(&folder, "pythonweb-tidy@.service");

@@ -57,6 +57,32 @@ fn git_clones_updates_and_guards_what_people_changed() {
 }
 
 #[test]
+fn git_moves_where_a_link_has_taken_a_folder() {
+    let folder = folder();
+    let repo = repository(folder.path());
+    let dest = folder.path().join("dest").display().to_string();
+    must(&format!("cd repo; mkdir media; echo 1 >media/m; git add media; {COMMIT} media"), folder.path());
+    let git = || {
+        task("git", &format!("repo = '{repo}'\ndest = '{dest}'\nref = 'main'\nlinked = ['media', 'none']"))
+    };
+    converge(&*git());
+    let shared = "mkdir kept; cd dest; git ls-files -z media | git update-index -z --skip-worktree --stdin; rm -r media; ln -s ../kept media; echo own >media/m";
+    must(shared, folder.path());
+    already(&*git());
+    assert_eq!(must("cat dest/media/m", folder.path()), "own");
+
+    must(
+        &format!("cd repo; echo 2 >media/m; echo 2 >media/n; git add media; {COMMIT} more -a"),
+        folder.path(),
+    );
+    converge(&*git());
+    assert_eq!(
+        must("cd dest; cat media/m media/n ../kept/m; ls ../kept; git status --porcelain", folder.path()),
+        "2\n2\nown\nm"
+    );
+}
+
+#[test]
 fn git_follows_a_new_address_takes_little_history_and_submodules() {
     let folder = folder();
     let repo = repository(folder.path());

@@ -36,6 +36,7 @@ const FUNCTIONS: &[(&str, usize, usize, Function)] = &[
     ("starts_with", 2, 2, |a| Ok(text(a[0])?.starts_with(&text(a[1])?).into())),
     ("ends_with", 2, 2, |a| Ok(text(a[0])?.ends_with(&text(a[1])?).into())),
     ("join", 2, 2, join),
+    ("concat", 1, 99, |a| Ok(a.iter().map(|part| text(part)).collect::<Result<String, String>>()?.into())),
     ("lower", 1, 1, |a| Ok(text(a[0])?.to_lowercase().into())),
     ("upper", 1, 1, |a| Ok(text(a[0])?.to_uppercase().into())),
     ("trim", 1, 1, |a| Ok(text(a[0])?.trim().into())),

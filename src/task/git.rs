@@ -1,6 +1,7 @@
 //! `git`: a checkout at a branch, tag or commit. The scripts and the parser of their answers are in [`script`].
 
 mod script;
+mod target;
 
 use serde::Deserialize;
 
@@ -53,6 +54,10 @@ pub struct Git {
     /// Submodules too, and theirs.
     #[serde(default)]
     submodules: bool,
+    /// Paths of the checkout that may be links on the host, in place of what git has there. Where one is, and the checkout
+    /// moves, it goes, and what git has comes in its place.
+    #[serde(default)]
+    linked: Vec<String>,
     /// Throws away changes that somebody made to tracked files, instead of refusing.
     #[serde(default)]
     force: bool,
@@ -112,51 +117,6 @@ impl Git {
     }
     fn probe(&self) -> Probe {
         Probe::Shell { script: script::probe(self), user: None }
-    }
-
-    /// The commit to be at; `None` for a short id that only a fetch can resolve.
-    fn target(&self, checkout: &Checkout) -> Result<Option<String>> {
-        if let Some(commit) = self.full_commit() {
-            return Ok(Some(commit.to_ascii_lowercase()));
-        }
-        let refs = match &checkout.remote {
-            Remote::Refs(refs) => refs,
-            Remote::NotAsked => return Ok(checkout.local.clone()),
-            Remote::Failed(output) => return Err(self.unreachable(output)),
-        };
-        let wanted = self.reference.as_deref().unwrap_or("HEAD");
-        // A branch wins over a tag of the same name; `^{}` is the commit behind an annotated tag.
-        let names = [
-            wanted.to_owned(),
-            format!("refs/heads/{wanted}"),
-            format!("refs/tags/{wanted}^{{}}"),
-            format!("refs/tags/{wanted}"),
-        ];
-        let found = names.iter().find_map(|name| refs.iter().find(|(reference, _)| reference == name));
-        match found {
-            Some((_, commit)) => Ok(Some(commit.clone())),
-            None if self.short_commit().is_some() => Ok(checkout.local.clone()),
-            None => Err(Error::failed(format!("cannot check out {wanted} of {}", self.repo))
-                .cause("the repository has no branch and no tag of that name")
-                .hint("see what it has: git ls-remote --heads --tags, with its address")),
-        }
-    }
-
-    fn unreachable(&self, output: &[String]) -> Error {
-        let said = output.join("\n");
-        let hint = if said.contains("Permission denied") || said.contains("Authentication failed") || said.contains("could not read Username") {
-            "give a deploy key with `key`, or an access token with `token`"
-        } else if said.contains("Host key verification failed") {
-            "the server's key is not the known one: compare it, then correct `known_hosts`"
-        } else if said.contains("incorrect passphrase") || said.contains("error in libcrypto") {
-            "the deploy key must be a private key without a passphrase"
-        } else {
-            "try the same on the host: git ls-remote, with the address"
-        };
-        Error::failed(format!("cannot reach {}", self.repo))
-            .cause(output.last().map_or("git ls-remote failed", String::as_str))
-            .hint(hint)
-            .output(output.to_vec())
     }
 
     fn obstacle(&self, checkout: &Checkout, facts: &Facts) -> Option<Error> {
@@ -250,6 +210,10 @@ impl Task for Git {
         }
         if self.token.is_some() && !self.repo.starts_with("https://") {
             return Err(Mistake::new("token", "a token goes with an address that begins with https://"));
+        }
+        let leads_out = |path: &&String| format!("/{path}/").contains("/../") || odd(path) || path.starts_with('/');
+        if let Some(path) = self.linked.iter().find(leads_out) {
+            return Err(Mistake::new("linked", format!("{path:?} is no path below the checkout")));
         }
         if self.depth == Some(0) {
             return Err(Mistake::new("depth", "the least depth is 1"));

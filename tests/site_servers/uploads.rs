@@ -13,11 +13,12 @@ fn what_visitors_upload_outlives_releases() {
     let wish = Wish { name: "uploads", ..Wish::new(tiny, "none", &["srv4"]).at("uploads.lab.test") };
     let site = Site::init(&lab, &wish);
     site.is_new();
-    site.edit("inventory.toml", "\nshared = []", "\nshared = [\"static/uploads\"]");
+    site.edit("inventory.toml", "\nshared = []", "\nshared = [\"static/uploads\", \"kept/in\"]");
     let statics = "\nstatic = { url = \"/static/\", folder = \"src/static\" }";
     site.edit("inventory.toml", "\nstatic = \"\"", statics);
     site.write("static/a.css", "a");
     site.write("static/uploads/default.txt", "as it came");
+    site.write("kept/in/secret.txt", "nobody's");
     site.run(&[]).must_succeed();
     site.nothing_is_left(&["web1"]);
 
@@ -31,6 +32,21 @@ fn what_visitors_upload_outlives_releases() {
         "srv4",
         "cd /srv/uploads/shared/static/uploads; test $(stat -c %U:%G:%a own.html) = uploads:www-data:640",
     );
+    // nginx passes through to what is for visitors; all else is closed to it, whatever its path.
+    let may = |flag: &str, path: &str| {
+        let as_nginx = "setpriv --reuid=www-data --regid=www-data --clear-groups test";
+        let asked =
+            format!("if {as_nginx} {flag} /srv/uploads/shared/{path}; then echo yes; else echo no; fi");
+        lab.inside("srv4", &asked) == "yes"
+    };
+    assert!(may("-r", "static/uploads/own.html") && may("-x", "static") && !may("-r", "static"));
+    lab.inside(
+        "srv4",
+        "cd /srv/uploads/shared; test -f kept/in/secret.txt && test $(stat -c %a kept/in/secret.txt) = 640",
+    );
+    for closed in ["kept", "kept/in", "kept/in/secret.txt", "log", "."] {
+        assert!(!may("-r", closed), "{closed}");
+    }
 
     // Visitors' files stay in front of what comes with the source; and have an address of their own.
     site.write("version", "2");
@@ -53,7 +69,8 @@ fn what_visitors_upload_outlives_releases() {
     site.nothing_is_left(&["web1"]);
     assert_eq!(site.told(&["update", "--check"], &[]).code, 0);
 
-    // It is in a backup, and comes back with its owner.
+    // It is in a backup, and comes back with its owner; also from one of a time when nginx did not serve it.
+    lab.inside("srv4", "cd /srv/uploads/shared; chgrp -R uploads static; chmod 0700 static static/uploads");
     site.told(&["backup"], &[]).must_succeed();
     lab.inside("srv4", "rm /srv/uploads/shared/static/uploads/own.html");
     site.told(&["restore", "latest", "--yes", "uploads"], &[]).must_succeed();

@@ -85,7 +85,7 @@ fn walk(folder: &Path, below: &str, tree: &mut Tree, left: &mut usize) -> std::i
     let mut entries: Vec<_> = fs::read_dir(folder)?.collect::<std::io::Result<_>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
-        let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+        let name = entry.file_name().to_string_lossy().into_owned();
         if *left == 0 {
             return Ok(());
         }
@@ -99,11 +99,15 @@ fn walk(folder: &Path, below: &str, tree: &mut Tree, left: &mut usize) -> std::i
                 tree.add_folder(&path);
                 // One folder that may not be read hides no other.
                 let _ = walk(&entry.path(), &path, tree, left);
+            } else {
+                tree.add_unread(&path);
             }
         } else if kind.is_file() && is_read(&path) {
             let small = entry.metadata()?.len() <= LARGEST || name == "uv.lock";
             let bytes = if small { fs::read(entry.path()).unwrap_or_default() } else { vec![] };
             tree.add(&path, String::from_utf8_lossy(&bytes).replace("\r\n", "\n"));
+        } else {
+            tree.add_unread(&path);
         }
     }
     Ok(())
@@ -142,4 +146,26 @@ fn is_read(path: &str) -> bool {
 pub fn free_port() -> u16 {
     let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
     (8000..8100).find(free).unwrap_or(8000)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::Checkout;
+
+    #[test]
+    fn all_names_are_known() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in ["models/a.bin", "node_modules/a.js", "data/.gitkeep", "app.py"] {
+            let file = folder.path().join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "x").unwrap();
+        }
+        let checkout = Checkout { folder: folder.path().to_owned(), branch: None, _clone: None };
+        let tree = checkout.read().unwrap();
+        let names: Vec<&str> = tree.names().collect();
+        assert_eq!(names, ["app.py", "data/.gitkeep", "models/a.bin", "node_modules"]);
+        assert_eq!(tree.files().count(), 1);
+    }
 }

@@ -8,6 +8,8 @@ use crate::cli::init::detect::python::{Source, lines};
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     texts: BTreeMap<String, String>,
+    /// What is there besides, and is not read.
+    others: BTreeSet<String>,
     /// Every folder, also those without a file that is read.
     folders: BTreeSet<String>,
     /// The lock file of the workspace that this folder is a member of: `../uv.lock`.
@@ -43,6 +45,12 @@ impl Tree {
         }
     }
 
+    /// A file that is not read, or a folder that nobody looks into.
+    pub fn add_unread(&mut self, path: &str) {
+        self.add_folder(parent(path));
+        self.others.insert(path.to_owned());
+    }
+
     pub fn text(&self, path: &str) -> Option<&str> {
         self.texts.get(path).map(String::as_str)
     }
@@ -68,12 +76,23 @@ impl Tree {
         self.texts.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
+    /// Of all that is there.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.texts.keys().chain(&self.others).map(String::as_str)
+    }
+
     /// What is below a folder, as a tree of its own.
     pub fn below(&self, folder: &str) -> Tree {
         let strip = |path: &str| path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned);
         let texts = self.texts.iter().filter_map(|(path, text)| Some((strip(path)?, text.clone())));
         let folders = self.folders.iter().filter_map(|path| strip(path));
-        Tree { texts: texts.collect(), folders: folders.collect(), lock_above: None }
+        let others = self.others.iter().filter_map(|path| strip(path));
+        Tree {
+            texts: texts.collect(),
+            others: others.collect(),
+            folders: folders.collect(),
+            lock_above: None,
+        }
     }
 
     /// The application's own Python. `root` is the folder that its modules are imported from.

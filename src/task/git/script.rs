@@ -71,6 +71,7 @@ pub(crate) fn update(git: &Git, target: Option<&str>) -> String {
     };
     let wanted = quote(target.or(git.reference.as_deref()).unwrap_or("HEAD"));
     let force = if git.force { "--force " } else { "" };
+    let links: String = git.linked.iter().map(|path| unlink(path)).collect();
     let mut script = format!(
         "set -e\n\
          dest={dest}\n\
@@ -80,6 +81,7 @@ pub(crate) fn update(git: &Git, target: Option<&str>) -> String {
          git remote set-url origin {repo} 2>/dev/null || git remote add origin {repo}\n\
          {fetch}\n\
          commit=$(git rev-parse -q --verify {wanted}'^{{commit}}') || {{ echo {wanted}' is not in the repository any more' >&2; exit 1; }}\n\
+         {links}\
          git -c advice.detachedHead=false checkout {force}--detach \"$commit\" --\n"
     );
     if git.submodules {
@@ -87,6 +89,20 @@ pub(crate) fn update(git: &Git, target: Option<&str>) -> String {
         );
     }
     with_agent(git, &script)
+}
+
+/// Where a link is in the place of what git has, the latter comes back, and git looks at it again.
+fn unlink(path: &str) -> String {
+    let path = quote(path.trim_end_matches('/'));
+    format!(
+        "if [ -L ./{path} ]; then\n  \
+           rm ./{path}\n  \
+           if [ -n \"$(git --literal-pathspecs ls-files -- {path} | head -n 1)\" ]; then\n    \
+             git --literal-pathspecs ls-files -z -- {path} | git update-index -z --no-skip-worktree --stdin\n    \
+             git --literal-pathspecs checkout -q -- {path}\n  \
+           fi\n\
+         fi\n"
+    )
 }
 
 /// What the script needs and nobody should see: none of it is an argument of any process.

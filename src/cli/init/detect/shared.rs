@@ -1,19 +1,25 @@
 //! Folders of the source that the application writes to: they have to outlive the release. And where visitors find them.
 
+mod content;
+mod guard;
+mod place;
+
 use crate::cli::init::detect::framework::settings_files;
-use crate::cli::init::detect::python::{Line, Source, strings, words};
+use crate::cli::init::detect::python::{Line, Source, strings};
 use crate::cli::init::detect::traps::release;
-use crate::cli::init::detect::{App, Place, Statics, Variable};
-use crate::cli::init::tree::{Tree, file_name, is_python, join, parent, resolve};
+use crate::cli::init::detect::{App, Place, Statics, Trap, Variable};
+use crate::cli::init::tree::{Tree, join, resolve};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {
     /// Below the application's folder.
     pub folder: String,
-    /// Whether it lies there; else the settings name the one below `shared/`.
+    /// Whether it is a link of its own; else the settings name the one below `shared/`, or another one has it.
     pub is_in_source: bool,
     /// Where nginx has to serve it: `/media/`
     pub url: Option<String>,
+    /// Why nginx must not.
+    pub guard: Option<Trap>,
     pub place: Place,
 }
 
@@ -31,9 +37,6 @@ const NAMES: [&str; 11] = [
     "UPLOADS_PATH",
     "UPLOADS_DIRECTORY",
 ];
-/// What is spelled around a path.
-const AROUND: [&str; 11] =
-    ["os", "path", "join", "abspath", "realpath", "dirname", "normpath", "Path", "pathlib", "str", "resolve"];
 
 pub struct Look<'a> {
     pub tree: &'a Tree,
@@ -45,41 +48,63 @@ pub struct Look<'a> {
 }
 
 pub fn find(look: &Look<'_>) -> Vec<Shared> {
-    let mut found = look.media();
-    for source in look.sources {
-        let named = source.lines.iter().filter_map(|line| {
-            let (_, value) = given(line).filter(|(name, _)| *name != "MEDIA_ROOT" && is_named(name))?;
-            Some((look.folder(value, source)?, line.number))
-        });
-        let made = source.lines.iter().filter(|_| !release::is_run_by_hand(source)).filter_map(|line| {
-            let folder =
-                release::folder(line).filter(|folder| !folder.contains("log") && !folder.contains(".."))?;
-            let folder = resolve("", folder);
-            look.is_empty(&folder).then_some((folder, line.number))
-        });
-        let instance = source.lines.iter().filter(|line| uses_instance(line));
-        let instance = instance.map(|line| (join(look.root, "instance"), line.number));
-        found.extend(named.chain(made).chain(instance).map(|(folder, line)| Shared {
-            folder,
-            is_in_source: true,
-            url: None,
-            place: Place::new(&source.path, line),
-        }));
-    }
+    let media = look.media();
+    let place = media.as_ref().map(|media| media.place.clone());
+    let mut found: Vec<Shared> =
+        media.into_iter().chain(look.sources.iter().flat_map(|source| look.written(source))).collect();
     found.retain(|shared| !shared.is_in_source || look.can_move(&shared.folder));
-    // The outer one has the inner ones; of the same, the one that visitors find.
+    // Outer ones first; of the same, the one that visitors find.
     found.sort_by(|a, b| (&a.folder, a.url.is_none()).cmp(&(&b.folder, b.url.is_none())));
-    found.dedup_by(|next, kept| {
-        next.folder == kept.folder || next.folder.starts_with(&format!("{}/", kept.folder))
-    });
-    found
+    let mut kept: Vec<Shared> = vec![];
+    for mut next in found {
+        // The outer one has the inner ones; what visitors find keeps its address.
+        if kept.iter().any(|outer| outer.is_in_source && outer.has(&next.folder)) {
+            if Some(&next.place) != place.as_ref() {
+                continue;
+            }
+            next.is_in_source = false;
+        }
+        kept.push(next);
+    }
+    kept
+}
+
+impl Shared {
+    /// Whether a folder is this one, or below it.
+    fn has(&self, folder: &str) -> bool {
+        folder.strip_prefix(&self.folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 impl Look<'_> {
+    /// What a file of the source writes to.
+    fn written(&self, source: &Source) -> Vec<Shared> {
+        let named = source.lines.iter().filter_map(|line| {
+            let (_, value) = given(line).filter(|(name, _)| *name != "MEDIA_ROOT" && is_named(name))?;
+            Some((self.folder(value, source)?, line.number))
+        });
+        let made = source.lines.iter().filter(|_| !release::is_run_by_hand(source)).filter_map(|line| {
+            let odd =
+                |folder: &str| folder.contains("..") || folder.contains(['{', '}', '%', '$', '\\', '*']);
+            let folder = release::folder(line).filter(|folder| !folder.contains("log") && !odd(folder))?;
+            let folder = resolve("", folder);
+            self.is_empty(&folder).then_some((folder, line.number))
+        });
+        let instance = source.lines.iter().filter(|line| uses_instance(line));
+        let instance = instance.map(|line| (join(self.root, "instance"), line.number));
+        let all = named.chain(made).chain(instance).map(|(folder, line)| Shared {
+            folder,
+            is_in_source: true,
+            url: None,
+            guard: None,
+            place: Place::new(&source.path, line),
+        });
+        all.collect()
+    }
+
     /// Django's, by its settings alone: those for development have folders of their own.
-    fn media(&self) -> Vec<Shared> {
-        let Some(settings) = self.settings else { return vec![] };
-        let files = settings_files(self.sources, settings);
+    fn media(&self) -> Option<Shared> {
+        let files = settings_files(self.sources, self.settings?);
         let last = |name: &str| {
             files.iter().find_map(|source| {
                 let lines = source.lines.iter().rev();
@@ -88,85 +113,16 @@ impl Look<'_> {
                     .find(|(_, line, _)| line.assigned().is_some_and(|(assigned, _)| assigned == name))
             })
         };
-        let Some((source, line, value)) = last("MEDIA_ROOT") else { return vec![] };
+        let (source, line, value) = last("MEDIA_ROOT")?;
         let url = last("MEDIA_URL").and_then(|(_, line, _)| served(line.strings().last()?));
         let url = url.filter(|url| self.statics.is_none_or(|statics| statics.url != *url));
         let from_outside = self.environment.iter().any(|variable| variable.key == "MEDIA_ROOT");
-        let folder = if from_outside { Some("media".to_owned()) } else { self.folder(value, source) };
+        let folder = if from_outside { "media".to_owned() } else { self.folder(value, source)? };
         let place = Place::new(&source.path, line.number);
-        folder.map(|folder| Shared { folder, is_in_source: !from_outside, url, place }).into_iter().collect()
+        let guard = url.as_ref().and_then(|url| self.guard(url, &folder, &files));
+        let url = url.filter(|_| guard.is_none());
+        Some(Shared { folder, is_in_source: !from_outside, url, guard, place })
     }
-
-    /// Below the application's folder, where a value tells that without running it.
-    fn folder(&self, value: &str, source: &Source) -> Option<String> {
-        let parts: Vec<&str> = strings(value).into_iter().map(|(_, text)| text).collect();
-        let odd = |part: &&str| part.starts_with(['/', '~']) || part.contains(['{', '%', ':', '\\', '$']);
-        if parts.is_empty() || parts.iter().any(odd) || value.contains("environ") || value.contains("getenv")
-        {
-            return None;
-        }
-        let base = self.base(value, source)?;
-        let path = parts.join("/");
-        let (up, depth) =
-            (path.matches("..").count(), base.split('/').filter(|part| !part.is_empty()).count());
-        let folder = if up > depth { String::new() } else { resolve(&base, &path) };
-        (!folder.is_empty()).then_some(folder)
-    }
-
-    /// What the path in a value begins with.
-    fn base(&self, value: &str, source: &Source) -> Option<String> {
-        if value.contains("__file__") {
-            return above(&source.path, value);
-        }
-        if value.contains("root_path") {
-            return Some(parent(&source.path).to_owned());
-        }
-        if value.contains("instance_path") {
-            return Some(join(self.root, "instance"));
-        }
-        let mut names =
-            words(value).map(|(_, word)| word).filter(|word| !AROUND.contains(word) && *word != "parent");
-        let Some(name) = names.next() else { return Some(String::new()) };
-        let of = |source: &Source| {
-            let mut lines = source.lines.iter().filter_map(Line::assigned);
-            let (_, value) =
-                lines.find(|(assigned, value)| *assigned == name && value.contains("__file__"))?;
-            above(&source.path, value)
-        };
-        let mut others =
-            self.settings.map_or_else(Vec::new, |settings| settings_files(self.sources, settings));
-        others.insert(0, source);
-        names.next().is_none().then(|| others.into_iter().find_map(of))?
-    }
-
-    /// What the source has there comes with every release.
-    fn is_empty(&self, folder: &str) -> bool {
-        let below = format!("{folder}/");
-        !self.tree.files().any(|(path, _)| path.starts_with(&below) && !file_name(path).starts_with('.'))
-    }
-
-    /// A link in its place hides nothing that a release brings: neither code nor the static files as a whole.
-    fn can_move(&self, folder: &str) -> bool {
-        let below = format!("{folder}/");
-        let code = self.tree.files().any(|(path, _)| path.starts_with(&below) && is_python(path));
-        let statics = self.statics.is_some_and(|statics| format!("{}/", statics.folder).starts_with(&below));
-        !code && !statics && !folder.is_empty()
-    }
-}
-
-/// The folder so many steps above a file as a value climbs: `Path(__file__).resolve().parent.parent`.
-fn above(path: &str, value: &str) -> Option<String> {
-    let nth = value.split(".parents[").skip(1).filter_map(|rest| rest.split(']').next()?.trim().parse().ok());
-    let nth: usize = nth.map(|n: usize| n + 1).sum();
-    let steps = value.matches("dirname(").count() + value.matches(".parent").count() + nth;
-    let steps = steps - value.matches(".parents[").count();
-    let mut at = path;
-    for _ in 0..steps {
-        // Above all that travels.
-        (!at.is_empty()).then_some(())?;
-        at = parent(at);
-    }
-    (steps > 0).then(|| at.to_owned())
 }
 
 /// `NAME = value`, also `app.config["NAME"] = value`.
@@ -188,20 +144,19 @@ fn uses_instance(line: &Line) -> bool {
         || line.code.replace(' ', "").contains("instance_relative_config=True"))
 }
 
-/// `/media/`, as nginx wants it; not another host, nor what is put together at run time.
+/// `/media/`, as nginx wants it; not another host, nor what is put together at run time or named from outside.
 fn served(url: &str) -> Option<String> {
     let plain = url.trim_matches('/');
-    (!plain.is_empty() && !plain.contains([':', '{', '%', ' ', '$', ';'])).then(|| format!("/{plain}/"))
+    let is_variable = plain.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    (!plain.is_empty() && !is_variable && !plain.contains([':', '{', '%', ' ', '$', ';']))
+        .then(|| format!("/{plain}/"))
 }
 
 impl App {
     /// Whether a folder of the source outlives releases.
     pub fn is_shared(&self, folder: &str) -> bool {
         let folder = resolve("", folder);
-        self.shared.iter().any(|shared| {
-            shared.is_in_source
-                && (folder == shared.folder || folder.starts_with(&format!("{}/", shared.folder)))
-        })
+        self.shared.iter().any(|shared| shared.is_in_source && shared.has(&folder))
     }
 }
 
@@ -288,5 +243,139 @@ mod tests {
         ] {
             assert!(app(other).is_empty(), "{other}");
         }
+    }
+
+    /// A project of Django's with these settings, and further files.
+    fn project<'a>(settings: &'a str, others: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let manage = "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n";
+        let wsgi = ("shop/wsgi.py", "application = get_wsgi_application()\n");
+        [&[("manage.py", manage), ("shop/settings.py", settings), wsgi], others].concat()
+    }
+
+    const MEDIA: &str = "BASE_DIR = Path(__file__).resolve().parent.parent\nMEDIA_URL = 'media/'\nMEDIA_ROOT = BASE_DIR / 'media'\n";
+
+    #[test]
+    fn what_comes_with_the_source_stays() {
+        let app = |text: &str, file: &str| {
+            let mut tree = Tree::default();
+            tree.add("shop/__init__.py", format!("app = Flask(__name__)\n{text}"));
+            tree.add_unread(file);
+            detect(&tree, None).shared.into_iter().map(|shared| shared.folder).collect::<Vec<_>>()
+        };
+        for (text, file) in [
+            ("os.makedirs('models', exist_ok=True)\n", "models/a.bin"),
+            ("os.makedirs('models', exist_ok=True)\n", "models/in/a.bin"),
+            ("Path('assets').mkdir()\n", "assets/logo.png"),
+            ("os.makedirs('templates/made')\n", "a"),
+            ("UPLOAD_FOLDER = 'data'\n", "data/countries.json"),
+            ("UPLOAD_FOLDER = 'data'\n", "data/in/page.HTML"),
+            ("UPLOAD_FOLDER = 'data'\n", "data/templates/mail.txt"),
+            ("UPLOAD_FOLDER = 'data'\n", "data/mail.txt.j2"),
+            ("UPLOAD_FOLDER = 'templates'\n", "a"),
+            ("app = Flask(__name__, instance_relative_config=True)\n", "instance/schema.sql"),
+        ] {
+            assert!(app(text, file).is_empty(), "{text} {file}");
+        }
+        assert_eq!(app("os.makedirs('data')\n", "data/.gitkeep"), ["data"]);
+        assert_eq!(app("UPLOAD_FOLDER = 'data'\n", "data/default.png"), ["data"]);
+        assert_eq!(app("UPLOAD_FOLDER = 'data'\n", "database/a.json"), ["data"]);
+    }
+
+    #[test]
+    fn what_static_files_are_collected_from_stays() {
+        for dirs in ["[BASE_DIR / 'media']", "[os.path.join(BASE_DIR, 'media/dist')]", "(('m', 'media'),)"] {
+            let settings = format!("{MEDIA}STATICFILES_DIRS = {dirs}\n");
+            assert!(found(&project(&settings, &[])).is_empty(), "{dirs}");
+        }
+        let apart = format!("{MEDIA}STATICFILES_DIRS = [BASE_DIR / 'assets']\n");
+        assert_eq!(found(&project(&apart, &[])), ["media at /media/"]);
+    }
+
+    #[test]
+    fn the_outer_one_has_the_inner_ones() {
+        let made =
+            "for_all = [os.makedirs('media/avatars')]\nos.makedirs('media-cache')\nPath('media').mkdir()\n";
+        assert_eq!(found(&[("app.py", made)]), ["media", "media-cache"]);
+        let outer = format!("{MEDIA}UPLOAD_DIR = 'data'\n").replace("/ 'media'", "/ 'data' / 'media'");
+        let mut tree = Tree::default();
+        for (path, text) in project(&outer, &[]) {
+            tree.add(path, text.to_owned());
+        }
+        let app = detect(&tree, None);
+        let kept: Vec<_> =
+            app.shared.iter().map(|a| (a.folder.as_str(), a.is_in_source, a.url.as_deref())).collect();
+        assert_eq!(kept, [("data", true, None), ("data/media", false, Some("/media/"))]);
+        assert!(!app.traps.iter().any(|trap| trap.what.contains("MEDIA_ROOT")));
+    }
+
+    /// What is said of media, with these lines more of the settings and of urls.py.
+    fn said(settings: &str, urls: &str) -> (Vec<String>, Vec<String>) {
+        let (settings, mut tree) = (format!("{MEDIA}{settings}"), Tree::default());
+        for (path, text) in project(&settings, &[("shop/urls.py", urls)]) {
+            tree.add(path, text.to_owned());
+        }
+        let app = detect(&tree, None);
+        let traps = app.traps.into_iter().map(|trap| trap.what).filter(|what| what.contains("nginx"));
+        (app.shared.into_iter().filter_map(|shared| shared.url).collect(), traps.collect())
+    }
+
+    #[test]
+    fn media_that_the_application_guards_stay_with_it() {
+        for urls in [
+            "urlpatterns = [\n    path('media/<path:path>', views.media),\n]\n",
+            "urlpatterns = [re_path(r'^media/(?P<path>.*)$', login_required(serve), {'a': 1})]\n",
+            "urlpatterns = [re_path(r'^%s(?P<path>.*)$' % settings.MEDIA_URL[1:], protected)]\n",
+            "urlpatterns = [path('media/', include('files.urls'))]\n",
+            "from own import serve\nurlpatterns = [path('media/<path>', serve)]\n",
+        ] {
+            let (addresses, traps) = said("", urls);
+            assert!(addresses.is_empty() && traps.len() == 1, "{urls}: {traps:?}");
+            assert_eq!(
+                traps[0],
+                "the application answers at /media/ itself, so nginx is not told to serve media/ there"
+            );
+        }
+        for urls in [
+            "urlpatterns = [path('', home)] + static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT)\n",
+            "from django.views.static import serve\nurlpatterns = [re_path(r'^media/(?P<path>.*)$', serve, {'document_root': settings.MEDIA_ROOT})]\n",
+            "urlpatterns = [path('', include('shop.urls')), path('mediathek/', all)]\n",
+        ] {
+            assert_eq!(said("", urls), (vec!["/media/".to_owned()], vec![]), "{urls}");
+        }
+        let inside = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': MEDIA_ROOT / 'shop.sqlite3'}}\n";
+        let (addresses, traps) = said(inside, "");
+        assert!(addresses.is_empty() && traps[0].starts_with("a database may lie in media/"), "{traps:?}");
+    }
+
+    #[test]
+    fn another_folder_says_nothing_of_media() {
+        let settings =
+            format!("{MEDIA}UPLOAD_FOLDER = 'uploads'\n").replace("BASE_DIR / 'media'", "storage('media')");
+        let mut tree = Tree::default();
+        for (path, text) in project(&settings, &[]) {
+            tree.add(path, text.to_owned());
+        }
+        let app = detect(&tree, None);
+        assert_eq!(app.shared.len(), 1);
+        assert!(
+            app.traps.iter().any(|trap| trap.what.starts_with("MEDIA_ROOT lies inside")),
+            "{:?}",
+            app.traps
+        );
+    }
+
+    #[test]
+    fn odd_names_are_no_folders() {
+        for text in [
+            "os.makedirs('uploads/%s' % x)\n",
+            "os.makedirs('tmp{}'.format(x))\n",
+            "Path('{{ name }}').mkdir()\n",
+            "UPLOAD_FOLDER = Path(__file__).parents[18446744073709551615] / 'a'\n",
+            "UPLOAD_FOLDER = Path(__file__).parents[18446744073709551614].parents[3] / 'a'\n",
+        ] {
+            assert!(found(&[("app.py", text)]).is_empty(), "{text}");
+        }
+        let outside = MEDIA.replace("'media/'", "os.environ[\"MEDIA_URL\"]");
+        assert_eq!(found(&project(&outside, &[])), ["media"]);
     }
 }

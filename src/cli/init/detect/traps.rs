@@ -9,7 +9,7 @@ pub mod release;
 use crate::cli::init::detect::framework::settings_files;
 use crate::cli::init::detect::listed::Requirement;
 use crate::cli::init::detect::python::{Line, Source, called, last};
-use crate::cli::init::detect::{App, Framework, Interface, Trap, secrets};
+use crate::cli::init::detect::{App, Framework, Interface, Place, Trap, secrets};
 use crate::cli::init::tree::{Tree, file_name, join, parent};
 
 pub fn find(tree: &Tree, sources: &[Source], listed: &[Requirement], app: &App, traps: &mut Vec<Trap>) {
@@ -108,14 +108,15 @@ fn in_django(tree: &Tree, sources: &[Source], app: &App, traps: &mut Vec<Trap>) 
         "DEBUG is on: visitors would see the source and settings",
         "`DEBUG = os.environ.get(\"DEBUG\") == \"1\"`",
     );
-    look(
-        "MEDIA_ROOT",
-        &|value| {
-            app.shared.is_empty() && !value.contains("env") && !value.contains("\"/") && !value.contains("'/")
-        },
-        "MEDIA_ROOT lies inside the release: what visitors upload is lost with the next one",
-        "take it from the environment, and set it below {{root}}/shared in inventory.toml",
-    );
+    let inside = |value: &str| !value.contains("env") && !value.contains("\"/") && !value.contains("'/");
+    let outlives = |place: &Place| app.shared.iter().any(|shared| shared.place == *place);
+    let media = wrongly("MEDIA_ROOT", &inside).map(|(source, line)| Place::new(&source.path, line.number));
+    traps.extend(media.filter(|place| !outlives(place)).map(|place| Trap {
+        place: Some(place),
+        what: "MEDIA_ROOT lies inside the release: what visitors upload is lost with the next one".to_owned(),
+        then: "take it from the environment, and set it below {{root}}/shared in inventory.toml".to_owned(),
+    }));
+    traps.extend(app.shared.iter().filter_map(|shared| shared.guard.clone()));
     traps.extend(hosts::find(&files));
     traps.extend(sources.iter().filter_map(|source| unmigrated(tree, source)));
     let sqlite = wrongly("DATABASES", &|value| value.contains("sqlite3") && !value.contains("env"));
