@@ -554,6 +554,24 @@ fn no_message_shows_a_value_that_stands_in_the_inventory() {
     }
 }
 
+/// What the inventory names itself has its value from there, whatever is set here.
+#[test]
+fn a_name_that_the_inventory_has_from_elsewhere_is_told() {
+    let bench = Bench::new();
+    bench.write(
+        "inventory.toml",
+        "[hosts.here]\nconnection = \"local\"\n[secrets]\ndb_password = { file = \".tow/db_password\" }\n",
+    );
+    for said in [bench.set("db_password", VALUE), bench.get("db_password")] {
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        for part in ["warning: ", "the file .tow/db_password", "the inventory wins", "is not used"] {
+            assert!(said.err.contains(part), "{part}: {}", said.err);
+        }
+        assert!(!said.err.contains(VALUE));
+    }
+    assert!(!bench.set("another", VALUE).err.contains("warning"));
+}
+
 /// sudo's password, and the passphrase of the key that opens the file: a program that says them is masked.
 #[test]
 fn what_is_typed_unseen_is_shown_nowhere() {

@@ -51,9 +51,13 @@ pub fn broken_off(error: Error, action: &Action, goes_on: bool) -> Error {
     }
 }
 
+const FULL: &str = "the disk is full: look with `df -h` and `df -i`, and make room";
+
 /// What is seen most often in the output of what failed, and the next step.
 const NEXT_STEPS: &[(&str, &str)] = &[
-    ("No space left on device", "the disk is full: look with `df -h` and `df -i`, and make room"),
+    ("No space left on device", FULL),
+    // As SQLite says it.
+    ("database or disk is full", FULL),
     (
         "Errno 30] Read-only file system: '",
         "the application writes where it may not: to what it runs from nothing is written. Give it an absolute path below \

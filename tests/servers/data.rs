@@ -201,7 +201,9 @@ fn lost_and_found(notes: &Notes) {
     let files = "cd /srv/notes/shared; cat file .env log/x; test ! -e later; stat -c %U file";
     assert_eq!(notes.lab.inside(notes.web, files), "upload\nnewer\nline\nnotes");
     notes.nothing_is_open();
-    // What was replaced had been backed up.
+    // Once more does the same: what was replaced had been backed up, and is named by who wants it.
+    must(0, &notes.restore("latest"));
+    assert_eq!(notes.says(), "200 first");
     must(0, &notes.restore(&notes.names("restore")[0]));
     assert_eq!(notes.says(), "200 first,second");
 }
@@ -219,8 +221,15 @@ fn a_damaged_one_is_never_offered(notes: &Notes, file: &str) {
     notes.lab.inside(notes.db, &format!("printf x >>{BACKUPS}/{newest}/{file}"));
     let said = must(3, &notes.restore(newest));
     assert!(said.contains("is damaged"), "{said}");
-    notes.lab.inside(notes.db, &format!("rm -r {BACKUPS}/{newest}"));
     notes.nothing_is_open_but_partial();
+    // The one before it is taken for the newest, and that is told.
+    notes.lab.inside(notes.db, &format!("truncate -s -1 {BACKUPS}/{newest}/{file}"));
+    let said = must(0, &notes.restore("latest"));
+    let part =
+        format!("{newest} is newer, but damaged: it is not what was verified; taken: {}", all[all.len() - 2]);
+    assert!(said.contains(&part), "{part} is not said: {said}");
+    notes.lab.inside(notes.db, &format!("rm -r {BACKUPS}/{newest}"));
+    notes.nothing_is_open();
 }
 
 impl Notes {
@@ -439,6 +448,57 @@ fn migrations_are_taken_back_by_the_code_that_knows_them() {
     notes.lab.lab(&["reboot", "srv2"]);
     assert_eq!(child.wait().unwrap().code(), Some(3));
     serves(5, "1");
+}
+
+/// The database is on `db`; what is refused has stopped nothing.
+fn of_another_schema(notes: &Notes) {
+    notes.tell("INSERT INTO posts VALUES (1, 'first')");
+    must(0, &notes.tow("backup", &[]));
+    let old = notes.names("manual")[0].clone();
+    let stands = |schema: &str| {
+        let said = must(0, &notes.tow("status", &["--json"]));
+        assert!(said.contains(&format!("\"schema\":\"{schema}\"")), "{said}");
+        assert_eq!(notes.says(), "200 first");
+        notes.nothing_is_open();
+    };
+    notes.lab.write(
+        "src/migrations.sql",
+        "CREATE TABLE posts (id integer, title text)\nALTER TABLE posts ADD note text\n",
+    );
+    must(0, &notes.tow("deploy", &[]));
+    let journal = || notes.lab.inside(notes.web, "cat /var/lib/towline/notes/journal.jsonl");
+    let before = journal();
+    let said = must(3, &notes.restore(&old));
+    for part in
+        ["the schema of the backup is at 1, and 2-", "was made for 2", "--restore-backup", "--other-schema"]
+    {
+        assert!(said.contains(part), "{part} is not said: {said}");
+    }
+    assert_eq!(journal(), before);
+    stands("2");
+    // Asked for, it is done, and known: the release of then goes with it, the one that serves does not.
+    must(0, &notes.tow("restore", &[&old, "--yes", "notes", "--other-schema"]));
+    stands("1");
+    must(0, &notes.tow("deploy", &[]));
+    stands("2");
+    assert!(must(3, &notes.tow("rollback", &["--to", "1"])).contains("its schema is at 2"));
+    must(0, &notes.tow("restore", &[&old, "--yes", "notes", "--other-schema"]));
+    assert!(must(3, &notes.tow("rollback", &["--to", "2"])).contains("its schema is at 1"));
+    must(0, &notes.tow("rollback", &["--to", "1"]));
+    stands("1");
+    must(0, &notes.restore(&old));
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn a_backup_of_another_schema_is_not_restored_unasked() {
+    of_another_schema(&Notes::new("postgresql", "srv2", "srv1"));
+}
+
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn a_backup_of_another_schema_of_sqlite_is_not_restored_unasked() {
+    of_another_schema(&Notes::new("sqlite", "srv2", "srv2"));
 }
 
 #[test]

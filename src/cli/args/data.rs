@@ -31,10 +31,13 @@ pub struct Backups {
 
 #[derive(Debug, Group)]
 pub struct Restore {
-    /// The backup, as `tow backups` names it, or `latest`
+    /// The backup, as `tow backups` names it, or `latest`: the newest of each host, but for those that a restore took of what it replaced
     pub backup: String,
     #[command(flatten)]
     pub app: Application,
+    /// Also where its schema is not the one that the release that serves was made for: `tow deploy` then migrates it
+    #[arg(long)]
+    pub other_schema: bool,
     /// The name of the application, instead of typing it when asked
     #[arg(long, value_name = "APP")]
     pub yes: Option<String>,

@@ -14,7 +14,7 @@ use crate::cli::release::ask::{self, Answers};
 use crate::cli::release::{self, Reader, application, first};
 use crate::cli::{Ended, Stop};
 use crate::report::text::neutralise;
-use crate::task::releases::backup::{self, Backups as Found};
+use crate::task::releases::backup::{self, Backups as Found, LATEST};
 use crate::words::error::{Error, Result};
 use crate::words::event::Mode;
 use crate::words::names::HostName;
@@ -103,9 +103,13 @@ fn json(host: &HostName, backup: &backup::Backup) -> String {
 pub async fn restore(args: &Restore) -> Ended {
     let mut app = args.app.clone();
     app.set.push(("restore".to_owned(), args.backup.clone()));
+    if args.other_schema {
+        app.set.push(("other_schema".to_owned(), "true".to_owned()));
+    }
     let (mut meant, mut damaged) = (vec![], vec![]);
     for (host, found) in everywhere(&app).await? {
         let found = found?;
+        let _ = std::io::stderr().write_all(skipped(args, &host, &found).as_bytes());
         damaged.extend(found.damaged.iter().filter(|name| **name == args.backup).map(|_| host.to_string()));
         meant.extend(found.find(&args.backup).map(|backup| format!("{host}  {}\n", told(backup))));
     }
@@ -118,6 +122,23 @@ pub async fn restore(args: &Restore) -> Ended {
     let checked = Reader::new(app.clone(), vec![BACKUP.to_owned()])?.read(&[])?.project;
     agree(args, &application(first(&checked)?)?.name, &meant.concat())?;
     release::restore(&app, args.output).await
+}
+
+/// Nobody finds out afterwards that older data came than were meant.
+fn skipped(args: &Restore, host: &HostName, found: &Found) -> String {
+    if args.backup != LATEST {
+        return String::new();
+    }
+    let taken = found.find(LATEST);
+    let instead = taken.map_or("no other is there", |backup| backup.name.as_str());
+    let line = |name: &str| {
+        format!(
+            "warning: {host}: {} is newer, but damaged: it is not what was verified; taken: {}\n",
+            neutralise(name),
+            neutralise(instead)
+        )
+    };
+    found.skipped(taken).map(line).collect()
 }
 
 fn refused(args: &Restore) -> Error {

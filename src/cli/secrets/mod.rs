@@ -3,11 +3,13 @@
 mod edit;
 mod file;
 mod keys;
+mod other;
 mod providers;
 mod recipients;
 mod trust;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -33,12 +35,14 @@ const MOST_BYTES: u64 = 256 << 10;
 pub async fn run(args: &Secrets) -> Ended {
     // At Ctrl-C a prompt gives the terminal back as it was.
     drop(stop::listen());
-    let file = VaultFile::beside(inventory_path(args.inventory.as_deref()));
+    let inventory = inventory_path(args.inventory.as_deref());
+    let file = VaultFile::beside(inventory);
     let prompt = Prompt::new(Pause::default(), Mask::default());
     let keyring = Keyring::new(Arc::new(prompt.clone()));
     match &args.command {
         SecretCommand::Set { name, refused } if refused.is_empty() => {
             set(&file, &keyring, &prompt, name).await?;
+            warn(inventory, &file, name);
         }
         SecretCommand::Set { name, .. } => {
             return Err(Error::config("the value of a secret is no argument")
@@ -47,10 +51,8 @@ pub async fn run(args: &Secrets) -> Ended {
                 .into());
         }
         SecretCommand::Get { name } => {
-            let vault = file.parse(file.open(&keyring).await?.text)?;
-            let value = vault.value(name).ok_or_else(|| missing(&file, &vault, name))?;
-            let end = if value.reveal().ends_with('\n') { "" } else { "\n" };
-            write(&[value.reveal(), end])?;
+            get(&file, &keyring, name).await?;
+            warn(inventory, &file, name);
         }
         SecretCommand::Rm { name } => {
             let lock = file.lock()?;
@@ -82,6 +84,20 @@ async fn set(file: &VaultFile, keyring: &Keyring, prompt: &Prompt, name: &str) -
     let to = file.replace(&opened, &vault, &lock)?;
     say(&format!("{}: {name} is set; encrypted to {to}", file.name()));
     Ok(())
+}
+
+async fn get(file: &VaultFile, keyring: &Keyring, name: &str) -> Result<()> {
+    let vault = file.parse(file.open(keyring).await?.text)?;
+    let value = vault.value(name).ok_or_else(|| missing(file, &vault, name))?;
+    let end = if value.reveal().ends_with('\n') { "" } else { "\n" };
+    write(&[value.reveal(), end])
+}
+
+/// Where the inventory has that name from elsewhere, nothing follows from what is here.
+fn warn(inventory: Option<&Path>, file: &VaultFile, name: &str) {
+    if let Some(warning) = other::warning(inventory, &file.name(), name) {
+        say(&warning);
+    }
 }
 
 /// From a prompt that shows nothing, or from standard input without the line break at its end.

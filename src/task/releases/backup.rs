@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::task::releases::App;
 use crate::words::shell::{join, quote};
 
+/// Names the newest.
+pub const LATEST: &str = "latest";
+
 /// `manifest.json` of one that is whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backup {
@@ -53,13 +56,21 @@ impl Backups {
         backups
     }
 
-    /// The one of that name, or the newest for `latest`.
+    /// The one of that name. For `latest` the newest, but for those that a restore took of what it replaced: the same
+    /// command once more would undo it.
     pub fn find(&self, name: &str) -> Option<&Backup> {
-        if name == "latest" {
-            self.whole.last()
+        if name == LATEST {
+            self.whole.iter().rev().find(|backup| backup.kind != "restore")
         } else {
             self.whole.iter().find(|backup| backup.name == name)
         }
+    }
+
+    /// What is damaged and would have been taken for `latest` in the place of `taken`.
+    pub fn skipped(&self, taken: Option<&Backup>) -> impl Iterator<Item = &str> {
+        let number = |name: &str| name.split('-').next().and_then(|number| number.parse::<u64>().ok());
+        let taken = taken.and_then(|backup| number(&backup.name));
+        self.damaged.iter().map(String::as_str).filter(move |name| number(name) > taken)
     }
 }
 
@@ -93,5 +104,22 @@ mod tests {
         assert_eq!(backups.find("latest").unwrap().name, "2-b");
         assert_eq!(backups.find("3-c"), None);
         assert_eq!(backups.damaged, ["3-c"]);
+        assert_eq!(backups.skipped(backups.find("latest")).collect::<Vec<_>>(), ["3-c"]);
+        assert_eq!(backups.skipped(None).count(), 1);
+    }
+
+    #[test]
+    fn what_a_restore_replaced_is_taken_by_its_name_only() {
+        let line = |name: &str, kind: &str| {
+            format!(
+                "backup={{\"name\":\"{name}\",\"at\":\"\",\"kind\":\"{kind}\",\"bytes\":1,\"digest\":\"\",\"verified\":true}}\n"
+            )
+        };
+        let text = format!("damaged=1-z\n{}{}", line("9-a", "manual"), line("10-b", "restore"));
+        let backups = Backups::parse(&text);
+        assert_eq!(backups.find("latest").unwrap().name, "9-a");
+        assert_eq!(backups.find("10-b").unwrap().kind, "restore");
+        // Older than what is taken, it would not have been.
+        assert_eq!(backups.skipped(backups.find("latest")).count(), 0);
     }
 }

@@ -14,6 +14,11 @@ others() {
     grep -Ex "$app-[A-Za-z0-9_.-]+@$1\.(service|timer)" "$releases/$1/units"
 }
 current() { basename "$(readlink "$root/current" 2>/dev/null)" 2>/dev/null; }
+# Releases whose web is at work, whatever `current` says; but for these.
+at_work() {
+  systemctl list-units --plain --no-legend --state=active,activating "$app@*.service" 2>/dev/null |
+    sed -n "s/^ *$app@\([A-Za-z0-9._-]*\)\.service .*/\1/p" | grep -vxF -e "$1" -e "${2:-$1}" | sort -n
+}
 exclusive() { mkdir -p -m 0755 /var/lib/towline "$folder" && exec 9>"$folder/guard" && flock -w 240 9; }
 
 # The digest of a release's source: of the names and contents of its files. What git and Python keep beside is no source.
@@ -137,6 +142,11 @@ move() {
     # It warns that the socket could wake them: that is the point of it.
     said=$(systemctl stop $(web "$2") $(others "$2") 2>&1) || { echo "$said" >&2; return 1; }
   fi
+  # Who shares the socket and is neither: `current` was taken away or set by hand while it served.
+  for stray in $(at_work "$1" "$2"); do
+    systemctl disable -q --now $(web "$stray") $(others "$stray") 2>/dev/null
+    note ended "$stray" "" "it served beside what serves"
+  done
   for unit in $(others "$1"); do systemctl start "$unit" || return 1; done
 }
 

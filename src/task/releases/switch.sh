@@ -4,6 +4,8 @@ switch() {
   [ ! -e "$folder/pending" ] || { echo "a switch of a run before is not settled: see $folder/pending" >&2; exit 1; }
   [ -d "$releases/$release" ] || { echo "there is no $releases/$release" >&2; exit 1; }
   old=$(current)
+  # Somebody has taken `current` away: what answers all the same is what is gone back to.
+  [ -n "$old" ] && [ -d "$releases/$old" ] || old=$(at_work "$release" | tail -n 1)
   [ -d "$releases/$old" ] || old=
   if site_differs "$release" && ! nginx_site "$release" tested; then
     echo "nginx does not take the site of $release; ${old:-nothing} serves, as before" >&2

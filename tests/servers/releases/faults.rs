@@ -344,3 +344,29 @@ fn a_run_that_is_killed_is_undone_by_the_host_or_by_the_next_run() {
         serves(&lab, host, 2);
     }
 }
+
+/// Somebody removes `current`: what answers all the same is what the next switch ends, or goes back to.
+#[test]
+#[ignore = "needs real servers: tests/run"]
+fn without_current_no_two_releases_stay_beside_each_other() {
+    let lab = shop();
+    must(0, &tow(&lab, "deploy", &ONE));
+    let before = serving(&lab, "srv1");
+    lab.inside("srv1", "rm /srv/shop/current");
+    must(0, &tow(&lab, "deploy", &ONE));
+    let at_work = "systemctl list-units --plain --no-legend --state=active 'shop@*.service' | wc -l; \
+        ls /etc/systemd/system/*.wants | grep -c '^shop@'";
+    assert_eq!(lab.inside("srv1", at_work), "1\n1");
+    all_is_well(&lab, "srv1");
+    must(0, &tow(&lab, "rollback", &ONE));
+    serves(&lab, "srv1", before);
+    // A release that somebody has started by hand.
+    let other = serving(&lab, "srv1") + 1;
+    lab.inside(
+        "srv1",
+        &format!("cd /etc/systemd/system && systemctl enable -q --now shop@{other}-*.service"),
+    );
+    must(0, &tow(&lab, "deploy", &ONE));
+    assert_eq!(lab.inside("srv1", at_work), "1\n1");
+    all_is_well(&lab, "srv1");
+}
