@@ -90,6 +90,13 @@ impl Keyring {
     }
 }
 
+/// One that the inventory names.
+pub fn missing(file: &Path) -> Error {
+    Error::config(format!("no private key {}", file.display()))
+        .cause("there is no such file")
+        .hint("`key` in the inventory names it")
+}
+
 fn read(file: &Path) -> Loaded {
     let shown = file.display();
     let unusable = |why: &dyn std::fmt::Display| {
