@@ -83,7 +83,9 @@ fn systemd_reads_a_unit_before_it_is_in_place() {
     for fine in ["User=nobody", "PIDFile=/var/run/pf.pid", "StandardOutput=syslog", "KillMode=none"] {
         first_action(&*unit(&format!("[Service]\nType=forking\nExecStart=/bin/true\n{fine}\n"))).unwrap();
     }
-    for wrong in ["Restart=sometimes", "TimeoutSec=abc", "EnvironmentFile=relative", "no assignment", "[Servce]"] {
+    for wrong in
+        ["Restart=sometimes", "TimeoutSec=abc", "EnvironmentFile=relative", "no assignment", "[Servce]"]
+    {
         let said = first_action(&*unit(&format!("[Service]\nExecStart=/bin/true\n{wrong}\n"))).unwrap_err();
         assert!(said.contains("tow-test-0.service:3: "), "{wrong}: {said}");
     }

@@ -261,6 +261,9 @@ pub struct Registered {
     pub code: i32,
     pub changed: bool,
     pub skipped: bool,
+    /// How many bytes of `stdout` and `stderr` there were, where not all of them are kept; else 0.
+    #[serde(skip)]
+    pub cut: [u64; 2],
 }
 
 impl MaxFailures {

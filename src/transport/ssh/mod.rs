@@ -36,7 +36,7 @@ use crate::words::secret::Secret;
 
 pub use crate::transport::ssh::keys::{Keyring, Loaded, Unlocked};
 pub use crate::transport::ssh::sudo::explain_sudo;
-pub use crate::transport::ssh::trust::UnknownKey;
+pub use crate::transport::ssh::trust::{TO_REVIEW, UnknownKey};
 
 /// How connections are made; the same for all hosts of a run.
 #[derive(Clone)]

@@ -60,7 +60,8 @@ mod tests {
         let whole = format!("{script}echo more\n");
         let expected = Command::new("/bin/sh").args(["-c", &whole]).output().unwrap();
         let line = command(script.as_bytes(), false).unwrap();
-        for shell in ["/bin/sh", "/bin/bash", "/usr/bin/fish", "/bin/csh", "/bin/bsd-csh", "/usr/bin/busybox"] {
+        for shell in ["/bin/sh", "/bin/bash", "/usr/bin/fish", "/bin/csh", "/bin/bsd-csh", "/usr/bin/busybox"]
+        {
             if !std::path::Path::new(shell).exists() {
                 continue;
             }
