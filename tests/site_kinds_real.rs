@@ -78,6 +78,17 @@ fn systemd_reads_a_unit_before_it_is_in_place() {
     .unwrap();
     let said = first_action(&*unit("[Service]\nExecStart=/bin/true\nRestrat=always\n")).unwrap_err();
     assert!(said.contains("/etc/systemd/system/tow-test-0.service:3: Unknown key"), "{said}");
+    assert!(said.contains("tow does not write it: systemd ignores or refuses this"), "{said}");
+    // Legal, although systemd has a remark on each.
+    for fine in ["User=nobody", "PIDFile=/var/run/pf.pid", "StandardOutput=syslog", "KillMode=none"] {
+        first_action(&*unit(&format!("[Service]\nType=forking\nExecStart=/bin/true\n{fine}\n"))).unwrap();
+    }
+    for wrong in
+        ["Restart=sometimes", "TimeoutSec=abc", "EnvironmentFile=relative", "no assignment", "[Servce]"]
+    {
+        let said = first_action(&*unit(&format!("[Service]\nExecStart=/bin/true\n{wrong}\n"))).unwrap_err();
+        assert!(said.contains("tow-test-0.service:3: "), "{wrong}: {said}");
+    }
     let said = first_action(&*unit("[Service]\nType=oneshot\n")).unwrap_err();
     assert!(said.contains("Refusing."), "{said}");
 

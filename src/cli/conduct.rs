@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::cli::applied::Applied;
 use crate::cli::args::{Colour, Connection, Output};
 use crate::cli::prompt::Prompt;
-use crate::cli::{Ended, history, stop};
+use crate::cli::{Ended, history, keyfiles, stop};
 use crate::engine::{self, Emitter, Hold, Ledger, Options, Pending, Run, Strictness};
 use crate::report;
 use crate::report::history::Recorder;
@@ -69,6 +69,7 @@ impl<'a> Conduct<'a> {
         let reporters = if self.silent { report::failures(options) } else { report::choose(options) };
         let prompt = Prompt::new(reporters.pause(), project.mask.clone());
         let connector = Arc::new(self.connection.connector(&prompt, &self.keys)?);
+        keyfiles::check(&connector, &project.hosts).await?;
         let listener: Box<dyn Listener> = match history::place().filter(|_| self.recorded) {
             Some(place) => Box::new(Recorder::new(Box::new(reporters), place)),
             None => Box::new(reporters),

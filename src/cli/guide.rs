@@ -1,11 +1,10 @@
 //! `tow guide`: what is to be done for this inventory, as a Markdown document.
 
-use std::io::Write as _;
-
 use crate::cli::Ended;
 use crate::cli::args::Guide;
 use crate::cli::playbook::load_without_secrets;
 use crate::preflight::guide::{Commands, document};
+use crate::report::out;
 use crate::words::error::Error;
 
 pub fn run(args: &Guide) -> Ended {
@@ -16,8 +15,7 @@ pub fn run(args: &Guide) -> Ended {
     match &args.output {
         Some(path) => std::fs::write(path, text)
             .map_err(|error| Error::config(format!("cannot write {}", path.display())).cause(error))?,
-        // A closed pipe (`| head`) is no failure of ours.
-        None => drop(std::io::stdout().write_all(text.as_bytes())),
+        None => out::write(&text),
     }
     Ok(0)
 }

@@ -10,6 +10,7 @@ use crate::report::history::read::{RunRow, events, find, runs};
 use crate::report::history::show::{Story, table};
 use crate::report::history::{Place, Trouble};
 use crate::report::look::Look;
+use crate::report::out;
 use crate::words::error::{Error, Result};
 
 /// Where runs are written down; nowhere when the user has no home.
@@ -96,7 +97,6 @@ fn look() -> Look {
     }
 }
 
-/// A closed pipe (`| head`) is no failure of ours.
 fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    out::write(text);
 }

@@ -1,10 +1,9 @@
 //! `tow hosts`: who would be meant.
 
-use std::io::Write as _;
-
 use crate::cli::Ended;
 use crate::cli::args::Hosts;
 use crate::cli::playbook::{inventory, stop};
+use crate::report::out;
 use crate::spec;
 use crate::spec::model::{Connection, Host};
 
@@ -13,8 +12,7 @@ pub fn run(args: &Hosts) -> Ended {
     let hosts = spec::load_inventory(inventory.as_ref(), args.target.limit.as_deref())
         .map_err(|mistakes| stop(&mistakes))?;
     let text = if args.json { json(&hosts) } else { table(&hosts) };
-    // A closed pipe (`| head`) is no failure of ours.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    out::write(&text);
     Ok(0)
 }
 

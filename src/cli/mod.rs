@@ -13,6 +13,7 @@ mod guide;
 mod history;
 mod hosts;
 mod init;
+mod keyfiles;
 mod pending;
 mod playbook;
 mod prompt;
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::cli::args::{Args, Command};
+use crate::report::out;
 use crate::words::error::Error;
 
 /// What a command gives: the exit code, or an error that ends it before anything was begun.
@@ -62,7 +64,15 @@ pub fn main() -> ExitCode {
             error.kind.exit_code()
         }
     };
-    ExitCode::from(code)
+    ExitCode::from(written(code))
+}
+
+/// Whoever asked for data has to hear that it is not there.
+fn written(code: u8) -> u8 {
+    let Some(why) = out::trouble() else { return code };
+    let error = Error::failed("cannot write to standard output").cause(why);
+    let _ = write!(std::io::stderr(), "{}", told(&error));
+    if code == 0 { error.kind.exit_code() } else { code }
 }
 
 /// What the parser cannot know: which mistakes are made most often.
@@ -111,7 +121,9 @@ fn is_dry(argument: &str) -> bool {
 fn dispatch(args: Args) -> Ended {
     match args.command {
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "tow", &mut std::io::stdout());
+            let mut script = vec![];
+            clap_complete::generate(shell, &mut Args::command(), "tow", &mut script);
+            out::write(&String::from_utf8_lossy(&script));
             Ok(0)
         }
         Command::Init(init) => init::run(&init),

@@ -112,10 +112,9 @@ impl Review for Prompt {
              `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`.\n\
              Trust all of them, and remember them? [yes/no] ",
         );
-        let answer = asking(true, || Prompt::line(&text));
+        let answer = asking(true, || in_full(&text, Prompt::line));
         self.pause.resume();
-        // Nothing shorter: whoever trusts a key has to mean it.
-        answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes"))
+        answer
     }
 
     fn go_on(&self, question: &str) -> bool {
@@ -123,6 +122,18 @@ impl Review for Prompt {
         let answer = asking(true, || Prompt::line(&format!("\n{question} [yes/no] ")));
         self.pause.resume();
         answer.is_some_and(|answer| is_yes(&answer))
+    }
+}
+
+/// Nothing shorter than `yes`: whoever trusts a key has to mean it. Whatever is neither that nor a no is asked again.
+fn in_full(question: &str, mut ask: impl FnMut(&str) -> Option<String>) -> bool {
+    let mut answer = ask(question);
+    loop {
+        match answer.as_deref().map(|answer| answer.trim().to_ascii_lowercase()).as_deref() {
+            Some("yes") => return true,
+            None | Some("no" | "n") => return false,
+            Some(_) => answer = ask("Please type `yes` or `no`, in full: "),
+        }
     }
 }
 
@@ -152,5 +163,27 @@ fn asking<T>(echo: bool, ask: impl FnOnce() -> T) -> T {
 fn restore(before: Option<&Termios>) {
     if let Some(before) = before {
         let _ = tcsetattr(std::io::stdin().as_fd(), SetArg::TCSANOW, before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_full;
+
+    #[test]
+    fn trust_is_said_in_full_and_other_answers_are_asked_again() {
+        let answered = |answers: &[&str]| {
+            let mut answers = answers.iter().map(|answer| (*answer).to_owned());
+            let mut asked = 0;
+            let outcome = in_full("?", |_| {
+                asked += 1;
+                answers.next()
+            });
+            (outcome, asked)
+        };
+        assert_eq!(answered(&["yes"]), (true, 1));
+        assert_eq!(answered(&["y", "", " YES "]), (true, 3));
+        assert_eq!(answered(&["y", "no"]), (false, 2));
+        assert_eq!(answered(&["y"]), (false, 2), "the input has ended");
     }
 }

@@ -247,8 +247,7 @@ impl<'a> Course<'a> {
     fn done(&mut self, at: usize, capture: &Capture, code: i32) {
         let job = &self.jobs[at];
         let spec = &self.part.specs[job.index];
-        let mut result =
-            Registered { stdout: capture.stdout(), stderr: capture.stderr(), code, ..Registered::default() };
+        let mut result = captured(capture, code);
         match self.host.judged(spec, job, &mut result) {
             Ok(outcome) => {
                 if let Some(name) = &spec.register {
@@ -263,4 +262,11 @@ impl<'a> Course<'a> {
             }
         }
     }
+}
+
+/// Without line breaks at the end, as a shell's `$(…)` gives it.
+fn captured(capture: &Capture, code: i32) -> Registered {
+    let text = |said: String| said.trim_end_matches(['\n', '\r']).to_owned();
+    let (stdout, stderr) = (text(capture.stdout()), text(capture.stderr()));
+    Registered { stdout, stderr, code, cut: capture.cut(), ..Registered::default() }
 }

@@ -34,6 +34,11 @@ impl Ends {
         self.dropped += excess as u64;
     }
 
+    /// How much there was, where not all of it is kept; else 0.
+    fn cut(&self) -> u64 {
+        if self.dropped == 0 { 0 } else { self.dropped + (self.head.len() + self.tail.len()) as u64 }
+    }
+
     /// Half a secret at the gap would not be known for one: it is left out with the rest.
     pub fn text(&self, mask: &Mask) -> String {
         let (front, back) = self.tail.as_slices();
@@ -99,6 +104,10 @@ impl Capture {
     }
     pub fn stderr(&self) -> String {
         self.stderr.text(&self.mask)
+    }
+    /// As [`crate::spec::model::Registered`] has it.
+    pub fn cut(&self) -> [u64; 2] {
+        [self.stdout.cut(), self.stderr.cut()]
     }
     /// The last lines, for an error.
     pub fn last_lines(&self, n: usize) -> Vec<String> {

@@ -8,6 +8,7 @@ use crate::engine::Run;
 use crate::engine::host::{HostRun, Shared, cancelled, interrupted};
 use crate::plan::{self, Decision};
 use crate::spec::model::Stage;
+use crate::transport::TO_REVIEW;
 use crate::words::error::{Kind, Result};
 use crate::words::fact::Probe;
 use crate::words::names::HostName;
@@ -42,7 +43,10 @@ pub async fn connect_all(run: &Run, hosts: &[(Shared, First<'_>)]) {
     // A prompt waits for a person: not on a worker thread.
     let keys = unknown.clone();
     let accepted = tokio::task::spawn_blocking(move || review.accept(&keys)).await.unwrap_or(false);
-    if !accepted || run.connector.trust(&unknown).is_err() {
+    if !accepted {
+        return refused(hosts).await;
+    }
+    if run.connector.trust(&unknown).is_err() {
         return;
     }
     let mut again = vec![];
@@ -54,6 +58,18 @@ pub async fn connect_all(run: &Run, hosts: &[(Shared, First<'_>)]) {
         }
     }
     connect(run, &again).await;
+}
+
+/// Who has just said no is not told to come and be asked.
+async fn refused(hosts: &[(Shared, First<'_>)]) {
+    for (host, _) in hosts {
+        let mut guard = host.lock().await;
+        let Some(hint) = guard.error.as_mut().and_then(|error| error.hint.as_mut()) else { continue };
+        if let Some(rest) = hint.strip_prefix(TO_REVIEW) {
+            *hint =
+                format!("the answer was no: run again and answer `yes` when the fingerprint is right{rest}");
+        }
+    }
 }
 
 async fn connect(run: &Run, hosts: &[(Shared, First<'_>)]) {

@@ -88,7 +88,7 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> Come {
         let once = Once::new(stage, &able(stage, fleet).await);
         let before = failed_before(stage, &project.stages[..at], fleet).await;
         let count = Count { stage, before: &before };
-        let (mut from, mut last) = (0, &stage.hosts[..0]);
+        let (mut from, mut last, mut begun) = (0, &stage.hosts[..0], false);
         for (wave, size) in stage.waves.iter().enumerate() {
             let hosts = &stage.hosts[from.min(stage.hosts.len())..(from + size).min(stage.hosts.len())];
             from += size;
@@ -100,14 +100,19 @@ async fn stages(project: &Project, run: &Run, fleet: &Fleet) -> Come {
             if too_many(run, count, fleet, true).await {
                 return Come::stopped(stage, last, fleet);
             }
+            // Hosts that have all failed before do nothing, and nobody has to wait for them, or look at them.
+            if stage.waves.len() > 1 && none_able(hosts, fleet).await {
+                last = hosts;
+                continue;
+            }
             // Nothing was done yet on the hosts that are left.
-            if !pause::may_begin(run, stage, wave, left, fleet).await {
+            if begun && !pause::may_begin(run, stage, wave, left, fleet).await {
                 return Come::stopped(stage, &[], fleet);
             }
             // Facts asked while connecting are fresh only for what follows at once.
             let turn = Turn { stage, wave, fresh: at == 0 && wave == 0, once: &once };
             one_wave(run, turn, hosts, fleet).await;
-            last = hosts;
+            (last, begun) = (hosts, true);
         }
         if too_many(run, count, fleet, at + 1 < project.stages.len()).await {
             return Come::stopped(stage, last, fleet);
@@ -127,6 +132,15 @@ async fn able(stage: &Stage, fleet: &Fleet) -> Vec<HostName> {
         }
     }
     able
+}
+
+async fn none_able(hosts: &[HostName], fleet: &Fleet) -> bool {
+    for host in hosts.iter().filter_map(|name| fleet.get(name)) {
+        if !host.lock().await.failed() {
+            return false;
+        }
+    }
+    true
 }
 
 /// What the hosts of a wave do.

@@ -9,6 +9,7 @@ use crate::report::exec::{Exec, Guarded, Layout};
 use crate::report::github::Annotations;
 use crate::report::json::Json;
 use crate::report::look::Look;
+use crate::report::out::Stdout;
 use crate::report::plain::{Detail, Plain};
 use crate::report::plan::Planned;
 use crate::report::recap::Ending;
@@ -140,7 +141,7 @@ impl std::fmt::Debug for Outlets {
 
 impl Outlets {
     pub fn standard() -> Outlets {
-        Outlets { stdout: Box::new(|| Box::new(stdout())), stderr: Box::new(|| Box::new(stderr())) }
+        Outlets { stdout: Box::new(|| Box::new(Stdout)), stderr: Box::new(|| Box::new(stderr())) }
     }
 }
 

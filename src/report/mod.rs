@@ -11,6 +11,7 @@ pub mod hosts;
 pub mod json;
 pub mod lines;
 pub mod look;
+pub mod out;
 pub mod plain;
 pub mod plan;
 pub mod plans;

@@ -79,6 +79,12 @@ pub fn test(entry: &Entry, reader: &mut Reader<'_>) -> Option<Test> {
         Value::Bool(yes) => yes.to_string(),
         _ => reader.string(entry)?,
     };
+    if text.trim().is_empty() {
+        let message = format!("`{}` is empty", entry.key);
+        reader.mistake(&entry.node.span, message, "expected a condition");
+        reader.advise(format!("write for example {} = \"app.migrate\", or leave it out", entry.key));
+        return None;
+    }
     match Compiled::condition(&text) {
         Ok(compiled) => Some(Test { text: text.trim().into(), compiled, span: entry.node.span.clone() }),
         Err(fault) => {

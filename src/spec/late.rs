@@ -51,10 +51,33 @@ pub fn add_live(data: &mut Json, live: &Live) {
     let Json::Object(map) = data else { return };
     let json = |value: &Registered| serde_json::to_value(value).unwrap_or_default();
     map.insert("os".into(), serde_json::to_value(&live.os).unwrap_or_default());
-    map.extend(live.registered.iter().map(|(name, value)| (name.clone(), json(value))));
+    map.extend(live.registered.iter().map(|(name, value)| (name.clone(), whole(value, json(value)))));
     if let Some(result) = &live.result {
         map.insert("result".into(), json(result));
     }
+}
+
+const STREAMS: [&str; 2] = ["stdout", "stderr"];
+
+/// Half of an output never gets into a file: what was cut is not there.
+fn whole(value: &Registered, mut json: Json) -> Json {
+    for (stream, _) in STREAMS.iter().zip(value.cut).filter(|(_, cut)| *cut > 0) {
+        json.as_object_mut().map(|map| map.remove(*stream));
+    }
+    json
+}
+
+/// The first of `names` whose output was cut; `uses` says whether it matters.
+fn cut(live: &Live, names: &[String], uses: impl Fn(&str, &str) -> bool) -> Option<Error> {
+    names.iter().find_map(|name| {
+        let result = live.registered.get(name)?;
+        let mut streams = STREAMS.iter().zip(result.cut);
+        let (stream, bytes) = streams.find(|(stream, cut)| *cut > 0 && uses(name, stream))?;
+        let error = Error::failed(format!("{stream} of the result `{name}` is not whole"));
+        Some(error.cause(format!("the task wrote {bytes} bytes, and 128 KiB of them are kept")).hint(
+            "let the command write to a file on the host and read that there, or let it say only what is needed",
+        ))
+    })
 }
 
 pub fn remove_live(data: &mut Json, live: &Live) {
@@ -101,6 +124,15 @@ impl Condition for LateTest {
         &self.needs
     }
     fn holds(&self, live: &Live) -> Result<bool> {
+        let mentions = &self.test.compiled.mentions;
+        let uses = |name: &str, stream: &str| {
+            let whole = |path: &Vec<String>| path.len() == 1 || path[1] == stream;
+            mentions.everything || mentions.paths.iter().any(|path| path[0] == name && whole(path))
+        };
+        if let Some(error) = cut(live, &self.needs, uses) {
+            let what = format!("cannot decide `{}` ({}): {}", self.test.text, self.origin, error.what);
+            return Err(Error { what, ..error });
+        }
         let mut data = Json::Object(self.vars.clone());
         add_live(&mut data, live);
         self.test.compiled.holds(&Context::from(data)).map_err(|fault| {
@@ -149,7 +181,16 @@ impl Late for LateTask {
         add_live(&mut data, live);
         match instantiate(&self.plan, &Context::from(data), &self.poison, None, &self.sources) {
             Ok(Loaded { task, .. }) => Ok(task),
-            Err(failed) => Err(self.error(&failed.mistakes)),
+            Err(failed) => Err(match cut(live, &self.needs, |_, _| true) {
+                Some(error) => {
+                    let what = format!(
+                        "cannot prepare the {} of {}: {}",
+                        self.plan.call.kind, self.plan.origin, error.what
+                    );
+                    Error { what, ..error }
+                }
+                None => self.error(&failed.mistakes),
+            }),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
+use crate::spec::source::{Span, TextFile};
 use crate::task::Task;
 use crate::words::error::Result;
 use crate::words::fact::HostFacts;
@@ -95,12 +96,21 @@ pub struct Ssh {
     pub user: Option<String>,
     /// A private key's path, `~` expanded by the transport.
     pub key: Option<String>,
+    /// Where the inventory names it.
+    pub key_at: Option<Place>,
     /// `user@bastion:port`, or a chain with commas, as ProxyJump has it; `Some("none")` forbids one.
     pub jump: Option<String>,
     /// Extra known_hosts file instead of the user's own.
     pub known_hosts: Option<String>,
     /// Act as root by sudo.
     pub r#become: bool,
+}
+
+/// A piece of a file of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub file: Arc<TextFile>,
+    pub span: Span,
 }
 
 #[derive(Debug)]
@@ -251,6 +261,9 @@ pub struct Registered {
     pub code: i32,
     pub changed: bool,
     pub skipped: bool,
+    /// How many bytes of `stdout` and `stderr` there were, where not all of them are kept; else 0.
+    #[serde(skip)]
+    pub cut: [u64; 2],
 }
 
 impl MaxFailures {

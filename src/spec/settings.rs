@@ -1,6 +1,6 @@
 //! How to connect: the keys that `[defaults]`, groups and hosts share.
 
-use crate::spec::model::{Connection, Ssh};
+use crate::spec::model::{Connection, Place, Ssh};
 use crate::spec::read::Reader;
 use crate::spec::source::Entry;
 
@@ -10,7 +10,7 @@ pub const SETTINGS: &[&str] = &["user", "port", "key", "jump", "become", "connec
 pub struct Settings {
     user: Option<String>,
     port: Option<u16>,
-    key: Option<String>,
+    key: Option<(String, Place)>,
     jump: Option<String>,
     r#become: Option<bool>,
     local: Option<bool>,
@@ -26,7 +26,10 @@ impl Settings {
                 self.port =
                     reader.integer(entry, "a port: a number from 1 to 65535").filter(|port| *port > 0);
             }
-            "key" => self.key = path(entry, reader),
+            "key" => {
+                let place = Place { file: reader.file.clone(), span: entry.node.span.clone() };
+                self.key = path(entry, reader).map(|path| (path, place));
+            }
             "jump" => self.jump = word(entry, reader),
             "become" => self.r#become = reader.boolean(entry),
             "known_hosts" => self.known_hosts = path(entry, reader),
@@ -59,11 +62,13 @@ impl Settings {
         if self.local.unwrap_or(false) {
             Connection::Local { r#become }
         } else {
+            let (key, key_at) = self.key.unzip();
             Connection::Ssh(Ssh {
                 address: address.to_owned(),
                 port: self.port,
                 user: self.user,
-                key: self.key,
+                key,
+                key_at,
                 jump: self.jump,
                 known_hosts: self.known_hosts,
                 r#become,

@@ -58,6 +58,17 @@ pub(crate) fn check_env(env: &BTreeMap<String, String>) -> Result<(), Mistake> {
     }
 }
 
+/// What a process can end with.
+pub(crate) fn check_codes(codes: &[i32]) -> Result<(), Mistake> {
+    match codes.iter().find(|code| !(0..=255).contains(*code)) {
+        Some(code) => Err(Mistake::new("ok_codes", format!("no command ends with code {code}"))
+            .hint("exit codes are from 0 to 255; one that signal N ended has 128 + N")),
+        None if codes.is_empty() => Err(Mistake::new("ok_codes", "there is no code that is not a failure")
+            .hint("name one, such as ok_codes = [0, 1]")),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn is_variable_name(name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     name.bytes().all(word) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
@@ -73,6 +84,7 @@ impl Task for Command {
             return Err(Mistake::new("run", "there is nothing to run")
                 .hint("write a shell line, or an array of a program and its arguments"));
         }
+        check_codes(&self.ok_codes)?;
         check_env(&self.env)
     }
 

@@ -17,7 +17,8 @@ use crate::words::step::Step;
 /// Ensures that a file has a line, or has it not. All other bytes of the file stay, its line endings too.
 ///
 /// Where the line is there already, nothing happens. Else the one line that matches `starts_with` or `contains` is
-/// replaced by it (several are an error: which one?), and where none matches the line is inserted.
+/// replaced by it (several are an error: which one?), and where none matches the line is inserted: at the end, or where
+/// `after` or `before` says; a file without a line that holds their text is an error.
 ///
 /// ```toml
 /// line = { path = "/etc/ssh/sshd_config", line = "PermitRootLogin no", starts_with = "PermitRootLogin" }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::task::command::check_env;
+use crate::task::command::{check_codes, check_env};
 use crate::task::common::one_or_many;
 use crate::task::{Inputs, Mistake, Task};
 use crate::words::action::{Action, Command, Program};
@@ -60,6 +60,7 @@ fn shebang(content: &Content) -> Option<Vec<String>> {
 
 impl Task for Script {
     fn load(&mut self, inputs: &dyn Inputs) -> Result<(), Mistake> {
+        check_codes(&self.ok_codes)?;
         check_env(&self.env)?;
         let content = match (&self.src, &self.content) {
             (Some(_), Some(_)) => {

@@ -45,18 +45,30 @@ impl TryFrom<toml::Value> for Span {
     }
 }
 
+/// One or more numbers, each with its unit: `90m`, `1h30m`, `1h 30m`.
 fn parse(text: &str) -> Option<Duration> {
-    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at(at);
-    let factor = match unit.trim() {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "d" => 86400.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * factor).ok()
+    let (mut rest, mut whole) = (text, Duration::ZERO);
+    loop {
+        let at = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, behind) = rest.split_at(at);
+        let behind = behind.trim_start();
+        let end = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(end);
+        let factor = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86400.0,
+            _ => return None,
+        };
+        let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * factor).ok()?;
+        whole = whole.checked_add(part)?;
+        rest = behind.trim_start();
+        if rest.is_empty() {
+            return Some(whole);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -67,12 +79,19 @@ mod tests {
 
     #[test]
     fn reads_units() {
-        let cases =
-            [("500ms", 500), ("30s", 30_000), ("1.5m", 90_000), ("1h", 3_600_000), ("1d", 86_400_000)];
+        let cases = [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("1.5m", 90_000),
+            ("1h", 3_600_000),
+            ("1d", 86_400_000),
+            ("1h30m", 5_400_000),
+            ("1 h 30 m", 5_400_000),
+        ];
         for (text, millis) in cases {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for bad in ["", "30", "s", "-1s", "3 weeks", "1.2.3s"] {
+        for bad in ["", "30", "s", "-1s", "3 weeks", "1.2.3s", "1h30", "1hm"] {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

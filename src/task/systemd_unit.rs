@@ -16,7 +16,8 @@ use crate::words::step::{Change, Step};
 
 /// Writes a unit of systemd to `/etc/systemd/system`: a service, socket, timer or any other, or with `drop_in` settings
 /// that are added to a unit of somebody else's. `systemd-analyze verify` reads it before it is put in place, so that a
-/// misspelt setting is an error and not a line in a journal; systemd then reads its units again.
+/// misspelt setting is an error and not a line in a journal; its remarks on what is old or not safe are none. systemd then
+/// reads its units again.
 ///
 /// With `state` or `enabled` the unit is looked after as `service` does it. What runs goes on with the old settings
 /// unless `restart = true`, or a handler restarts it. Everybody can read unit files: secrets belong into a file that

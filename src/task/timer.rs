@@ -81,6 +81,10 @@ impl Timer {
         if let Some(text) = texts.into_iter().find(|text| text.chars().any(char::is_control) || text.trim().is_empty()) {
             return Err(Mistake::new("at", format!("{text:?} does not fit on a line of a unit")));
         }
+        if let Some(at) = self.at.iter().find(|at| at.split_whitespace().any(units::is_no_time)) {
+            return Err(Mistake::new("at", format!("{at:?}: there is no such time of day"))
+                .hint("from 00:00 to 23:59; `systemd-analyze calendar` says when a time would be"));
+        }
         self.command.as_ref().map_or(Err("nothing is said to run".to_owned()), Line::check).map_err(|why| {
             Mistake::new("command", why).hint("write for example command = [\"/usr/bin/true\"] or a shell line")
         })

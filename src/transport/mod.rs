@@ -18,7 +18,7 @@ use crate::words::error::Result;
 
 pub use caa::caa;
 pub use names::resolve;
-pub use ssh::{Ask, Connector, Keyring, Loaded, Options, UnknownKey, Unlocked, explain_sudo};
+pub use ssh::{Ask, Connector, Keyring, Loaded, Options, TO_REVIEW, UnknownKey, Unlocked, explain_sudo};
 
 /// A connection to one host, authenticated, with the host's key verified.
 #[async_trait]

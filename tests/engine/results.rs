@@ -310,3 +310,36 @@ assert = "{{contains migrated.stdout \"by a\"}}"
     assert_eq!((tow.read("seen.a"), tow.read("seen.b")), ("2\n".into(), "2\n".into()));
     assert!(!tow.path("asked.b").exists() && tow.path("cleared.b").exists());
 }
+
+#[test]
+fn a_result_has_no_line_break_at_its_end() {
+    let tow = Towline::new().playbook(
+        r#"
+[[tasks]]
+command = "printf 'srv1\n\n'; echo why >&2"
+register = "h"
+[[tasks]]
+name = "equal"
+command = "true"
+when = '(and (eq h.stdout "srv1") (eq h.stderr "why"))'
+"#,
+    );
+    assert_eq!(tow.run(&[]).ends(0).host("here")["skipped"], 0);
+}
+
+#[test]
+fn half_of_an_output_gets_into_no_file_and_decides_nothing() {
+    let long = "[[tasks]]\nname = \"long\"\ncommand = \"head -c 300000 /dev/zero | tr '\\\\0' x\"\nregister = \"long\"\n";
+    let with = |task: &str| Towline::new().playbook(&format!("{long}[[tasks]]\n{task}\n"));
+    for task in [
+        "file = { path = \"@/made\", content = \"{{long.stdout}}\" }",
+        "command = \"touch @/made\"\nwhen = '(contains long.stdout \"x\")'",
+    ] {
+        let tow = with(task);
+        let ran = format!("{:?}", tow.run(&[]).ends(3));
+        assert!(ran.contains("stdout of the result `long` is not whole"), "{ran}");
+        assert!(ran.contains("300000 bytes") && ran.contains("write to a file on the host"), "{ran}");
+        assert!(!tow.path("made").exists());
+    }
+    with("command = \"true\"\nwhen = \"(eq long.code 0)\"").run(&[]).ends(0);
+}

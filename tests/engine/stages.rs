@@ -76,6 +76,17 @@ fn between_waves_there_is_time_to_look() {
 }
 
 #[test]
+fn nobody_waits_for_a_wave_whose_hosts_have_all_failed() {
+    let tow = waves("pause = \"1s\"\nmax_failures = 5");
+    let before = "[[stages]]\nname = \"before\"\nmax_failures = 5\n[[stages.tasks]]\ncommand = \"test ! -e @/gone-{{host.name}}\"\n";
+    let playbook = format!("{before}{}", tow.read("site.toml"));
+    let tow = tow.playbook(&playbook).file("gone-h1", "").file("gone-h2", "").file("gone-h3", "");
+    let ran = tow.run(&[]).ends(3);
+    assert_eq!(ran.of("notice").count(), 0, "{ran:#?}");
+    assert_eq!(tow.read("log").lines().count(), 3);
+}
+
+#[test]
 fn where_nobody_can_be_asked_the_next_wave_does_not_begin() {
     let tow = waves("pause = \"ask\"");
     let ran = tow.run(&[]).ends(3);

@@ -31,6 +31,29 @@ fn with_key(sshd: &Sshd, name: &str) -> Ssh {
     Ssh { key: Some(sshd.path(name).display().to_string()), ..ssh(sshd) }
 }
 
+/// Types nothing but slips.
+#[derive(Default)]
+struct Clumsy(std::sync::Mutex<Vec<String>>);
+
+impl Ask for Clumsy {
+    fn secret(&self, prompt: &str) -> Option<Secret> {
+        self.0.lock().unwrap().push(prompt.to_owned());
+        Some(Secret::new("opne sesmae".into()))
+    }
+}
+
+#[tokio::test]
+async fn a_passphrase_that_was_wrong_is_called_so() {
+    let sshd = Sshd::start(&[]);
+    keygen(&sshd.path("locked"), &["-N", "open sesame"]);
+    let person = Arc::new(Clumsy::default());
+    let connector = Connector::new(options(&sshd), person.clone());
+    assert!(connect(&connector, with_key(&sshd, "locked")).await.is_err());
+    let asked = person.0.lock().unwrap().clone();
+    assert!(asked[0].starts_with("passphrase of ") && asked.len() == 3, "{asked:?}");
+    assert!(asked[1].starts_with("that was wrong; passphrase of "), "{asked:?}");
+}
+
 #[tokio::test]
 async fn an_encrypted_key_asks_once_for_all_hosts() {
     let sshd = Sshd::start(&[]);

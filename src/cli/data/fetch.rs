@@ -8,13 +8,14 @@ use std::sync::Arc;
 use age::Encryptor;
 use sha2::{Digest as _, Sha256};
 
-use crate::cli::Ended;
 use crate::cli::args::{self, Application};
 use crate::cli::playbook::{Ready, inventory_path};
 use crate::cli::prompt::Prompt;
 use crate::cli::release::application;
 use crate::cli::secrets::Recipients;
+use crate::cli::{Ended, keyfiles};
 use crate::report::Pause;
+use crate::report::out;
 use crate::report::private::private_folder;
 use crate::spec::model::Host;
 use crate::task::releases::backup::Backups;
@@ -44,11 +45,12 @@ impl Fetch {
         private_folder(&self.folder).map_err(|error| self.cannot(&error))?;
         let prompt = Prompt::new(Pause::default(), ready.project.mask.clone());
         let connector = Arc::new(app.connection.connector(&prompt, &ready.keys)?);
+        keyfiles::check(&connector, &ready.project.hosts).await?;
         let mut code = 0;
         for host in &ready.project.hosts {
             match self.of(&connector, host, &ready.project.mask).await {
                 Ok(None) => {}
-                Ok(Some(path)) => drop(writeln!(std::io::stdout(), "{}  {}", host.name, path.display())),
+                Ok(Some(path)) => out::write(&format!("{}  {}\n", host.name, path.display())),
                 Err(error) => {
                     code = error.kind.exit_code().max(code);
                     let _ = writeln!(std::io::stderr(), "{}: {error}", host.name);

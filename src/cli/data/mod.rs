@@ -13,6 +13,7 @@ use crate::cli::prompt::Prompt;
 use crate::cli::release::ask::{self, Answers};
 use crate::cli::release::{self, Reader, application, first};
 use crate::cli::{Ended, Stop};
+use crate::report::out;
 use crate::report::text::neutralise;
 use crate::task::releases::backup::{self, Backups as Found, LATEST};
 use crate::words::error::{Error, Result};
@@ -68,7 +69,7 @@ pub async fn list(args: &Backups) -> Ended {
             }
         }
     }
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    out::write(&text);
     let _ = std::io::stderr().write_all(aside.as_bytes());
     Ok(code)
 }

@@ -9,6 +9,7 @@ use crate::cli::args::{Connection, Demo as Args, Output, Playbook, Target};
 use crate::cli::conduct::Conduct;
 use crate::cli::demo::{Demo, Page, check_pages, make_folder, prepare};
 use crate::cli::{Ended, playbook, stop};
+use crate::report::out;
 use crate::words::error::Kind;
 use crate::words::event::Mode;
 
@@ -104,7 +105,7 @@ fn tell(args: &Args, demo: &Demo, pages: &[Page]) {
         // There, stdout is events and nothing else.
         return say(&text);
     }
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    out::write(&text);
 }
 
 /// How to call this program again: by its path, where it is not in PATH (`cargo run`).

@@ -16,6 +16,7 @@ use crate::cli::playbook::{self, Ready};
 use crate::cli::release::{UNKNOWN, ask, pending::Served};
 use crate::cli::secrets::Edge;
 use crate::cli::{Ended, Stop};
+use crate::report::out;
 use crate::report::text::neutralise;
 use crate::task::releases::look::{Entry, Look};
 use crate::task::releases::state::State;
@@ -52,7 +53,7 @@ pub async fn run(args: &Drift) -> Ended {
         }
     }
     let text: String = all.iter().map(|(host, one)| told::host(host, one, args.json)).collect();
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    out::write(&text);
     let differs = all.values().any(|one| !one.found.differences.is_empty());
     Ok(if differs { code.max(DIFFERS) } else { code })
 }

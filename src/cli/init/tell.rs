@@ -1,7 +1,6 @@
 //! What `tow init` says: what it found and where, what to look at, what it wrote, what comes next.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use crate::cli::args::{Engine, Init};
 use crate::cli::init::answers::Answers;
@@ -10,6 +9,7 @@ use crate::cli::init::inventory::{list, packages};
 use crate::cli::init::name;
 use crate::cli::init::settings::{Setting, Where, settings, wants_redis};
 use crate::cli::init::store::{Planned, Was};
+use crate::report::out;
 use crate::report::text::wrap;
 use crate::words::plural::count;
 
@@ -262,5 +262,5 @@ fn left(app: &App, answers: &Answers) -> String {
 }
 
 fn out(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    out::write(text);
 }

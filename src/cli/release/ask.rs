@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 
-use crate::cli::Stop;
 use crate::cli::args::{Application, Connection};
 use crate::cli::playbook::Ready;
 use crate::cli::prompt::Prompt;
 use crate::cli::release::{Reader, application};
+use crate::cli::{Stop, keyfiles};
 use crate::report::Pause;
 use crate::spec::model::{Host, Project};
 use crate::task::releases::App;
@@ -34,7 +34,7 @@ pub async fn everywhere(
     for host in &project.hosts {
         scripts.insert(host.name.clone(), script(&application(host)?));
     }
-    Ok(hosts(&project, &args.connection, &keys, scripts).await?)
+    hosts(&project, &args.connection, &keys, scripts).await
 }
 
 /// What is to be asked of each host.
@@ -46,9 +46,10 @@ pub async fn hosts(
     connection: &Connection,
     keys: &Unlocked,
     mut scripts: Scripts,
-) -> Result<Answers> {
+) -> std::result::Result<Answers, Stop> {
     let connector =
         Arc::new(connection.connector(&Prompt::new(Pause::default(), project.mask.clone()), keys)?);
+    keyfiles::check(&connector, &project.hosts).await?;
     let asked = project.hosts.iter().filter_map(|host| Some((host, scripts.remove(&host.name)?)));
     let asking: Vec<_> =
         asked.map(|(host, script)| one(connector.clone(), host, script, &project.mask)).collect();

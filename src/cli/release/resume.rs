@@ -11,6 +11,7 @@ use crate::cli::release::revision::{self, Revision};
 use crate::cli::release::told::span;
 use crate::cli::release::{Reader, SWITCH, application, first, run as go};
 use crate::cli::{Ended, Stop};
+use crate::report::out;
 use crate::report::text::neutralise;
 use crate::spec::model::{Host, Project};
 use crate::task::releases::intent::{Command, Intent, States, Work, begun};
@@ -72,10 +73,9 @@ fn heard(answers: Answers) -> (States, Vec<Error>) {
 fn nothing(unseen: &[Error]) -> u8 {
     let code = unseen.iter().map(|error| error.kind.exit_code()).max().unwrap_or(0);
     let others = if unseen.is_empty() { "" } else { " that could be asked" };
-    let _ = writeln!(
-        std::io::stdout(),
-        "there is nothing to go on with: no host{others} knows of a deploy or rollback that did not end well"
-    );
+    out::write(&format!(
+        "there is nothing to go on with: no host{others} knows of a deploy or rollback that did not end well\n"
+    ));
     code
 }
 

@@ -1,7 +1,5 @@
 //! `tow status`: what each host serves and how it does, what is to come, and who is at work on it.
 
-use std::io::Write as _;
-
 use serde_json::{Value as Json, json};
 
 use crate::cli::Ended;
@@ -9,6 +7,7 @@ use crate::cli::args::Status;
 use crate::cli::release::pending::Sources;
 use crate::cli::release::sight::{self, Seen};
 use crate::cli::release::told::told;
+use crate::report::out;
 use crate::task::releases::intent::Intent;
 use crate::task::releases::look::{Certificate, moment};
 use crate::words::error::Result;
@@ -23,8 +22,7 @@ pub async fn run(args: &Status) -> Ended {
         text.push_str(&line);
         code = seen.as_ref().err().map_or(0, |error| error.kind.exit_code()).max(code);
     }
-    // A closed pipe (`| head`) is no failure of ours.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    out::write(&text);
     Ok(code)
 }
 

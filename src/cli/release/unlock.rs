@@ -1,10 +1,9 @@
 //! `tow unlock`: takes the lock away from a run of that name, wherever it has it.
 
-use std::io::Write as _;
-
 use crate::cli::Ended;
 use crate::cli::args::Unlock;
 use crate::cli::release::{alive, ask};
+use crate::report::out;
 use crate::task::releases::App;
 use crate::task::releases::lock::{Claim, Holder, settled};
 use crate::words::error::{Error, Kind};
@@ -30,7 +29,7 @@ pub async fn run(args: &Unlock) -> Ended {
                 error.to_string()
             }
         };
-        let _ = writeln!(std::io::stdout(), "{host}  {told}");
+        out::write(&format!("{host}  {told}\n"));
     }
     Ok(code)
 }

@@ -13,6 +13,7 @@ use crate::cli::release::changes::{Changes, between};
 use crate::cli::release::pending::{Served, Source, Sources};
 use crate::cli::release::sight::{self, Seen, Sight};
 use crate::cli::release::told;
+use crate::report::out;
 use crate::report::text::neutralise;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::names::HostName;
@@ -112,15 +113,14 @@ async fn groups(sight: &Sight, sources: &mut Sources<'_>) -> Result<Vec<Group>> 
 /// The events of a run are JSON on stdout: what is said before it goes to stderr then.
 fn say(args: &Update, groups: &[Group]) {
     if args.check && args.output.json {
-        let _ = std::io::stdout().write_all(groups.iter().map(line).collect::<String>().as_bytes());
+        out::write(&groups.iter().map(line).collect::<String>());
     } else if !args.output.quiet || args.check {
         let text = groups.iter().map(told_group).collect::<String>();
-        let bytes = text.as_bytes();
-        let _ = if args.output.json {
-            std::io::stderr().write_all(bytes)
+        if args.output.json {
+            let _ = std::io::stderr().write_all(text.as_bytes());
         } else {
-            std::io::stdout().write_all(bytes)
-        };
+            out::write(&text);
+        }
     }
 }
 

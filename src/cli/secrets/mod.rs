@@ -21,6 +21,7 @@ use crate::cli::secrets::edit::Draft;
 use crate::cli::secrets::file::VaultFile;
 use crate::cli::{Ended, stop};
 use crate::report::Pause;
+use crate::report::out;
 use crate::spec::vault::{Vault, check_name};
 use crate::transport::{Ask as _, Keyring};
 use crate::words::error::{Error, Result};
@@ -65,7 +66,7 @@ pub async fn run(args: &Secrets) -> Ended {
         SecretCommand::List => {
             let vault = file.parse(file.open(&keyring).await?.text)?;
             let names: Vec<String> = vault.entries().map(|(name, _)| format!("{name}\n")).collect();
-            write(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+            write(&names.iter().map(String::as_str).collect::<Vec<_>>());
         }
         SecretCommand::Edit => edit(&file, &keyring).await?,
     }
@@ -90,7 +91,8 @@ async fn get(file: &VaultFile, keyring: &Keyring, name: &str) -> Result<()> {
     let vault = file.parse(file.open(keyring).await?.text)?;
     let value = vault.value(name).ok_or_else(|| missing(file, &vault, name))?;
     let end = if value.reveal().ends_with('\n') { "" } else { "\n" };
-    write(&[value.reveal(), end])
+    write(&[value.reveal(), end]);
+    Ok(())
 }
 
 /// Where the inventory has that name from elsewhere, nothing follows from what is here.
@@ -164,15 +166,6 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// A closed pipe (`| head`) is no failure of ours.
-fn write(parts: &[&str]) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    let written =
-        parts.iter().try_for_each(|part| stdout.write_all(part.as_bytes())).and_then(|()| stdout.flush());
-    match written {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::failed("cannot write to standard output").cause(error))
-        }
-        _ => Ok(()),
-    }
+fn write(parts: &[&str]) {
+    parts.iter().for_each(|part| out::write(part));
 }

@@ -3,6 +3,13 @@
 use crate::task::git::{Checkout, Git, Remote};
 use crate::words::error::{Error, Result};
 
+/// The line of what git or ssh said that says why; its last ones are general advice.
+fn reason(output: &[String]) -> Option<&str> {
+    const SIGNS: [&str; 4] = ["ERROR: ", "remote: ", "Permission denied", "fatal: "];
+    let said = |sign: &&str| output.iter().find(|line| line.contains(*sign) && !line.contains("Could not read from remote"));
+    SIGNS.iter().find_map(said).or(output.last()).map(String::as_str)
+}
+
 impl Git {
     /// The commit to be at; `None` for a short id that only a fetch can resolve.
     pub(super) fn target(&self, checkout: &Checkout) -> Result<Option<String>> {
@@ -44,7 +51,7 @@ impl Git {
             "try the same on the host: git ls-remote, with the address"
         };
         Error::failed(format!("cannot reach {}", self.repo))
-            .cause(output.last().map_or("git ls-remote failed", String::as_str))
+            .cause(reason(output).unwrap_or("git ls-remote failed"))
             .hint(hint)
             .output(output.to_vec())
     }

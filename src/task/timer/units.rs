@@ -57,6 +57,16 @@ fn word(text: &str) -> String {
     if !text.is_empty() && text.chars().all(plain) { out } else { format!("\"{out}\"") }
 }
 
+/// `25:99`. Whatever has `*`, lists or ranges is left to systemd.
+pub(crate) fn is_no_time(word: &str) -> bool {
+    let parts: Option<Vec<u32>> = word.split(':').map(|part| part.parse().ok()).collect();
+    let limits = [23, 59, 59];
+    parts.is_some_and(|parts| {
+        let too_late = parts.iter().zip(limits).any(|(part, limit)| *part > limit);
+        parts.len() > 1 && (too_late || parts.len() > limits.len())
+    })
+}
+
 pub(crate) struct Job<'a> {
     pub description: &'a str,
     pub command: Option<&'a Line>,

@@ -213,6 +213,7 @@ impl Runner {
             let silent = || {
                 Error::unreachable("the host does not answer")
                     .cause(format!("nothing came for {} s", limit.as_secs()))
+                    .hint(SILENT)
             };
             let (stream, piece) = piece.map_err(|_| silent())??;
             if stream == Stream::Stdout {
@@ -279,6 +280,9 @@ fn store(facts: &mut Facts, probes: &[Probe], found: Vec<Fact>) {
         facts.insert(probe.clone(), fact);
     }
 }
+
+const SILENT: &str = "is the host busy, or its network slow? A start file of the account's shell (.bashrc) that reads \
+     from standard input takes what is meant for tow: let it do so at a terminal only, behind `[ -t 0 ] &&`";
 
 fn too_much() -> Error {
     Error::failed("the host's answers are larger than 64 MiB").hint("probe smaller folders")

@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 
 use crate::transport::ssh::client::{Client, Seen, explain};
 use crate::transport::ssh::config::{Identities, Target};
-use crate::transport::ssh::keys::{Keyring, Loaded, certificate_of};
+use crate::transport::ssh::keys::{Keyring, Loaded, certificate_of, missing};
 use crate::transport::ssh::pen::{Pen, PenError};
 use crate::words::error::{Error, Result};
 
@@ -148,11 +148,7 @@ impl Login<'_> {
                 }
                 Loaded::Unusable(error) if identities.explicit => return Err(error),
                 Loaded::Unusable(error) => passed.push(format!("not {shown}: {}", error.causes.join(": "))),
-                Loaded::Missing if identities.explicit => {
-                    return Err(Error::config(format!("no private key {shown}"))
-                        .cause("there is no such file")
-                        .hint("`key` in the inventory names it"));
-                }
+                Loaded::Missing if identities.explicit => return Err(missing(file)),
                 Loaded::Missing => {}
             }
         }

@@ -90,6 +90,13 @@ impl Keyring {
     }
 }
 
+/// One that the inventory names.
+pub fn missing(file: &Path) -> Error {
+    Error::config(format!("no private key {}", file.display()))
+        .cause("there is no such file")
+        .hint("`key` in the inventory names it")
+}
+
 fn read(file: &Path) -> Loaded {
     let shown = file.display();
     let unusable = |why: &dyn std::fmt::Display| {
@@ -147,8 +154,8 @@ async fn unlock(file: PathBuf, ask: Arc<dyn Ask>) -> Result<Arc<PrivateKey>> {
     // bcrypt costs 150 ms, and a person takes longer still: neither belongs on an async worker.
     let work = tokio::task::spawn_blocking(move || {
         let text = Zeroizing::new(std::fs::read_to_string(&file).map_err(|error| error.to_string())?);
-        for _ in 0..3 {
-            let prompt = format!("passphrase of {}", file.display());
+        for before in ["", "that was wrong; ", "that was wrong again; "] {
+            let prompt = format!("{before}passphrase of {}", file.display());
             let Some(passphrase) = ask.secret(&prompt) else {
                 return Err("it is encrypted, and there is no terminal to ask for its passphrase".to_owned());
             };

@@ -25,18 +25,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::spec::model::{Connection, Host};
+use crate::spec::model::{Connection, Host, Ssh};
 use crate::transport::ssh::config::Wanted;
 use crate::transport::ssh::dial::{Dial, Notice};
 use crate::transport::ssh::link::SshLink;
 use crate::transport::ssh::shared::Shared;
 use crate::transport::{Link, local};
-use crate::words::error::Result;
+use crate::words::error::{Error, Result};
 use crate::words::secret::Secret;
 
 pub use crate::transport::ssh::keys::{Keyring, Loaded, Unlocked};
 pub use crate::transport::ssh::sudo::explain_sudo;
-pub use crate::transport::ssh::trust::UnknownKey;
+pub use crate::transport::ssh::trust::{TO_REVIEW, UnknownKey};
 
 /// How connections are made; the same for all hosts of a run.
 #[derive(Clone)]
@@ -94,6 +94,17 @@ pub trait Ask: Send + Sync {
     fn secret(&self, prompt: &str) -> Option<Secret>;
 }
 
+fn wanted(ssh: &Ssh) -> Wanted {
+    Wanted {
+        alias: ssh.address.clone(),
+        user: ssh.user.clone(),
+        port: ssh.port,
+        key: ssh.key.clone(),
+        jump: ssh.jump.clone(),
+        known_hosts: ssh.known_hosts.clone(),
+    }
+}
+
 /// Makes links; shared by all hosts of a run.
 #[derive(Debug)]
 pub struct Connector {
@@ -111,19 +122,28 @@ impl Connector {
             Connection::Local { .. } => return local::connect(host),
             Connection::Ssh(ssh) => ssh,
         };
-        let wanted = Wanted {
-            alias: ssh.address.clone(),
-            user: ssh.user.clone(),
-            port: ssh.port,
-            key: ssh.key.clone(),
-            jump: ssh.jump.clone(),
-            known_hosts: ssh.known_hosts.clone(),
-        };
-        let target = self.shared.resolve(&wanted).await?;
+        let target = self.shared.resolve(&wanted(ssh)).await?;
         let dial = Dial { shared: &self.shared, name: &host.name, notice };
         let session = dial.session(&target).await?;
         let link = SshLink::new(Arc::clone(&self.shared), host.name.clone(), target, ssh.r#become, session);
         Ok(Arc::new(link))
+    }
+
+    /// What is wrong with the private key that the inventory names for `host`, so that a run with it need not begin.
+    pub async fn key_fault(&self, host: &Host) -> Option<Error> {
+        let Connection::Ssh(ssh) = &host.connection else { return None };
+        let path = match ssh.key.as_ref()? {
+            // Who logs in, and where, may stand in the ssh configuration.
+            key if key.contains('%') => {
+                self.shared.resolve(&wanted(ssh)).await.ok()?.identities.files.into_iter().next()?
+            }
+            key => self.shared.expand(key),
+        };
+        match self.shared.keyring.load(&path).await {
+            Loaded::Ready(_) | Loaded::Locked(_) => None,
+            Loaded::Unusable(error) => Some(error),
+            Loaded::Missing => Some(keys::missing(&path)),
+        }
     }
 
     /// Host keys met so far that nobody has vouched for. The connections to them failed.

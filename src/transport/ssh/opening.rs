@@ -7,30 +7,43 @@
 /// A longer line is left alone: csh and the kernel have their limits.
 const LONGEST: usize = 48 << 10;
 
+/// csh of BSD, as Debian has it, refuses a longer word.
+const WORD: usize = 768;
+
 /// `None` when `script` does not fit, or is not text.
 pub fn command(script: &[u8], sudo: bool) -> Option<String> {
     let text = std::str::from_utf8(script).ok().filter(|text| text.len() <= LONGEST)?;
     let sudo = if sudo { "sudo -n -H -- " } else { "" };
     // When sudo refuses, or the shell dies, nobody would end the `cat`; the shells around it survive, for the exit code.
     let shell = format!("({sudo}/bin/sh; c=$?; trap : TERM; kill 0; exit $c)");
-    let line = format!("exec /bin/sh -c 'trap : TERM; (printf \"{}\"; exec cat) | {shell}'", escaped(text));
+    let pieces = pieces(text).join("' '");
+    let line = format!(
+        "exec /bin/sh -c 'trap : TERM; (for p do printf \"$p\"; done; exec cat) | {shell}' sh '{pieces}'"
+    );
     (line.len() <= LONGEST).then_some(line)
 }
 
-/// For printf, inside double quotes, inside single quotes. A backslash before a digit means something to
+/// Formats for printf, each short, that stand inside single quotes. A backslash before a digit means something to
 /// nobody but printf.
-fn escaped(text: &str) -> String {
+fn pieces(text: &str) -> Vec<String> {
     use std::fmt::Write as _;
-    text.bytes().fold(String::with_capacity(text.len() * 5 / 4), |mut out, byte| {
-        match byte {
-            b'%' => out.push_str("%%"),
-            b'\'' | b'"' | b'$' | b'`' | b'\\' | b'!' | 0..=0x1f | 0x7f.. => {
-                let _ = write!(out, "\\{byte:03o}");
-            }
-            _ => out.push(char::from(byte)),
+    let mut pieces = vec![String::new()];
+    for byte in text.bytes() {
+        if pieces.last().is_some_and(|piece| piece.len() > WORD - 4) {
+            pieces.push(String::new());
         }
-        out
-    })
+        let Some(piece) = pieces.last_mut() else { break };
+        match byte {
+            b'%' => piece.push_str("%%"),
+            // At the beginning, printf would take it for an option.
+            b'-' if piece.is_empty() => piece.push_str("\\055"),
+            b'\'' | b'"' | b'$' | b'`' | b'\\' | b'!' | 0..=0x1f | 0x7f.. => {
+                let _ = write!(piece, "\\{byte:03o}");
+            }
+            _ => piece.push(char::from(byte)),
+        }
+    }
+    pieces
 }
 
 #[cfg(test)]
@@ -42,11 +55,13 @@ mod tests {
 
     #[test]
     fn every_login_shell_hands_the_script_on_unharmed_and_then_stdin() {
-        let script = "printf '%s\\n' \"a'b!c $HOME\" '\\' `echo x` é\n# 100% !!\n";
+        let long = "echo --- '-' \"%d\" -- é\n".repeat(500);
+        let script = format!("printf '%s\\n' \"a'b!c $HOME\" '\\' `echo x` é\n# 100% !!\n{long}");
         let whole = format!("{script}echo more\n");
         let expected = Command::new("/bin/sh").args(["-c", &whole]).output().unwrap();
         let line = command(script.as_bytes(), false).unwrap();
-        for shell in ["/bin/sh", "/bin/bash", "/usr/bin/fish", "/bin/csh", "/usr/bin/busybox"] {
+        for shell in ["/bin/sh", "/bin/bash", "/usr/bin/fish", "/bin/csh", "/bin/bsd-csh", "/usr/bin/busybox"]
+        {
             if !std::path::Path::new(shell).exists() {
                 continue;
             }
@@ -64,6 +79,13 @@ mod tests {
                 (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&expected.stdout));
             assert_eq!(said, wanted, "{shell}");
         }
+    }
+
+    #[test]
+    fn no_word_is_too_long_for_csh_and_none_is_an_option() {
+        let line = command("--é% 'x'\n".repeat(1000).as_bytes(), true).unwrap();
+        let words: Vec<&str> = line.split('\'').collect();
+        assert!(words.len() > 20 && words.iter().all(|word| word.len() <= 800 && !word.starts_with('-')));
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub struct UnknownKey {
     line: String,
 }
 
+/// Where nobody was asked.
+pub const TO_REVIEW: &str = "connect once at a terminal to review the key";
+
 /// The error for a key that is not trusted; remembers those that a person may still accept.
 pub fn refuse(shared: &Shared, host: &HostName, target: &Target, shown: &Shown) -> Error {
     let address = target.lookup.as_str();
@@ -57,7 +60,7 @@ pub fn refuse(shared: &Shared, host: &HostName, target: &Target, shown: &Shown) 
                 .cause(format!("it shows {algorithm} {fingerprint}"))
                 .cause(looked_in(&shared.known_files(target)))
                 .hint(format!(
-                    "connect once at a terminal to review the key, or add it to {} \
+                    "{TO_REVIEW}, or add it to {} \
                      (`ssh-keyscan` prints the line; compare the fingerprint on the server's console)",
                     file.display()
                 ));
