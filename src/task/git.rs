@@ -103,13 +103,6 @@ pub(crate) enum Remote {
     Failed(Vec<String>),
 }
 
-/// The line of what git or ssh said that says why; its last ones are general advice.
-fn reason(output: &[String]) -> Option<&str> {
-    const SIGNS: [&str; 4] = ["ERROR: ", "remote: ", "Permission denied", "fatal: "];
-    let said = |sign: &&str| output.iter().find(|line| line.contains(*sign) && !line.contains("Could not read from remote"));
-    SIGNS.iter().find_map(said).or(output.last()).map(String::as_str)
-}
-
 impl Git {
     fn full_commit(&self) -> Option<&str> {
         self.reference.as_deref().filter(|text| text.len() == 40 && is_hex(text))
@@ -161,7 +154,7 @@ impl Git {
             "try the same on the host: git ls-remote, with the address"
         };
         Error::failed(format!("cannot reach {}", self.repo))
-            .cause(reason(output).unwrap_or("git ls-remote failed"))
+            .cause(script::reason(output).unwrap_or("git ls-remote failed"))
             .hint(hint)
             .output(output.to_vec())
     }
