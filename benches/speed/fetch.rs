@@ -54,7 +54,6 @@ fn fetch(arguments: &[&str]) -> Result<()> {
         port: Some(port.parse()?),
         user: Some(user.into()),
         key: Some(key.into()),
-
         key_at: None,
         jump: None,
         known_hosts: Some(known_hosts.into()),
