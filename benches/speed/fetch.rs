@@ -54,6 +54,7 @@ fn fetch(arguments: &[&str]) -> Result<()> {
         port: Some(port.parse()?),
         user: Some(user.into()),
         key: Some(key.into()),
+        key_at: None,
         jump: None,
         known_hosts: Some(known_hosts.into()),
         r#become: false,

@@ -61,10 +61,9 @@ fn a_password_for_sudo_is_asked_for_once() {
 fn csh_as_login_shell_takes_a_large_playbook() {
     let lab = Lab::enter();
     lab.both("apt-get install -qq -y csh >/dev/null 2>&1; usermod -s /bin/bsd-csh deploy");
-    let task =
-        |n| format!("[[tasks]]\nfile = {{ path = '/srv/csh/{n}', content = '{n}', parents = true }}\n");
+    let task = |n| format!("[[tasks]]\nfile = {{ path = '/srv/csh-{n}', content = '{n}' }}\n");
     let run = lab.run(&(0..60).map(task).collect::<String>());
     lab.both("usermod -s /bin/bash deploy");
     run.must_succeed();
-    assert_eq!(lab.both("ls /srv/csh | wc -l; rm -r /srv/csh"), "60");
+    assert_eq!(lab.both("ls -d /srv/csh-* | wc -l; rm /srv/csh-*"), "60");
 }

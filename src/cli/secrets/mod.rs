@@ -167,5 +167,7 @@ fn say(text: &str) {
 }
 
 fn write(parts: &[&str]) {
-    parts.iter().for_each(|part| out::write(part));
+    for part in parts {
+        out::write(part);
+    }
 }

@@ -194,6 +194,13 @@ pub(crate) fn parse(stdout: &str) -> Checkout {
     checkout
 }
 
+/// The line of what git or ssh said that says why; its last ones are general advice.
+pub(super) fn reason(output: &[String]) -> Option<&str> {
+    const SIGNS: [&str; 4] = ["ERROR: ", "remote: ", "Permission denied", "fatal: "];
+    let said = |sign: &&str| output.iter().find(|line| line.contains(*sign) && !line.contains("Could not read from remote"));
+    SIGNS.iter().find_map(said).or(output.last()).map(String::as_str)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{environment, parse, probe, update};

@@ -1,14 +1,7 @@
 //! Which commit a branch, tag or short id means, by what the remote says.
 
-use crate::task::git::{Checkout, Git, Remote};
+use crate::task::git::{Checkout, Git, Remote, script};
 use crate::words::error::{Error, Result};
-
-/// The line of what git or ssh said that says why; its last ones are general advice.
-fn reason(output: &[String]) -> Option<&str> {
-    const SIGNS: [&str; 4] = ["ERROR: ", "remote: ", "Permission denied", "fatal: "];
-    let said = |sign: &&str| output.iter().find(|line| line.contains(*sign) && !line.contains("Could not read from remote"));
-    SIGNS.iter().find_map(said).or(output.last()).map(String::as_str)
-}
 
 impl Git {
     /// The commit to be at; `None` for a short id that only a fetch can resolve.
@@ -51,7 +44,7 @@ impl Git {
             "try the same on the host: git ls-remote, with the address"
         };
         Error::failed(format!("cannot reach {}", self.repo))
-            .cause(reason(output).unwrap_or("git ls-remote failed"))
+            .cause(script::reason(output).unwrap_or("git ls-remote failed"))
             .hint(hint)
             .output(output.to_vec())
     }
