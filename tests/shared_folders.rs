@@ -1,5 +1,7 @@
 //! The scripts behind `app.shared` and `app.media`, run on this machine.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;

@@ -214,6 +214,7 @@ pub fn detect(tree: &Tree, entry: Option<&str>) -> App {
     let look =
         shared::Look { tree, sources: &sources, settings, root: &root, environment: tells, statics: files };
     let shared = shared::find(&look);
+    traps.extend(shared::stays(&look));
     let mut app = App {
         framework: found.framework,
         entry: found.entry,

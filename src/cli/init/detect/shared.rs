@@ -76,13 +76,32 @@ impl Shared {
     }
 }
 
+/// What settings name for uploads, and cannot be moved.
+pub fn stays(look: &Look<'_>) -> Vec<Trap> {
+    let of = |source: &Source| -> Vec<Trap> {
+        let staying = look.named(source).filter(|(folder, _)| !look.can_move(folder));
+        let told = staying.map(|(folder, line)| {
+            let what = format!("{folder}/ comes with the source, which the application may only read: what it writes there fails");
+            let then = "name a folder for it alone, or take it from the environment and set it in inventory.toml below {{root}}/shared";
+            Trap::at(&source.path, line, what, then)
+        });
+        told.collect()
+    };
+    look.sources.iter().flat_map(of).collect()
+}
+
 impl Look<'_> {
-    /// What a file of the source writes to.
-    fn written(&self, source: &Source) -> Vec<Shared> {
-        let named = source.lines.iter().filter_map(|line| {
+    /// What lines of settings call a folder for uploads, but for Django's own.
+    fn named<'a>(&'a self, source: &'a Source) -> impl Iterator<Item = (String, usize)> + 'a {
+        source.lines.iter().filter_map(move |line| {
             let (_, value) = given(line).filter(|(name, _)| *name != "MEDIA_ROOT" && is_named(name))?;
             Some((self.folder(value, source)?, line.number))
-        });
+        })
+    }
+
+    /// What a file of the source writes to.
+    fn written(&self, source: &Source) -> Vec<Shared> {
+        let named = self.named(source);
         let made = source.lines.iter().filter(|_| !release::is_run_by_hand(source)).filter_map(|line| {
             let odd =
                 |folder: &str| folder.contains("..") || folder.contains(['{', '}', '%', '$', '\\', '*']);
@@ -253,33 +272,6 @@ mod tests {
     }
 
     const MEDIA: &str = "BASE_DIR = Path(__file__).resolve().parent.parent\nMEDIA_URL = 'media/'\nMEDIA_ROOT = BASE_DIR / 'media'\n";
-
-    #[test]
-    fn what_comes_with_the_source_stays() {
-        let app = |text: &str, file: &str| {
-            let mut tree = Tree::default();
-            tree.add("shop/__init__.py", format!("app = Flask(__name__)\n{text}"));
-            tree.add_unread(file);
-            detect(&tree, None).shared.into_iter().map(|shared| shared.folder).collect::<Vec<_>>()
-        };
-        for (text, file) in [
-            ("os.makedirs('models', exist_ok=True)\n", "models/a.bin"),
-            ("os.makedirs('models', exist_ok=True)\n", "models/in/a.bin"),
-            ("Path('assets').mkdir()\n", "assets/logo.png"),
-            ("os.makedirs('templates/made')\n", "a"),
-            ("UPLOAD_FOLDER = 'data'\n", "data/countries.json"),
-            ("UPLOAD_FOLDER = 'data'\n", "data/in/page.HTML"),
-            ("UPLOAD_FOLDER = 'data'\n", "data/templates/mail.txt"),
-            ("UPLOAD_FOLDER = 'data'\n", "data/mail.txt.j2"),
-            ("UPLOAD_FOLDER = 'templates'\n", "a"),
-            ("app = Flask(__name__, instance_relative_config=True)\n", "instance/schema.sql"),
-        ] {
-            assert!(app(text, file).is_empty(), "{text} {file}");
-        }
-        assert_eq!(app("os.makedirs('data')\n", "data/.gitkeep"), ["data"]);
-        assert_eq!(app("UPLOAD_FOLDER = 'data'\n", "data/default.png"), ["data"]);
-        assert_eq!(app("UPLOAD_FOLDER = 'data'\n", "database/a.json"), ["data"]);
-    }
 
     #[test]
     fn what_static_files_are_collected_from_stays() {

@@ -52,3 +52,51 @@ fn is_templates(part: &str) -> bool {
 fn names_statics(line: &Line) -> bool {
     line.code.starts_with("STATICFILES_DIRS")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::init::detect::detect;
+    use crate::cli::init::tree::Tree;
+
+    #[test]
+    fn what_comes_with_the_source_stays() {
+        let app = |text: &str, file: &str| {
+            let mut tree = Tree::default();
+            tree.add("shop/__init__.py", format!("app = Flask(__name__)\n{text}"));
+            tree.add_unread(file);
+            detect(&tree, None).shared.into_iter().map(|shared| shared.folder).collect::<Vec<_>>()
+        };
+        for (text, file) in [
+            ("os.makedirs('models', exist_ok=True)\n", "models/a.bin"),
+            ("os.makedirs('models', exist_ok=True)\n", "models/in/a.bin"),
+            ("Path('assets').mkdir()\n", "assets/logo.png"),
+            ("os.makedirs('templates/made')\n", "a"),
+            ("UPLOAD_FOLDER = 'data'\n", "data/countries.json"),
+            ("UPLOAD_FOLDER = 'data'\n", "data/in/page.HTML"),
+            ("UPLOAD_FOLDER = 'data'\n", "data/templates/mail.txt"),
+            ("UPLOAD_FOLDER = 'data'\n", "data/mail.txt.j2"),
+            ("UPLOAD_FOLDER = 'templates'\n", "a"),
+            ("app = Flask(__name__, instance_relative_config=True)\n", "instance/schema.sql"),
+        ] {
+            assert!(app(text, file).is_empty(), "{text} {file}");
+        }
+        assert_eq!(app("os.makedirs('data')\n", "data/.gitkeep"), ["data"]);
+        assert_eq!(app("UPLOAD_FOLDER = 'data'\n", "data/default.png"), ["data"]);
+        assert_eq!(app("UPLOAD_FOLDER = 'data'\n", "database/a.json"), ["data"]);
+    }
+
+    #[test]
+    fn uploads_where_something_comes_with_the_source_are_told() {
+        let said = |file: &str| {
+            let mut tree = Tree::default();
+            tree.add("app.py", "app = Flask(__name__)\napp.config['UPLOAD_FOLDER'] = 'data'\n".to_owned());
+            tree.add_unread(file);
+            let told = detect(&tree, None)
+                .traps
+                .into_iter()
+                .filter(|trap| trap.what.starts_with("data/ comes with the source"));
+            told.map(|trap| trap.place.unwrap().line).collect::<Vec<_>>()
+        };
+        assert_eq!((said("data/a.json"), said("data/a.png")), (vec![2], vec![]));
+    }
+}
