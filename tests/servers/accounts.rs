@@ -60,7 +60,7 @@ fn a_password_for_sudo_is_asked_for_once() {
 #[ignore = "needs real servers: tests/run"]
 fn csh_as_login_shell_takes_a_large_playbook() {
     let lab = Lab::enter();
-    lab.both("apt-get install -qq -y csh >/dev/null 2>&1; usermod -s /bin/bsd-csh deploy");
+    lab.both("{ apt-get -qq update; apt-get -qq -y install csh; } >/dev/null 2>&1 && usermod -s /bin/bsd-csh deploy");
     let task = |n| format!("[[tasks]]\nfile = {{ path = '/srv/csh-{n}', content = '{n}' }}\n");
     let run = lab.run(&(0..60).map(task).collect::<String>());
     lab.both("usermod -s /bin/bash deploy");
