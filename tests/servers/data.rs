@@ -230,6 +230,8 @@ fn a_damaged_one_is_never_offered(notes: &Notes, file: &str) {
     assert!(said.contains(&part), "{part} is not said: {said}");
     notes.lab.inside(notes.db, &format!("rm -r {BACKUPS}/{newest}"));
     notes.nothing_is_open();
+    must(0, &notes.restore(notes.names("restore").last().unwrap()));
+    assert_eq!(notes.says(), "200 first,second");
 }
 
 impl Notes {
@@ -638,7 +640,7 @@ fn a_full_disk_leaves_the_last_one(notes: &Notes) {
     assert_eq!((notes.names("manual"), serves.as_str()), (all, "200 first,second"));
     notes.nothing_is_open();
     notes.lab.inside(notes.db, "rm /srv/notes/shared/large");
-    // The last of all: of what the restore before had replaced.
+    // The last that is whole.
     must(0, &notes.restore("latest"));
     assert_eq!(notes.says(), "200 first");
     notes.lab.inside(notes.db, "umount /var/backups/notes");
