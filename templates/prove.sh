@@ -24,7 +24,11 @@ if systemctl start "$unit"; then
 fi
 echo "the last lines of its journal:" >&2
 timeout 5 journalctl --sync 2>/dev/null
-journalctl -u "$unit" -n 30 --no-pager -o cat >&2
+told=$(journalctl -u "$unit" -n 300 --no-pager -o cat)
+printf '%s\n' "$told" | tail -n 30 >&2
+# gunicorn's own end may be longer than that; what ended its workers is said once more.
+printf '%s\n' "$told" | awk 'before ~ /^[ \t]/ && /^[A-Za-z_][A-Za-z0-9_.]*(: |$)/ && !/^gunicorn\.errors/ { why = $0 }
+  { before = $0 } END { if (why) print why }' >&2
 # Last, for of much that was said the end is shown.
 if [ -n "$code" ]; then
   printf '%s\n' "$said" | sed '$d' | head -c 1000 >&2
